@@ -1,0 +1,153 @@
+//! A history: what the clients saw, in the true order in which they saw it.
+//!
+//! Each entry is one operation with the position of its invocation and of its completion in one global order of events. Node
+//! clocks never order a history; the recorder's order does.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    operation::{Name, Operation},
+    value::Value,
+};
+
+/// Virtual (or, for a real run, elapsed) time in nanoseconds since the start of the run.
+pub type SimTime = u64;
+
+/// A logical client: a session that has at most one operation open at a time. An operation of unknown outcome ends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ProcessId(pub u32);
+
+/// Index of an entry in [`History::entries`].
+pub type EntryId = usize;
+
+/// A point of the history: `position` orders, `time` only informs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Moment {
+    /// Place in the total order of all events of the history; unique per event.
+    pub position: u32,
+    /// When it happened, in nanoseconds.
+    pub time: SimTime,
+}
+
+/// How an operation ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It took effect, and replied this.
+    Ok(Value),
+    /// It certainly did not take effect; the reason, for people.
+    Failed(String),
+    /// It may take effect at any time after its invocation, or never; the reason, for people.
+    Unknown(String),
+}
+
+/// One operation of a history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Who asked.
+    pub process: ProcessId,
+    /// What was asked.
+    pub operation: Operation,
+    /// When it was asked.
+    pub invoked: Moment,
+    /// When the client learned of the outcome; `None` when it was still open at the end (its outcome is then `Unknown`).
+    /// An `Unknown` outcome may carry a moment (the timeout): it closes nothing, the operation stays concurrent with all that
+    /// follows.
+    pub completed: Option<Moment>,
+    /// What the client learned.
+    pub outcome: Outcome,
+}
+
+impl Entry {
+    /// The reply, if it took effect.
+    pub fn reply(&self) -> Option<&Value> {
+        if let Outcome::Ok(v) = &self.outcome { Some(v) } else { None }
+    }
+
+    /// Whether it certainly took effect.
+    pub fn is_ok(&self) -> bool {
+        matches!(self.outcome, Outcome::Ok(_))
+    }
+
+    /// Whether it may or may not have taken effect.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self.outcome, Outcome::Unknown(_))
+    }
+
+    /// The position after which every other operation sees its effect: its completion when it is `Ok`, else `u32::MAX`.
+    pub fn returned(&self) -> u32 {
+        match (&self.outcome, self.completed) {
+            (Outcome::Ok(_), Some(m)) => m.position,
+            _ => u32::MAX,
+        }
+    }
+
+    /// Whether this completed before `later` was invoked.
+    pub fn precedes(&self, later: &Entry) -> bool {
+        self.returned() < later.invoked.position
+    }
+}
+
+/// Something that is no operation: where a phase or a fault begins or ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// When.
+    pub at: Moment,
+    /// What.
+    pub kind: MarkKind,
+}
+
+/// What a mark marks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MarkKind {
+    /// A phase begins.
+    Phase(Phase),
+    /// The fault with this id begins; its description, for people.
+    FaultBegins(u32, String),
+    /// The fault with this id ends.
+    FaultEnds(u32),
+    /// The process makes its final reads at this replica, for the convergence checker.
+    FinalReads(ProcessId, u32),
+}
+
+/// The phases of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Faults strike.
+    Chaos,
+    /// All faults have ended; the system recovers. Operations go on and must make progress.
+    Settle,
+    /// Every key is read at every replica.
+    FinalReads,
+}
+
+/// What clients were promised and where the history comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The system that was run, as the command line names it (`raft-rs-kv:ack-before-fsync`); empty when unknown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub system: String,
+    /// The workload that was run; empty when unknown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub workload: String,
+    /// The seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// The consistency model promised, by its name (`linearizable`, `causal`, …).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promised: Option<Name>,
+}
+
+/// What the clients saw. Entries are ordered by `invoked.position`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// Where it comes from.
+    pub provenance: Provenance,
+    /// The operations, in the order of their invocations.
+    pub entries: Vec<Entry>,
+    /// Phases, faults and final reads, by position.
+    pub marks: Vec<Mark>,
+}

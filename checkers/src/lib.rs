@@ -1,0 +1,6 @@
+//! Consistency checkers for histories of concurrent operations.
+
+pub mod history;
+pub mod operation;
+pub mod value;
+pub mod verdict;

@@ -1,0 +1,58 @@
+//! What a checker answers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{history::EntryId, operation::Name, value::Value};
+
+/// The answer of a checker. They compose on a lattice: valid < unknown < invalid, and the worst wins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "verdict")]
+pub enum Verdict {
+    /// The model allows the history.
+    Valid {
+        /// One order of the operations that explains the history, where the checker has one. Operations that certainly did
+        /// not, or need not, take effect are left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        linearization: Option<Vec<EntryId>>,
+    },
+    /// Nothing can be said.
+    Unknown {
+        /// What gave out, and how far it came: a budget, an unmet precondition, a history that proves nothing (vacuous).
+        reason: Reason,
+        /// The same for people, with figures.
+        detail: String,
+    },
+    /// The model forbids the history.
+    Invalid {
+        /// What is wrong, most telling first; never empty.
+        anomalies: Vec<Anomaly>,
+    },
+}
+
+/// Why a verdict is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// The budget of steps was spent.
+    Steps,
+    /// The budget of memory was spent.
+    Memory,
+    /// No operation succeeded (or none that this checker looks at): the history proves nothing.
+    Vacuous,
+    /// The checker needs something that the history does not have, such as unique written values.
+    Precondition,
+}
+
+/// One thing that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anomaly {
+    /// Its name in the field's terms: `stale-read`, `lost-write`, `new-old-inversion`, …
+    pub kind: Name,
+    /// The key it is about; `Nil` when about all.
+    #[serde(default, skip_serializing_if = "Value::is_nil")]
+    pub key: Value,
+    /// The operations that together cannot be, in the order of their invocations.
+    pub operations: Vec<EntryId>,
+    /// One sentence in plain words that says what cannot be, naming processes and values.
+    pub sentence: String,
+}
