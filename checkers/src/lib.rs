@@ -2,5 +2,7 @@
 
 pub mod history;
 pub mod operation;
+pub mod partition;
+pub mod recorder;
 pub mod value;
 pub mod verdict;
