@@ -1,0 +1,4 @@
+//! What people and programs read, tested on findings as they come and on awkward ones.
+
+mod common;
+mod records;
