@@ -1,1 +1,11 @@
-//! Placeholder.
+//! Squall: deterministic chaos and correctness testing for replicated stores.
+
+pub mod catalogue;
+pub mod environment;
+pub mod plan;
+pub mod simulators;
+
+pub use crate::{
+    environment::{Env, Failed, Node, Reply, Result, System},
+    plan::{Plan, Promise},
+};

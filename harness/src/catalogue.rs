@@ -1,0 +1,35 @@
+//! The lines of the catalogue of systems: what a crate of systems registers, and what `list` shows.
+
+use squall_workloads::workload::{Setting, SettingError, Settings};
+
+use crate::simulators::AnySystem;
+
+/// A system under test, with its broken twins. One line of a `SYSTEMS` list.
+#[derive(Clone, Copy)]
+pub struct SystemEntry {
+    /// Kebab-case name, unique.
+    pub name: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// The workload a campaign uses when not told otherwise.
+    pub workload: &'static str,
+    /// The settings it understands.
+    pub settings: &'static [Setting],
+    /// Mistakes that can be switched on, one at a time.
+    pub bugs: &'static [Bug],
+    /// Builds it, correct or with the bug of this name (always one of `bugs`).
+    pub build: fn(bug: Option<&str>, settings: &Settings) -> Result<Box<dyn AnySystem>, SettingError>,
+}
+
+/// A mistake that can be switched on in a system.
+#[derive(Clone, Copy, Debug)]
+pub struct Bug {
+    /// Kebab-case name, unique in its system.
+    pub name: &'static str,
+    /// The exact mistake, in one sentence.
+    pub summary: &'static str,
+    /// What brings it out, for people.
+    pub trigger: &'static str,
+    /// The anomaly kinds by which it shows; a bug counts as found only when one of these is named.
+    pub anomalies: &'static [&'static str],
+}

@@ -1,0 +1,25 @@
+//! What code under test sees of the world: traits to plug a store in, and the handles through which it meets time, network
+//! and disk. No simulator is named here.
+
+pub mod adapter;
+pub mod checked;
+pub mod content;
+pub mod disk;
+pub mod env;
+pub mod failed;
+pub mod image;
+pub mod net;
+pub mod node;
+pub mod system;
+pub mod world;
+
+pub use self::{
+    checked::Checked,
+    disk::{Disk, File},
+    env::{Elapsed, Env, Interval, JoinHandle, Sleep},
+    failed::{CertainlyFailed, Failed, Result},
+    image::DiskImage,
+    net::{Address, Listener, Socket, Stream},
+    node::{Context, Node, RequestId, TimerId},
+    system::{Hosting, Reply, System},
+};

@@ -1,0 +1,212 @@
+//! A store as a sans-I/O state machine: inputs in, effects out.
+
+use std::{fmt::Debug, io, time::Duration};
+
+use serde::{Serialize, de::DeserializeOwned};
+use squall_checkers::{
+    history::ProcessId,
+    operation::{Name, Operation},
+    value::Value,
+};
+
+use super::{failed::Failed, system::Reply};
+use crate::{
+    environment::image::DiskImage,
+    plan::{NodeId, Promise, fold},
+};
+
+/// A store written as a state machine without I/O. The fastest to simulate; it runs everywhere, because every `Node` is a
+/// [`System`](super::System) too.
+///
+/// The registered value is the prototype: it is cloned for every start of a replica, so it holds settings, not state. Only
+/// [`Context::disk`] survives a crash.
+pub trait Node: Clone + Send + Sync + 'static {
+    /// What replicas send each other. The native simulator moves it by value; others encode it; corruption encodes it, flips
+    /// bits and decodes it.
+    type Message: Clone + Debug + Serialize + DeserializeOwned + 'static;
+
+    /// What a timer carries back.
+    type Timer: Clone + Debug + 'static;
+
+    /// What its clients are promised, and under which faults.
+    fn promise(&self) -> Promise;
+
+    /// A replica starts, for the first time or after a crash.
+    fn on_start(&mut self, cx: &mut Context<'_, Self>);
+
+    /// A message arrived from another replica.
+    fn on_message(&mut self, from: NodeId, message: Self::Message, cx: &mut Context<'_, Self>);
+
+    /// A timer went off.
+    fn on_timer(&mut self, timer: Self::Timer, cx: &mut Context<'_, Self>) {
+        let _ = (timer, cx);
+    }
+
+    /// A client asks. The same request may arrive again, here or elsewhere, when the client saw no reply within
+    /// [`Node::retry_after`]: treat `request` as a session and a serial number. Answer by [`Context::reply`].
+    fn on_request(&mut self, request: RequestId, operation: Operation, cx: &mut Context<'_, Self>);
+
+    /// A sync asked for by [`Context::sync`] is over. When it failed, nothing is known of the writes it covered.
+    fn on_synced(&mut self, token: u64, result: io::Result<()>, cx: &mut Context<'_, Self>) {
+        let _ = (token, result, cx);
+    }
+
+    /// After this long without a reply a client sends its request again, to the next replica. `None`: never.
+    fn retry_after(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// One request of one client: `process` is its session, `serial` counts its operations from 1. Retries keep both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
+pub struct RequestId {
+    /// The session.
+    pub process: ProcessId,
+    /// The operation within the session, from 1.
+    pub serial: u32,
+}
+
+/// A timer that was set; for cancelling it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TimerId(pub(crate) u64);
+
+/// What a handler asks for. Applied in order when it returns.
+pub(crate) enum Effect<N: Node + ?Sized> {
+    Send(NodeId, N::Message),
+    Reply(RequestId, Result<Reply, Failed>),
+    Redirect(RequestId, NodeId),
+    SetTimer(TimerId, Duration, N::Timer),
+    CancelTimer(TimerId),
+    Sync(Option<String>, u64),
+    Observe(Name, Value),
+    Halt(String),
+}
+
+/// What a node may do and see while it handles one input.
+pub struct Context<'a, N: Node + ?Sized> {
+    pub(crate) me: NodeId,
+    pub(crate) nodes: u32,
+    pub(crate) monotonic_ns: u64,
+    pub(crate) wall_ns: u64,
+    pub(crate) random: &'a mut u64,
+    pub(crate) next_timer: &'a mut u64,
+    pub(crate) disk: &'a mut DiskImage,
+    pub(crate) effects: &'a mut Vec<Effect<N>>,
+}
+
+impl<N: Node> Context<'_, N> {
+    /// This replica.
+    #[inline]
+    pub fn me(&self) -> NodeId {
+        self.me
+    }
+
+    /// Number of replicas; they are `0..count`.
+    #[inline]
+    pub fn node_count(&self) -> u32 {
+        self.nodes
+    }
+
+    /// All replicas but this one.
+    #[inline]
+    pub fn peers(&self) -> impl Iterator<Item = NodeId> + use<N> {
+        let me = self.me.0;
+        (0..self.nodes).filter(move |i| *i != me).map(NodeId)
+    }
+
+    /// The node's monotonic clock: time since it first booted. It drifts.
+    #[inline]
+    pub fn monotonic(&self) -> Duration {
+        Duration::from_nanos(self.monotonic_ns)
+    }
+
+    /// The node's wall clock: time since the Unix epoch. It drifts, is off and jumps.
+    #[inline]
+    pub fn wall(&self) -> Duration {
+        Duration::from_nanos(self.wall_ns)
+    }
+
+    /// 64 random bits, the node's own.
+    #[inline]
+    pub fn random(&mut self) -> u64 {
+        *self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        fold(*self.random, 0xE703_7ED1_A0B4_28DB ^ *self.random)
+    }
+
+    /// A random number in `0..n`. Panics if `n` is 0.
+    #[inline]
+    pub fn random_below(&mut self, n: u64) -> u64 {
+        assert!(n > 0, "a draw from an empty range");
+        crate::plan::scale(self.random(), n)
+    }
+
+    /// Sends a message; it may be lost, late, twice, out of order or damaged. Sending to oneself is safe and quick.
+    #[inline]
+    pub fn send(&mut self, to: NodeId, message: N::Message) {
+        self.effects.push(Effect::Send(to, message));
+    }
+
+    /// Sends a message to every peer.
+    #[inline]
+    pub fn broadcast(&mut self, message: &N::Message) {
+        for peer in self.peers() {
+            self.send(peer, message.clone());
+        }
+    }
+
+    /// Answers a request. Only the first answer that reaches the client counts.
+    #[inline]
+    pub fn reply(&mut self, request: RequestId, result: Result<Reply, Failed>) {
+        self.effects.push(Effect::Reply(request, result));
+    }
+
+    /// Tells the client to send the request again, to another replica.
+    #[inline]
+    pub fn redirect(&mut self, request: RequestId, to: NodeId) {
+        self.effects.push(Effect::Redirect(request, to));
+    }
+
+    /// Sets a timer, measured on the node's monotonic clock.
+    #[inline]
+    pub fn set_timer(&mut self, after: Duration, timer: N::Timer) -> TimerId {
+        *self.next_timer += 1;
+        let id = TimerId(*self.next_timer);
+        self.effects.push(Effect::SetTimer(id, after, timer));
+        id
+    }
+
+    /// Cancels a timer. Nothing happens when it has gone off.
+    #[inline]
+    pub fn cancel_timer(&mut self, timer: TimerId) {
+        self.effects.push(Effect::CancelTimer(timer));
+    }
+
+    /// The node's disk. Writes reach it at once and survive a power loss once synced.
+    #[inline]
+    pub fn disk(&mut self) -> &mut DiskImage {
+        self.disk
+    }
+
+    /// Makes what has been written to `file` so far durable, then calls [`Node::on_synced`] with the token. The file's name in
+    /// its directory is not covered: a new, renamed or removed file needs [`Context::sync_directory`].
+    pub fn sync(&mut self, file: &str, token: u64) {
+        self.effects.push(Effect::Sync(Some(file.to_owned()), token));
+    }
+
+    /// Makes all creations, renames and removals so far durable, then calls [`Node::on_synced`] with the token.
+    pub fn sync_directory(&mut self, token: u64) {
+        self.effects.push(Effect::Sync(None, token));
+    }
+
+    /// Shows something of the node's state to the harness: fault targets (`role`, `term`), reports and traces. Never
+    /// influences the system.
+    pub fn observe(&mut self, key: impl Into<Name>, value: impl Into<Value>) {
+        self.effects.push(Effect::Observe(key.into(), value.into()));
+    }
+
+    /// Ends this process at once, as after a failed sync. It is started again after a second, as a supervisor would; the disk
+    /// is as it was.
+    pub fn halt(&mut self, why: impl Into<String>) {
+        self.effects.push(Effect::Halt(why.into()));
+    }
+}

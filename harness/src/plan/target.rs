@@ -1,0 +1,45 @@
+//! Whom a fault strikes: named nodes, or a role that is resolved when the fault begins.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::NodeId;
+
+/// Whom a fault strikes. Roles are resolved when the fault begins, from what the nodes observe of themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// Every replica.
+    All,
+    /// These.
+    Nodes(Vec<NodeId>),
+    /// The replica that last observed `role` as `leader`, in the highest `term` where it observes one; nobody when there is none.
+    Leader,
+    /// So many random replicas. More than there are means all.
+    Random(u32),
+    /// A random set of replicas, one short of a majority.
+    Minority,
+    /// A random set of replicas, as small as a majority can be.
+    Majority,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::All => f.write_str("all nodes"),
+            Target::Nodes(nodes) if nodes.is_empty() => f.write_str("nobody"),
+            Target::Nodes(nodes) => {
+                for (i, node) in nodes.iter().enumerate() {
+                    write!(f, "{}{node}", if i == 0 { "" } else { "+" })?;
+                }
+                Ok(())
+            }
+            Target::Leader => f.write_str("the leader"),
+            Target::Random(1) => f.write_str("a random node"),
+            Target::Random(n) => write!(f, "{n} random nodes"),
+            Target::Minority => f.write_str("a minority"),
+            Target::Majority => f.write_str("a majority"),
+        }
+    }
+}

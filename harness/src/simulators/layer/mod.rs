@@ -1,0 +1,1 @@
+//! Faults, decided here for every simulator.
