@@ -15,6 +15,8 @@ pub struct SystemEntry {
     pub workload: &'static str,
     /// The settings it understands.
     pub settings: &'static [Setting],
+    /// Settings of the workload used with this system unless told otherwise.
+    pub defaults: &'static [(&'static str, &'static str)],
     /// Mistakes that can be switched on, one at a time.
     pub bugs: &'static [Bug],
     /// Builds it, correct or with the bug of this name (always one of `bugs`).
