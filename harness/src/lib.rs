@@ -1,7 +1,9 @@
 //! Squall: deterministic chaos and correctness testing for replicated stores.
 
 pub mod catalogue;
+pub mod engine;
 pub mod environment;
+pub mod exit;
 pub mod plan;
 pub mod simulators;
 

@@ -1,0 +1,195 @@
+//! One run of one plan: on a fresh thread, panics caught, judged by all who have a say about what was promised.
+
+use std::thread;
+
+use squall_checkers::verdict::{Reason, Verdict};
+use squall_reports::records::{CheckerVerdict, Failure, FailureKind, Signature};
+use squall_workloads::workload::Workload;
+
+use super::{judge, panics};
+use crate::{
+    plan::Plan,
+    simulators::{AnySystem, End, Execution, Options, PlanError, Simulator},
+};
+
+/// Stack of the thread a run lives on. Only touched pages are paid for.
+const STACK_BYTES: usize = 64 << 20;
+
+/// What a plan is run against: a system on a simulator, and the workload that drives and judges it.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The system.
+    pub system: &'a dyn AnySystem,
+    /// Where it runs.
+    pub simulator: Simulator,
+    /// What its clients do, and who judges them.
+    pub workload: &'a dyn Workload,
+}
+
+/// A run and its judgement.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What happened; `None` when a panic took the simulator with it.
+    pub execution: Option<Execution>,
+    /// What each judge said; none when the run itself failed.
+    pub verdicts: Vec<CheckerVerdict>,
+    /// The failure of the run itself, if it failed.
+    pub failure: Option<Failure>,
+    /// One signature for each kind of failure, the most telling first; empty when nothing failed.
+    pub signatures: Vec<Signature>,
+    /// Whether no operation succeeded: the run proves nothing.
+    pub vacuous: bool,
+}
+
+/// What came of one seed, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// All judges are content.
+    Valid,
+    /// A judge found an anomaly.
+    Invalid,
+    /// A judge gave up, and none found an anomaly.
+    Unknown,
+    /// No operation succeeded, and no judge found an anomaly.
+    Vacuous,
+    /// The run itself failed.
+    Failed(FailureKind),
+}
+
+impl Outcome {
+    /// What came of it, in one word.
+    pub fn class(&self) -> Class {
+        if let Some(failure) = &self.failure {
+            Class::Failed(failure.kind)
+        } else if self.verdicts.iter().any(|v| matches!(v.verdict, Verdict::Invalid { .. })) {
+            Class::Invalid
+        } else if self.vacuous {
+            Class::Vacuous
+        } else if self.verdicts.iter().any(|v| matches!(v.verdict, Verdict::Unknown { .. })) {
+            Class::Unknown
+        } else {
+            Class::Valid
+        }
+    }
+
+    /// Whether it failed in this very way (among others).
+    pub fn shows(&self, signature: &Signature) -> bool {
+        self.signatures.contains(signature)
+    }
+}
+
+/// Runs the plan and judges what came of it. Equal arguments give equal outcomes.
+///
+/// # Errors
+/// When the run cannot begin. Whatever the system does is an outcome, not an error; only a system that never ends is not
+/// caught here (a campaign ends it from outside).
+pub fn run_plan(subject: &Subject, plan: &Plan, options: Options) -> Result<Outcome, PlanError> {
+    Ok(judge_run(subject, plan, execute(subject, plan, options)?))
+}
+
+/// Runs the plan on a thread of its own. A panic that the simulator did not catch itself comes back as a failure.
+///
+/// # Errors
+/// When the run cannot begin.
+pub fn execute(subject: &Subject, plan: &Plan, options: Options) -> Result<Result<Execution, Failure>, PlanError> {
+    let run = || {
+        let mut result = panics::catch(|| subject.system.run(subject.simulator, plan, subject.workload, options));
+        let place = panics::last_place();
+        if let Ok(Ok(Execution { end: End::Panicked { message, .. }, .. })) = &mut result {
+            add_place(message, place.as_deref());
+        }
+        result.map_err(|mut message| {
+            add_place(&mut message, place.as_deref());
+            Failure { kind: FailureKind::Panic, node: None, at_ns: None, message }
+        })
+    };
+    let result = thread::scope(|scope| {
+        let thread = thread::Builder::new().name(format!("seed {}", plan.seed)).stack_size(STACK_BYTES);
+        thread.spawn_scoped(scope, run).map_or_else(
+            |e| Err(no_thread(&e)),
+            |handle| handle.join().unwrap_or_else(|payload| Err(no_thread(&panics::message(payload.as_ref())))),
+        )
+    });
+    match result {
+        Ok(execution) => execution.map(Ok),
+        Err(failure) => Ok(Err(failure)),
+    }
+}
+
+/// Judges what [`execute`] returned.
+pub fn judge_run(subject: &Subject, plan: &Plan, run: Result<Execution, Failure>) -> Outcome {
+    let (execution, failure) = match run {
+        Ok(execution) => {
+            let failure = failure_of(&execution.end);
+            (Some(execution), failure)
+        }
+        Err(failure) => (None, Some(failure)),
+    };
+    let vacuous = execution.as_ref().is_some_and(|e| !e.history.entries.iter().any(|entry| entry.is_ok()));
+    let verdicts = match &execution {
+        Some(execution) if failure.is_none() => {
+            judge::judge(&execution.history, &judge::judges(&subject.system.promise(), subject.workload, plan))
+        }
+        _ => Vec::new(),
+    };
+    let signatures = match &failure {
+        Some(failure) => vec![Signature::of_failure(&plan.system, failure.kind)],
+        None => signatures(&plan.system, &verdicts),
+    };
+    Outcome { execution, verdicts, failure, signatures, vacuous }
+}
+
+/// Each judge's most telling anomaly makes one signature: its lesser ones are mostly shadows of that.
+fn signatures(system: &str, verdicts: &[CheckerVerdict]) -> Vec<Signature> {
+    let mut all: Vec<Signature> = Vec::new();
+    for CheckerVerdict { checker, verdict, .. } in verdicts {
+        if let Verdict::Invalid { anomalies } = verdict
+            && let Some(anomaly) = anomalies.first()
+        {
+            let signature =
+                Signature { system: system.to_owned(), checker: checker.clone(), anomaly: anomaly.kind.to_string() };
+            if !all.contains(&signature) {
+                all.push(signature);
+            }
+        }
+    }
+    all
+}
+
+fn failure_of(end: &End) -> Option<Failure> {
+    match end {
+        End::Completed => None,
+        End::Panicked { node, message, at_ns } => Some(Failure {
+            kind: FailureKind::Panic,
+            node: node.map(|n| n.0),
+            at_ns: Some(*at_ns),
+            message: message.clone(),
+        }),
+        End::Spun { node, at_ns, events } => Some(Failure {
+            kind: FailureKind::StepLimit,
+            node: node.map(|n| n.0),
+            at_ns: Some(*at_ns),
+            message: format!("{events} events at one instant of virtual time"),
+        }),
+    }
+}
+
+fn add_place(message: &mut String, place: Option<&str>) {
+    if let Some(place) = place.filter(|place| !message.contains(place)) {
+        message.push_str(", at ");
+        message.push_str(place);
+    }
+}
+
+fn no_thread(why: &dyn std::fmt::Display) -> Failure {
+    Failure { kind: FailureKind::Panic, node: None, at_ns: None, message: format!("the run's thread failed: {why}") }
+}
+
+/// The first judge that could not say, and why.
+pub fn unknown(verdicts: &[CheckerVerdict]) -> Option<(&CheckerVerdict, Reason, &str)> {
+    verdicts.iter().find_map(|v| match &v.verdict {
+        Verdict::Unknown { reason, detail } => Some((v, *reason, detail.as_str())),
+        _ => None,
+    })
+}
