@@ -226,11 +226,14 @@ pub(crate) fn crowded(count: u32, processes: u32, nodes: u32) -> Finding {
     finding.nodes = nodes;
     finding.clients = processes;
     finding.ended_ns = 60_000 * MS;
+    finding.phases[1].begins_ns = 56_000 * MS;
     finding.minimised = None;
+    let step = if count > 100 { 55_000 / count } else { 20 };
     finding.operations = (0..count)
         .map(|i| {
-            let begins = 100 + i * (55_000 / count);
-            let key = format!("k{}", i % 5);
+            let begins = 100 + i * step;
+            let lasts = |ms: u32| Some(begins + ms.min(step * processes - 5));
+            let key = format!("k{}", i / 2 % 5);
             let what = match i % 3 {
                 0 => Operation::read(key),
                 1 => Operation::write(key, i64::from(i)),
@@ -238,21 +241,28 @@ pub(crate) fn crowded(count: u32, processes: u32, nodes: u32) -> Finding {
             };
             let (completed, outcome) = match i % 41 {
                 40 => (None, Outcome::Unknown("no reply".into())),
-                39 => (Some(begins + 30), Outcome::Failed("not leader".into())),
-                _ if i % 3 == 0 => (Some(begins + 17 + i % 90), ok(i64::from(i) - 5)),
-                _ => (Some(begins + 25 + i % 120), ok(Value::Nil)),
+                39 => (lasts(30), Outcome::Failed("not leader".into())),
+                _ if i % 3 == 0 => (lasts(17 + i % 90), ok(i64::from(i) - 5)),
+                _ => (lasts(25 + i % 120), ok(Value::Nil)),
             };
             operation(i % processes, what, begins, completed, outcome)
         })
         .collect();
+    let mut moments: Vec<_> =
+        finding.operations.iter_mut().flat_map(|o| std::iter::once(&mut o.invoked).chain(&mut o.completed)).collect();
+    moments.sort_by_key(|m| m.time);
+    for (position, moment) in moments.into_iter().enumerate() {
+        moment.position = position as u32;
+    }
     for op in &mut finding.operations {
         op.client = Some(op.process.0);
         op.node = Some(op.process.0 % nodes);
     }
-    let anomaly = vec![count as usize / 2, count as usize / 2 + 5, count as usize / 2 + 10];
+    let middle = count as usize / 4 * 2;
+    let anomaly = vec![middle, middle + 1, middle + 10];
     if let Verdict::Invalid { anomalies } = &mut finding.verdicts[0].verdict {
         anomalies[0].operations.clone_from(&anomaly);
-        anomalies[0].key = format!("k{}", anomaly[0] % 5).as_str().into();
+        anomalies[0].key = format!("k{}", middle / 2 % 5).as_str().into();
     }
     finding.faults = (0..24)
         .map(|i| FaultRecord {
