@@ -76,11 +76,13 @@ pub trait Workload: Send + Sync + 'static {
         stream: Stream,
     ) -> Result<Box<dyn Client>, SettingError>;
 
-    /// The operations that read the whole final state, done once at every replica after the run has settled.
-    fn final_reads(&self, settings: &Settings) -> Result<Vec<Operation>, SettingError>;
+    /// The operations that read the final state of all that `asked`, the run's operations so far, touched. They are done once
+    /// at every replica after the run has settled.
+    fn final_reads(&self, settings: &Settings, asked: &[Operation]) -> Result<Vec<Operation>, SettingError>;
 
-    /// The checkers that judge a history of this workload when `model` (`linearizable`, `causal`, …) was promised. Durability,
-    /// convergence and liveness are asked for by the promise, not here.
+    /// The checkers that judge a history of this workload when `model` (`linearizable`, `causal`, …) was promised; none when
+    /// nobody can judge that model on these operations. Durability, convergence and liveness are asked for by the promise, not
+    /// here.
     fn judges(&self, model: &str) -> Vec<Judge>;
 }
 
