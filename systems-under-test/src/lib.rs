@@ -1,1 +1,14 @@
-//! Placeholder.
+//! The zoo: replicated stores, correct ones and their broken twins, to be run under the harness.
+//!
+//! A correct system keeps its promise under every fault it says it tolerates; a twin differs from it by one mistake, named in its
+//! entry. To add a system, add a file with its `ENTRY` and a line in [`SYSTEMS`].
+
+mod journal;
+mod registers;
+mod sessions;
+pub mod single_copy;
+
+use squall::catalogue::SystemEntry;
+
+/// Every system.
+pub const SYSTEMS: &[SystemEntry] = &[single_copy::ENTRY];

@@ -1,0 +1,99 @@
+//! A keyed register store that does each request once, however often it arrives: registers with a table of sessions.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use squall::environment::{Failed, Reply, RequestId};
+use squall_checkers::{history::ProcessId, operation::Operation};
+
+use crate::registers::Registers;
+
+/// Registers, and of each session the last update with its reply. Both must be saved and copied together: a reply that is
+/// forgotten lets a retried update happen again, after others may have overwritten it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sessions {
+    registers: Registers,
+    last: BTreeMap<ProcessId, Last>,
+}
+
+/// The last update of one session. A session has one operation open at a time, so its earlier updates are over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Last {
+    serial: u32,
+    reply: Result<Reply, String>,
+}
+
+/// What is known of an update before it is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Nothing: do it.
+    New,
+    /// It was done; this was the reply.
+    Done(Result<Reply, Failed>),
+    /// Its session has gone on; nobody waits for a reply.
+    Over,
+}
+
+impl Sessions {
+    /// The value of a register.
+    pub(crate) fn read(&self, operation: &Operation) -> Reply {
+        self.registers.read(&operation.key)
+    }
+
+    /// What is known of an update.
+    pub(crate) fn known(&self, request: RequestId) -> Known {
+        match self.last.get(&request.process) {
+            Some(last) if last.serial == request.serial => Known::Done(result(&last.reply)),
+            Some(last) if last.serial > request.serial => Known::Over,
+            _ => Known::New,
+        }
+    }
+
+    /// Does an update unless it was done before, and returns its reply; `None` when its session has gone on.
+    pub(crate) fn apply(&mut self, request: RequestId, operation: &Operation) -> Option<Result<Reply, Failed>> {
+        match self.known(request) {
+            Known::Done(reply) => Some(reply),
+            Known::Over => None,
+            Known::New => {
+                let reply = self.registers.apply(operation);
+                let result = result(&reply);
+                self.last.insert(request.process, Last { serial: request.serial, reply });
+                Some(result)
+            }
+        }
+    }
+}
+
+fn result(reply: &Result<Reply, String>) -> Result<Reply, Failed> {
+    reply.clone().map_err(Failed::No)
+}
+
+#[cfg(test)]
+mod tests {
+    use squall_checkers::value::Value;
+
+    use super::*;
+
+    fn request(process: u32, serial: u32) -> RequestId {
+        RequestId { process: ProcessId(process), serial }
+    }
+
+    #[test]
+    fn a_retried_cas_gets_its_first_reply_and_changes_nothing() {
+        let mut store = Sessions::default();
+        store.apply(request(1, 1), &Operation::write(7, 1));
+        let cas = Operation::cas(7, 1, 2);
+        assert_eq!(store.apply(request(2, 1), &cas), Some(Ok(Value::Bool(true))));
+        store.apply(request(3, 1), &Operation::write(7, 1));
+        assert_eq!(store.apply(request(2, 1), &cas), Some(Ok(Value::Bool(true))), "the reply it had");
+        assert_eq!(store.read(&Operation::read(7)), Value::Int(1), "done once");
+    }
+
+    #[test]
+    fn a_late_update_of_a_session_that_went_on_is_ignored() {
+        let mut store = Sessions::default();
+        store.apply(request(1, 2), &Operation::write(7, 2));
+        assert_eq!(store.apply(request(1, 1), &Operation::write(7, 1)), None);
+        assert_eq!(store.read(&Operation::read(7)), Value::Int(2));
+    }
+}
