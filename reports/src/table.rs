@@ -118,7 +118,8 @@ pub fn table(finding: &Finding) -> Table {
     for &index in &faults {
         let fault = &finding.faults[index];
         add(fault.begins_ns, 0, Event::FaultBegins(index));
-        if let Some(ends) = fault.ends_ns {
+        // What was to come after the run had ended never came.
+        if let Some(ends) = fault.ends_ns.filter(|&e| e <= finding.ended_ns) {
             add(ends, 0, Event::FaultEnds(index));
         }
     }

@@ -24,7 +24,7 @@ pub(crate) fn operation(
     let moment = |ms: u32| Moment { position: ms, time: u64::from(ms) * MS };
     OperationRecord {
         process: ProcessId(process),
-        client: Some(process % 3),
+        client: Some(process),
         node: Some(process % 3),
         operation: what,
         invoked: moment(invoked),
@@ -211,6 +211,7 @@ pub(crate) fn panicked() -> Finding {
                 .into(),
         }),
         verdicts: vec![],
+        ended_ns: 1_234_567_890,
         operations: vec![],
         observations: vec![],
         trace: vec![],
