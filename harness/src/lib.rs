@@ -4,6 +4,7 @@ pub mod catalogue;
 pub mod engine;
 pub mod environment;
 pub mod exit;
+pub mod nemesis;
 pub mod plan;
 pub mod simulators;
 

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use squall_checkers::operation::{Interface, Name};
 
-use super::fault::{FaultClass, FaultKind};
+use super::{
+    SECOND,
+    fault::{Fault, FaultClass, FaultKind},
+};
 
 /// A consistency model under a fault model. A campaign draws every fault inside the promise and no other, unless asked for
 /// `beyond`.
@@ -99,8 +102,54 @@ impl Tolerates {
         kind.classes().iter().all(|c| self.class(*c))
     }
 
+    /// The ids of those faults that lie outside the promise: of a class that is not tolerated or, where only a minority may be
+    /// struck, striking one node too many while earlier ones are struck. Targets are not resolved yet, so two faults of one
+    /// role count as two nodes. Faults are looked at in the order of their beginnings.
+    pub fn outside(&self, faults: &[Fault], nodes: u32) -> BTreeSet<u32> {
+        let minority = nodes.saturating_sub(1) / 2;
+        let mut in_order: Vec<&Fault> = faults.iter().collect();
+        in_order.sort_by_key(|f| (f.begins_ns, f.id));
+        let mut outside = BTreeSet::new();
+        let mut struck: Vec<(u64, u32)> = Vec::new();
+        for fault in in_order {
+            if !self.fault(&fault.kind) {
+                outside.insert(fault.id);
+                continue;
+            }
+            let Some(until) = struck_until(fault) else { continue };
+            if !self.minority_only {
+                continue;
+            }
+            struck.retain(|(until, _)| *until > fault.begins_ns);
+            let count = fault.target.most(nodes);
+            if struck.iter().map(|(_, n)| n).sum::<u32>() + count > minority {
+                outside.insert(fault.id);
+            } else {
+                struck.push((until, count));
+            }
+        }
+        outside
+    }
+
     /// The classes tolerated, in order.
     pub fn classes(&self) -> impl Iterator<Item = FaultClass> + '_ {
         self.classes.iter().copied()
+    }
+}
+
+/// A node that was down or stood still counts as struck for this much longer, in nanoseconds: it is no full member before it
+/// has caught up.
+const RECOVERY_NS: u64 = 2 * SECOND;
+
+/// Until when the nodes a fault strikes are down, paused or without their disks; `None` when they are not.
+fn struck_until(fault: &Fault) -> Option<u64> {
+    match fault.kind {
+        // A node whose sync failed or whose disk is full may end its process.
+        FaultKind::Crash { .. } | FaultKind::Pause | FaultKind::SyncError { .. } | FaultKind::DiskFull => {
+            Some(fault.ends_ns().saturating_add(RECOVERY_NS))
+        }
+        // When lost data is whole again nobody outside can tell.
+        FaultKind::Wipe | FaultKind::BitRot { .. } => Some(u64::MAX),
+        _ => None,
     }
 }

@@ -24,6 +24,20 @@ pub enum Target {
     Majority,
 }
 
+impl Target {
+    /// The most nodes this can turn out to be in a cluster of so many.
+    pub fn most(&self, nodes: u32) -> u32 {
+        match self {
+            Target::All => nodes,
+            Target::Nodes(named) => u32::try_from(named.len()).map_or(nodes, |n| n.min(nodes)),
+            Target::Leader => nodes.min(1),
+            Target::Random(n) => nodes.min(*n),
+            Target::Minority => nodes.saturating_sub(1) / 2,
+            Target::Majority => nodes.min(nodes / 2 + 1),
+        }
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,0 +1,80 @@
+//! Nemeses: each draws faults of one kind from a seed; together they make up the schedule of a run.
+
+mod clock;
+mod combined;
+mod crash;
+mod disk;
+mod packets;
+mod partition;
+mod pause;
+mod scene;
+mod schedule;
+mod selection;
+mod slow;
+mod wipe;
+
+pub use self::{
+    scene::{Scene, Strike},
+    schedule::schedule,
+    selection::{NemesisSelection, UnknownNemesis},
+};
+use crate::plan::Stream;
+
+/// Something that goes wrong, drawn from a seed.
+pub trait Nemesis: Sync {
+    /// Draws one package: the faults of one incident. Times count from the beginning of the incident; the schedule moves it to
+    /// its place as a whole and cuts off what lies behind the end of the chaos phase.
+    ///
+    /// Every fault is one that the scene [allows](Scene::allows). Empty when the scene allows none of this nemesis.
+    fn package(&self, scene: &Scene<'_>, stream: &mut Stream) -> Vec<Strike>;
+}
+
+/// A line of the catalogue.
+pub struct NemesisEntry {
+    /// Kebab-case name, unique. It names the nemesis' streams: renaming it changes what every seed draws.
+    pub name: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// The nemesis.
+    pub nemesis: &'static dyn Nemesis,
+}
+
+/// Every nemesis.
+pub const NEMESES: &[NemesisEntry] = &[
+    NemesisEntry {
+        name: "partition",
+        summary: "cut links: halves, one isolated, one-way, bridge, overlapping majorities, steady or flapping",
+        nemesis: &partition::Partition,
+    },
+    NemesisEntry {
+        name: "packets",
+        summary: "messages lost, late, twice, out of order or corrupt; degraded links",
+        nemesis: &packets::Packets,
+    },
+    NemesisEntry {
+        name: "crash",
+        summary: "processes die or machines lose power: once, again and again, or one after the other",
+        nemesis: &crash::Crash,
+    },
+    NemesisEntry { name: "pause", summary: "nodes stand still and go on", nemesis: &pause::Pause },
+    NemesisEntry { name: "slow", summary: "nodes need time for every event", nemesis: &slow::Slow },
+    NemesisEntry {
+        name: "clock",
+        summary: "clocks are off, run fast or slow, jump, or flip to and fro",
+        nemesis: &clock::Clock,
+    },
+    NemesisEntry {
+        name: "disk",
+        summary: "syncs fail, disks are full or slow, bits rot; power is lost while they do",
+        nemesis: &disk::Disk,
+    },
+    NemesisEntry { name: "wipe", summary: "nodes lose their disks and start afresh", nemesis: &wipe::Wipe },
+    NemesisEntry {
+        name: "combined",
+        summary: "incidents of several kinds that belong together, such as a crash right after a partition heals",
+        nemesis: &combined::Combined,
+    },
+];
+
+#[cfg(test)]
+mod tests;
