@@ -4,11 +4,12 @@
 //! entry. To add a system, add a file with its `ENTRY` and a line in [`SYSTEMS`].
 
 mod journal;
+mod quorum_register;
 mod registers;
 mod sessions;
-pub mod single_copy;
+mod single_copy;
 
 use squall::catalogue::SystemEntry;
 
 /// Every system.
-pub const SYSTEMS: &[SystemEntry] = &[single_copy::ENTRY];
+pub const SYSTEMS: &[SystemEntry] = &[quorum_register::ENTRY, single_copy::ENTRY];

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The entry in the catalogue.
-pub const ENTRY: SystemEntry = SystemEntry {
+pub(crate) const ENTRY: SystemEntry = SystemEntry {
     name: "single-copy",
     summary: "replica 0 keeps the only copy of the registers, with a write-ahead log; the others redirect to it",
     workload: "register",
@@ -33,7 +33,7 @@ const KEEPER: NodeId = NodeId(0);
 /// Linearizable and durable under every fault but bit rot (it stops when its log is corrupt) and a wiped disk; unavailable
 /// while replica 0 is.
 #[derive(Clone, Debug)]
-pub struct SingleCopy {
+pub(crate) struct SingleCopy {
     store: Sessions,
     journal: Journal<(RequestId, Result<Reply, Failed>)>,
 }

@@ -1,0 +1,500 @@
+//! `quorum-register`: registers replicated by majorities, without a leader (ABD).
+//!
+//! Attiya, Bar-Noy & Dolev, "Sharing Memory Robustly in Message-Passing Systems" (JACM 1995), with several writers as in Lynch &
+//! Shvartsman (FTCS 1997): a write asks a majority for their newest timestamp and stores its value at a majority under a newer
+//! one; a read asks a majority for their newest value and stores that at a majority before it returns it.
+
+use std::{collections::BTreeMap, io, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use squall::{
+    catalogue::{Bug, SystemEntry},
+    environment::{Checked, Context, Failed, Node, RequestId},
+    plan::{NodeId, Promise},
+};
+use squall_checkers::{
+    history::ProcessId,
+    operation::{Interface, Operation},
+    value::Value,
+};
+
+use crate::journal::Journal;
+
+/// The entry in the catalogue.
+pub(crate) const ENTRY: SystemEntry = SystemEntry {
+    name: "quorum-register",
+    summary: "registers replicated by majorities without a leader (ABD, many writers and readers); read and write, no cas",
+    workload: "register",
+    settings: &[],
+    // Compare-and-set needs consensus, which majorities alone do not give.
+    defaults: &[("cas", "0")],
+    bugs: &[
+        Bug {
+            name: "read-without-write-back",
+            summary: "a read returns the newest value of a majority without storing it at a majority first",
+            trigger: "a write that has reached few replicas yet (its coordinator crashed or is cut off), and two reads",
+            anomalies: &[
+                "new-old-inversion",
+                "stale-read",
+                "lost-write",
+                "lost-acknowledged-write",
+                "non-linearizable",
+            ],
+        },
+        Bug {
+            name: "tie-without-writer-id",
+            summary: "timestamps are bare numbers, so two concurrent writes through two replicas can get the same one",
+            trigger: "concurrent writes to one register",
+            anomalies: &[
+                "new-old-inversion",
+                "stale-read",
+                "lost-write",
+                "lost-acknowledged-write",
+                "non-linearizable",
+            ],
+        },
+    ],
+    build: |bug, _| {
+        let mistake = bug.map(|bug| match bug {
+            "read-without-write-back" => Mistake::ReadWithoutWriteBack,
+            "tie-without-writer-id" => Mistake::TieWithoutWriterId,
+            _ => unreachable!("`{bug}` is not in the entry"),
+        });
+        Ok(Box::new(QuorumRegister { mistake, ..QuorumRegister::default() }))
+    },
+};
+
+/// How long a coordinator waits before it asks again those replicas that have not answered.
+const RESEND: Duration = Duration::from_millis(150);
+/// After so many rounds of asking a coordinator gives an operation up.
+const RESENDS_MAX: u32 = 80;
+
+/// Keyed registers at all replicas; any replica coordinates reads and writes, one majority at a time.
+///
+/// Linearizable and durable under every fault but bit rot (a replica stops when its journal is corrupt) and wiped disks. It
+/// uses no clock but for asking again.
+///
+/// A client sends each request once: if another coordinator took over a write, it would store the value a second time under a
+/// newer timestamp, perhaps after others had overwritten it. For the same reason a coordinator remembers on disk which writes it
+/// has given a timestamp, so that a request duplicated by the network is not done twice, and stores the value itself first, so
+/// that after a crash it never gives the same timestamp to another write.
+#[derive(Clone, Debug)]
+pub(crate) struct QuorumRegister {
+    mistake: Option<Mistake>,
+    state: State,
+    journal: Journal<Then>,
+    /// Operations coordinated here, by their nonce.
+    coordinated: BTreeMap<u64, Coordinated>,
+    resending: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mistake {
+    ReadWithoutWriteBack,
+    TieWithoutWriterId,
+}
+
+impl Default for QuorumRegister {
+    fn default() -> Self {
+        QuorumRegister {
+            mistake: None,
+            state: State::default(),
+            journal: Journal::new(),
+            coordinated: BTreeMap::new(),
+            resending: false,
+        }
+    }
+}
+
+/// When a value was written. Unique to its write: the writer keeps count on its disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Timestamp {
+    number: u64,
+    writer: u32,
+}
+
+/// A value with its timestamp.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Version {
+    at: Timestamp,
+    value: Value,
+}
+
+/// What a replica keeps on its disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct State {
+    versions: BTreeMap<Value, Version>,
+    /// The last write of each session that got its timestamp here.
+    written: BTreeMap<ProcessId, u32>,
+}
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Record {
+    /// A version to keep.
+    Version { key: Value, version: Version },
+    /// A version to keep, and the request it comes from: the timestamp was given to it here.
+    Write { key: Value, version: Version, request: RequestId },
+    /// The last write of a session that got its timestamp here.
+    Written { request: RequestId },
+}
+
+impl State {
+    fn apply(&mut self, record: Record) {
+        match record {
+            Record::Version { key, version } => self.keep(key, version),
+            Record::Write { key, version, request } => {
+                self.keep(key, version);
+                self.note(request);
+            }
+            Record::Written { request } => self.note(request),
+        }
+    }
+
+    fn keep(&mut self, key: Value, version: Version) {
+        let kept = self.versions.entry(key).or_default();
+        if kept.at < version.at {
+            *kept = version;
+        }
+    }
+
+    fn note(&mut self, request: RequestId) {
+        let serial = self.written.entry(request.process).or_default();
+        *serial = request.serial.max(*serial);
+    }
+
+    fn version(&self, key: &Value) -> Version {
+        self.versions.get(key).cloned().unwrap_or_default()
+    }
+
+    fn has_written(&self, request: RequestId) -> bool {
+        self.written.get(&request.process).is_some_and(|serial| *serial >= request.serial)
+    }
+
+    /// The records that say all of it, as short as can be.
+    fn records(&self) -> impl Iterator<Item = Record> {
+        let versions = self.versions.iter().map(|(k, v)| Record::Version { key: k.clone(), version: v.clone() });
+        let written = self.written.iter().map(|(p, s)| RequestId { process: *p, serial: *s });
+        versions.chain(written.map(|request| Record::Written { request }))
+    }
+}
+
+/// What replicas say to each other. A nonce names one operation of one life of its coordinator, so that answers to an earlier
+/// life, or to an earlier phase, are not counted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Message {
+    /// What is your version of this register?
+    Query { nonce: u64, key: Value },
+    /// This.
+    Newest { nonce: u64, version: Version },
+    /// Keep this version unless yours is newer.
+    Store { nonce: u64, key: Value, version: Version },
+    /// It, or a newer one, is on my disk.
+    Stored { nonce: u64 },
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Resend;
+
+/// What happens once a version is on this disk.
+#[derive(Clone, Copy, Debug)]
+enum Then {
+    /// Its coordinator hears of it.
+    Answer(NodeId, u64),
+    /// The operation coordinated here goes on to the other replicas.
+    Spread(u64),
+}
+
+/// An operation coordinated here.
+#[derive(Clone, Debug)]
+struct Coordinated {
+    request: RequestId,
+    key: Value,
+    /// The value to write; `None` for a read.
+    write: Option<Value>,
+    phase: Phase,
+    /// The newest version seen while asking; the version being stored after that.
+    version: Version,
+    /// The replicas that have answered in this phase, one bit each.
+    answered: u64,
+    resends: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Asking,
+    Storing,
+}
+
+impl Coordinated {
+    /// Counts an answer, each replica's once. Returns whether it completes a majority.
+    fn count(&mut self, from: NodeId, nodes: u32) -> bool {
+        let before = self.answered.count_ones();
+        self.answered |= 1 << from.0;
+        let majority = nodes / 2 + 1;
+        before < majority && self.answered.count_ones() == majority
+    }
+
+    fn has_answered(&self, node: NodeId) -> bool {
+        self.answered & (1 << node.0) != 0
+    }
+
+    fn question(&self, nonce: u64) -> Message {
+        match self.phase {
+            Phase::Asking => Message::Query { nonce, key: self.key.clone() },
+            Phase::Storing => Message::Store { nonce, key: self.key.clone(), version: self.version.clone() },
+        }
+    }
+}
+
+impl Node for QuorumRegister {
+    type Message = Checked<Message>;
+    type Timer = Resend;
+
+    fn promise(&self) -> Promise {
+        Promise::new(Interface::REGISTER, "linearizable")
+    }
+
+    fn on_start(&mut self, cx: &mut Context<'_, Self>) {
+        assert!(cx.node_count() <= 64, "answers are counted in 64 bits");
+        if let Err(why) = self.recover(cx) {
+            cx.halt(why);
+        }
+    }
+
+    fn on_request(&mut self, request: RequestId, operation: Operation, cx: &mut Context<'_, Self>) {
+        if !self.journal.is_settled() {
+            return; // Still recovering. The client is not told "no": a copy of the request may yet come.
+        }
+        let write = match operation.f.as_str() {
+            "read" => None,
+            "write" if self.is_known(request) => return,
+            "write" => Some(operation.args),
+            _ => {
+                let why = format!("majorities give no {}: that takes consensus", operation.f);
+                return cx.reply(request, Err(Failed::No(why)));
+            }
+        };
+        let nonce = cx.random();
+        let phase = Phase::Asking;
+        let version = Version::default();
+        let operation = Coordinated { request, key: operation.key, write, phase, version, answered: 0, resends: 0 };
+        cx.broadcast(&Checked(operation.question(nonce)));
+        let mine = self.state.version(&operation.key);
+        self.coordinated.insert(nonce, operation);
+        self.start_resending(cx);
+        self.handled(|me, cx| me.on_newest(cx.me(), nonce, mine, cx), cx);
+    }
+
+    fn on_message(&mut self, from: NodeId, Checked(message): Checked<Message>, cx: &mut Context<'_, Self>) {
+        if !self.journal.is_settled() {
+            return; // Still recovering; it will be asked again.
+        }
+        self.handled(
+            |me, cx| {
+                match message {
+                    Message::Query { nonce, key } => {
+                        let version = me.state.version(&key);
+                        cx.send(from, Checked(Message::Newest { nonce, version }));
+                    }
+                    Message::Newest { nonce, version } => me.on_newest(from, nonce, version, cx)?,
+                    Message::Store { nonce, key, version } => {
+                        me.keep(Record::Version { key, version }, cx)?;
+                        me.journal.when_durable(Then::Answer(from, nonce));
+                    }
+                    Message::Stored { nonce } => me.on_stored(from, nonce, cx),
+                }
+                Ok(())
+            },
+            cx,
+        );
+    }
+
+    fn on_synced(&mut self, token: u64, result: io::Result<()>, cx: &mut Context<'_, Self>) {
+        self.handled(|me, cx| me.journal.on_synced(token, result, cx), cx);
+    }
+
+    fn on_timer(&mut self, Resend: Resend, cx: &mut Context<'_, Self>) {
+        self.resending = false;
+        let me = cx.me();
+        self.coordinated.retain(|nonce, operation| {
+            operation.resends += 1;
+            if operation.resends > RESENDS_MAX {
+                cx.reply(operation.request, Err(Failed::Unknown("no majority answered".to_owned())));
+                return false;
+            }
+            // What is being stored goes out when it is durable here.
+            if operation.has_answered(me) {
+                for peer in cx.peers().filter(|peer| !operation.has_answered(*peer)) {
+                    cx.send(peer, Checked(operation.question(*nonce)));
+                }
+            }
+            true
+        });
+        if !self.coordinated.is_empty() {
+            self.start_resending(cx);
+        }
+    }
+}
+
+impl QuorumRegister {
+    fn recover(&mut self, cx: &mut Context<'_, Self>) -> Result<(), String> {
+        for record in Journal::<()>::read(cx.disk()).map_err(|e| e.to_string())? {
+            let record = postcard::from_bytes(record)
+                .map_err(|e| format!("a record whose checksum fits does not decode: {e}"))?;
+            self.state.apply(record);
+        }
+        let records: Vec<Vec<u8>> = self.state.records().map(|r| encode(&r)).collect();
+        self.journal.replace(records, cx).map_err(|e| format!("the journal cannot be rewritten: {e}"))
+    }
+
+    /// Whether a write came before: it is under way, or got its timestamp.
+    fn is_known(&self, request: RequestId) -> bool {
+        self.state.has_written(request) || self.coordinated.values().any(|o| o.request == request)
+    }
+
+    /// Runs a handler and what has become due by it. A disk that fails ends the process.
+    fn handled(
+        &mut self,
+        handler: impl FnOnce(&mut Self, &mut Context<'_, Self>) -> io::Result<()>,
+        cx: &mut Context<'_, Self>,
+    ) {
+        if let Err(error) = handler(self, cx) {
+            return cx.halt(format!("the journal cannot be saved: {error}"));
+        }
+        while let Some(then) = self.journal.next_durable() {
+            match then {
+                Then::Answer(to, nonce) => cx.send(to, Checked(Message::Stored { nonce })),
+                Then::Spread(nonce) => {
+                    if let Some(operation) = self.coordinated.get(&nonce) {
+                        cx.broadcast(&Checked(operation.question(nonce)));
+                        self.on_stored(cx.me(), nonce, cx);
+                    }
+                }
+            }
+        }
+        self.journal.flush(cx);
+    }
+
+    /// Puts a record into the journal unless it says nothing new.
+    fn keep(&mut self, record: Record, cx: &mut Context<'_, Self>) -> io::Result<()> {
+        if let Record::Version { key, version } = &record
+            && self.state.version(key).at >= version.at
+        {
+            return Ok(());
+        }
+        self.journal.append(&encode(&record), cx.disk())?;
+        self.state.apply(record);
+        Ok(())
+    }
+
+    fn on_newest(&mut self, from: NodeId, nonce: u64, version: Version, cx: &mut Context<'_, Self>) -> io::Result<()> {
+        let nodes = cx.node_count();
+        let Some(operation) = self.coordinated.get_mut(&nonce).filter(|o| o.phase == Phase::Asking) else {
+            return Ok(());
+        };
+        if operation.version.at < version.at {
+            operation.version = version;
+        }
+        if !operation.count(from, nodes) {
+            return Ok(());
+        }
+        if operation.write.is_none() && self.mistake == Some(Mistake::ReadWithoutWriteBack) {
+            cx.reply(operation.request, Ok(operation.version.value.clone()));
+            self.coordinated.remove(&nonce);
+            return Ok(());
+        }
+        operation.phase = Phase::Storing;
+        operation.answered = 0;
+        let key = operation.key.clone();
+        let record = match &operation.write {
+            None => Record::Version { key, version: operation.version.clone() },
+            Some(value) => {
+                // Another write may have got its timestamp here since this one began to ask.
+                let newest = self.state.version(&key).at.number.max(operation.version.at.number);
+                let writer = if self.mistake == Some(Mistake::TieWithoutWriterId) { 0 } else { cx.me().0 };
+                operation.version = Version { at: Timestamp { number: newest + 1, writer }, value: value.clone() };
+                Record::Write { key, version: operation.version.clone(), request: operation.request }
+            }
+        };
+        self.keep(record, cx)?;
+        self.journal.when_durable(Then::Spread(nonce));
+        Ok(())
+    }
+
+    fn on_stored(&mut self, from: NodeId, nonce: u64, cx: &mut Context<'_, Self>) {
+        let nodes = cx.node_count();
+        let Some(operation) = self.coordinated.get_mut(&nonce).filter(|o| o.phase == Phase::Storing) else {
+            return;
+        };
+        if operation.count(from, nodes) {
+            let reply = if operation.write.is_some() { Value::Nil } else { operation.version.value.clone() };
+            cx.reply(operation.request, Ok(reply));
+            self.coordinated.remove(&nonce);
+        }
+    }
+
+    fn start_resending(&mut self, cx: &mut Context<'_, Self>) {
+        if !self.resending {
+            self.resending = true;
+            cx.set_timer(RESEND, Resend);
+        }
+    }
+}
+
+fn encode(record: &Record) -> Vec<u8> {
+    postcard::to_stdvec(record).expect("records of this kind always encode")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(number: u64, writer: u32, value: i64) -> Version {
+        Version { at: Timestamp { number, writer }, value: Value::Int(value) }
+    }
+
+    fn request(process: u32, serial: u32) -> RequestId {
+        RequestId { process: ProcessId(process), serial }
+    }
+
+    #[test]
+    fn the_newest_version_is_kept_in_whatever_order_they_come() {
+        let mut state = State::default();
+        for v in [version(2, 0, 20), version(1, 2, 12), version(2, 1, 21), version(2, 0, 20)] {
+            state.apply(Record::Version { key: Value::Int(7), version: v });
+        }
+        assert_eq!(state.version(&Value::Int(7)), version(2, 1, 21));
+        assert_eq!(state.version(&Value::Int(8)), Version::default());
+    }
+
+    #[test]
+    fn a_state_rebuilt_from_its_records_is_the_same() {
+        let mut state = State::default();
+        state.apply(Record::Write { key: Value::Int(1), version: version(1, 0, 5), request: request(4, 3) });
+        state.apply(Record::Version { key: Value::Int(2), version: version(9, 2, 6) });
+        let mut rebuilt = State::default();
+        for record in state.records() {
+            let record = postcard::from_bytes(&encode(&record)).expect("what was encoded decodes");
+            rebuilt.apply(record);
+        }
+        assert_eq!(rebuilt, state);
+        assert!(rebuilt.has_written(request(4, 2)) && rebuilt.has_written(request(4, 3)));
+        assert!(!rebuilt.has_written(request(4, 4)) && !rebuilt.has_written(request(5, 1)));
+    }
+
+    #[test]
+    fn an_answer_counts_once_and_a_majority_completes_once() {
+        let mut operation = Coordinated {
+            request: request(1, 1),
+            key: Value::Nil,
+            write: None,
+            phase: Phase::Asking,
+            version: Version::default(),
+            answered: 0,
+            resends: 0,
+        };
+        let completes = [0, 0, 4, 4, 2, 1].map(|node| operation.count(NodeId(node), 5));
+        assert_eq!(completes, [false, false, false, false, true, false]);
+    }
+}
