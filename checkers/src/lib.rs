@@ -1,6 +1,31 @@
 //! Consistency checkers for histories of concurrent operations.
+//!
+//! A [`History`](history::History) is what clients saw of a store. A [`Checker`](checker::Checker) decides whether a consistency
+//! model allows it, and shows why not in terms of a few operations. Nothing here depends on how the history came about.
+//!
+//! ```
+//! use squall_checkers::{budget::Budget, linearizability, models::Register};
+//! use squall_checkers::{history::{Outcome, ProcessId}, operation::Operation, recorder::HistoryBuilder, value::Value};
+//!
+//! let mut recorder = HistoryBuilder::new();
+//! let write = recorder.invoke(ProcessId(0), Operation::write("x", 1), 0);
+//! recorder.complete(write, Outcome::Ok(Value::Nil), 1);
+//! let read = recorder.invoke(ProcessId(1), Operation::read("x"), 2);
+//! recorder.complete(read, Outcome::Ok(Value::Nil), 3);
+//!
+//! let verdict = linearizability::check(&Register, &recorder.finish(), &Budget::default());
+//! assert_eq!(verdict.anomalies()[0].kind, "lost-write");
+//! ```
 
+pub mod anomaly;
+pub mod budget;
+pub mod checker;
+pub mod formats;
 pub mod history;
+pub mod linearizability;
+pub mod linearizable;
+pub mod model;
+pub mod models;
 pub mod operation;
 pub mod partition;
 pub mod recorder;

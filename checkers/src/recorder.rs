@@ -176,6 +176,17 @@ impl HistoryBuilder {
         self.history.marks.push(Mark { at, kind });
     }
 
+    /// The entries so far.
+    pub fn entries(&self) -> &[Entry] {
+        &self.history.entries
+    }
+
+    /// The entry as far as it is known.
+    #[inline]
+    pub fn entry(&self, entry: EntryId) -> Option<&Entry> {
+        self.history.entries.get(entry)
+    }
+
     /// The entry as far as it is known, to add what a later line of a file says of it.
     pub fn entry_mut(&mut self, entry: EntryId) -> Option<&mut Entry> {
         self.history.entries.get_mut(entry)

@@ -142,7 +142,7 @@ impl Serialize for Value {
                 Value::Int(i) => Readable::Int(*i),
                 Value::Text(s) => Readable::Text(Cow::Borrowed(s)),
                 Value::List(v) => Readable::List(Cow::Borrowed(v)),
-                Value::Bytes(b) => Readable::Bytes { bytes: b.iter().map(|x| format!("{x:02x}")).collect() },
+                Value::Bytes(b) => Readable::Bytes { bytes: to_hex(b) },
                 Value::Map(m) => Readable::Map { map: m.iter().map(|(k, v)| (k.clone(), v.clone())).collect() },
             }
             .serialize(serializer)
@@ -189,8 +189,14 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || text.len() % 2 != 0 {
+fn to_hex(bytes: &[u8]) -> String {
+    let digit = |d: u8| char::from_digit(u32::from(d), 16).unwrap_or_default();
+    bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
+}
+
+/// The bytes that an even number of hexadecimal digits stands for.
+pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
+    if !text.bytes().all(|b| b.is_ascii_hexdigit()) || !text.len().is_multiple_of(2) {
         return None;
     }
     (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).ok()).collect()

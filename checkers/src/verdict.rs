@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{history::EntryId, operation::Name, value::Value};
+use crate::{anomaly, history::EntryId, operation::Name, value::Value};
 
 /// The answer of a checker. They compose on a lattice: valid < unknown < invalid, and the worst wins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,4 +55,64 @@ pub struct Anomaly {
     pub operations: Vec<EntryId>,
     /// One sentence in plain words that says what cannot be, naming processes and values.
     pub sentence: String,
+}
+
+impl Verdict {
+    /// Valid, with nothing to show for it.
+    pub const VALID: Verdict = Verdict::Valid { linearization: None };
+
+    /// Unknown because `detail` is missing.
+    pub fn precondition(detail: impl Into<String>) -> Verdict {
+        Verdict::Unknown { reason: Reason::Precondition, detail: detail.into() }
+    }
+
+    /// Unknown because nothing happened that this checker could judge.
+    pub fn vacuous(detail: impl Into<String>) -> Verdict {
+        Verdict::Unknown { reason: Reason::Vacuous, detail: detail.into() }
+    }
+
+    /// Invalid when there are anomalies (most telling first, then as given), else valid.
+    pub fn of(mut anomalies: Vec<Anomaly>) -> Verdict {
+        if anomalies.is_empty() {
+            return Verdict::VALID;
+        }
+        anomalies.sort_by_key(|a| anomaly::rank(&a.kind));
+        Verdict::Invalid { anomalies }
+    }
+
+    /// Whether the model allows the history.
+    pub fn is_valid(&self) -> bool {
+        matches!(self, Verdict::Valid { .. })
+    }
+
+    /// Whether the model forbids the history.
+    pub fn is_invalid(&self) -> bool {
+        matches!(self, Verdict::Invalid { .. })
+    }
+
+    /// Whether nothing can be said.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Verdict::Unknown { .. })
+    }
+
+    /// What is wrong; empty unless invalid.
+    pub fn anomalies(&self) -> &[Anomaly] {
+        if let Verdict::Invalid { anomalies } = self { anomalies } else { &[] }
+    }
+
+    /// The worse of two verdicts: invalid beats unknown, unknown beats valid. Anomalies of two invalid verdicts are joined, most
+    /// telling first; of two unknown or valid ones the first stays.
+    #[must_use]
+    pub fn worst(self, other: Verdict) -> Verdict {
+        match (self, other) {
+            (Verdict::Invalid { anomalies: mut all }, Verdict::Invalid { anomalies }) => {
+                all.extend(anomalies);
+                Verdict::of(all)
+            }
+            (first, second) => {
+                let rank = |v: &Verdict| (v.is_invalid(), v.is_unknown());
+                if rank(&second) > rank(&first) { second } else { first }
+            }
+        }
+    }
 }

@@ -1,0 +1,34 @@
+//! The boundary behind which every checker stands, and the catalogue of checkers.
+
+use crate::{budget::Budget, history::History, linearizable, models::ModelEntry, verdict::Verdict};
+
+/// Decides whether a history is one that a consistency model allows.
+pub trait Checker: Send + Sync {
+    /// Its name, in kebab-case.
+    fn name(&self) -> &str;
+
+    /// The verdict on a history that [`History::validate`] accepts. It depends on the history and the budget alone, not on
+    /// the machine. A history that has nothing to judge, and a budget that is spent, are unknown.
+    fn check(&self, history: &History, budget: &Budget) -> Verdict;
+}
+
+/// A checker in the catalogue.
+#[derive(Clone, Copy)]
+pub struct CheckerEntry {
+    /// Its name, in kebab-case.
+    pub name: &'static str,
+    /// What it decides, in one sentence.
+    pub summary: &'static str,
+    /// Whether it judges by a model.
+    pub needs_model: bool,
+    /// Makes one; `None` when it needs a model and is given none.
+    pub build: fn(Option<&ModelEntry>) -> Option<Box<dyn Checker>>,
+}
+
+/// Every checker, by name.
+pub const CHECKERS: &[CheckerEntry] = &[linearizable::ENTRY];
+
+/// The checker of this name.
+pub fn checker(name: &str) -> Option<&'static CheckerEntry> {
+    CHECKERS.iter().find(|c| c.name == name)
+}

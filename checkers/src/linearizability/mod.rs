@@ -1,0 +1,174 @@
+//! Linearizability (Herlihy & Wing 1990): does every operation seem to happen at one instant between its invocation and
+//! its completion?
+//!
+//! Each key is an object of its own and is checked apart (locality). A register with unique values is decided in
+//! O(n log n) (`zones`), a log or a set that only grows likewise (`growing`); all else is searched (`search`).
+//! This is about one object in real time; strict serializability is about transactions.
+
+mod automaton;
+mod core;
+mod evidence;
+mod growing;
+mod levels;
+mod mask;
+mod problem;
+mod search;
+mod zones;
+
+use self::{
+    automaton::{Automaton, ModelAutomaton, RegisterAutomaton},
+    evidence::Witness,
+    growing::Growing,
+    problem::Problem,
+    search::Found,
+    zones::Zones,
+};
+use crate::{
+    budget::{Budget, Meter},
+    history::{Entry, EntryId, History},
+    model::Model,
+    value::Value,
+    verdict::{Anomaly, Reason, Verdict},
+};
+
+/// Steps that one recheck, and all of them, may take while a core is made small.
+const CORE_STEPS_EACH: u64 = 20_000;
+const CORE_STEPS_ALL: u64 = 2_000_000;
+
+/// Whether `history` is linearizable with respect to `model`.
+///
+/// Valid comes with one order of the operations, invalid with one anomaly for each key that cannot be explained. The budget
+/// is shared by all keys. `history` is one that [`History::validate`] accepts.
+pub fn check<M: Model>(model: &M, history: &History, budget: &Budget) -> Verdict {
+    if let Err(verdict) = precondition(model, history) {
+        return verdict;
+    }
+    let mut meter = Meter::new(*budget);
+    let mut anomalies = Vec::new();
+    let mut gave_up: Option<(Reason, String)> = None;
+    let mut orders: Vec<Vec<EntryId>> = Vec::new();
+    let mut judge = |key: &Value, entries: &[EntryId]| match decide(model, history, key, entries, &mut meter) {
+        Decision::Legal(order) => orders.push(order),
+        Decision::Illegal(anomaly) => anomalies.push(anomaly),
+        Decision::GaveUp { reason, placed, of } => {
+            let object = if key.is_nil() { String::new() } else { format!("key {key}: ") };
+            gave_up.get_or_insert((reason, format!("{object}{placed} of {of} completed operations placed")));
+        }
+    };
+    if history.entries.iter().all(|e| model.is_keyed(&e.operation)) {
+        for (key, entries) in history.partition().iter() {
+            judge(key, entries);
+        }
+    } else {
+        judge(&Value::Nil, &(0..history.entries.len()).collect::<Vec<_>>());
+    }
+    if !anomalies.is_empty() {
+        return Verdict::of(anomalies);
+    }
+    match gave_up {
+        Some((reason, progress)) => meter.spent(reason, &progress),
+        None => Verdict::Valid { linearization: Some(merge(history, &orders)) },
+    }
+}
+
+/// Whether there is something to judge, and all of it can be.
+pub(crate) fn precondition<M: Model>(model: &M, history: &History) -> Result<(), Verdict> {
+    if !history.entries.iter().any(Entry::is_ok) {
+        let n = history.entries.len();
+        return Err(Verdict::vacuous(format!("none of the {n} operations is known to have taken effect")));
+    }
+    for (id, entry) in history.entries.iter().enumerate() {
+        let judged = entry.is_ok() || entry.is_unknown();
+        if let Err(why) = if judged { model.admits(&entry.operation, entry.reply()) } else { Ok(()) } {
+            return Err(Verdict::precondition(format!("operation {id}: {why}")));
+        }
+    }
+    Ok(())
+}
+
+enum Decision {
+    Legal(Vec<EntryId>),
+    Illegal(Anomaly),
+    GaveUp { reason: Reason, placed: usize, of: usize },
+}
+
+/// Decides one object.
+fn decide<M: Model>(model: &M, history: &History, key: &Value, entries: &[EntryId], meter: &mut Meter) -> Decision {
+    let whole = Problem::new(model, history, entries);
+    let order = |problem: &Problem<'_>, ops: Vec<usize>| ops.into_iter().map(|i| problem.ops[i].entry).collect();
+    if !whole.register {
+        match growing::check(model, history, key, &whole) {
+            Growing::Undecided => {}
+            Growing::Legal(ops) => return Decision::Legal(order(&whole, ops)),
+            Growing::Illegal(anomaly) => return Decision::Illegal(anomaly),
+        }
+    }
+    let seen = if whole.register { whole.without_unseen() } else { whole.clone() };
+    if whole.register {
+        // What is illegal without the operations that only prove a difference is illegal with them, not the converse.
+        let differs = whole.has_differs();
+        let plain = if differs {
+            whole.filtered(|op| !matches!(whole.kind(op), problem::Kind::Differs(_)))
+        } else {
+            seen.clone()
+        };
+        let plain = if differs { plain.without_unseen() } else { plain };
+        match zones::check(&plain) {
+            Zones::Legal(ops) if !differs => return Decision::Legal(order(&plain, ops)),
+            Zones::Illegal(proof) => {
+                return Decision::Illegal(Witness { history, problem: &plain, key }.of_proof(&proof));
+            }
+            _ => {}
+        }
+    }
+    let mut found = run_search(model, &seen, meter);
+    let mut problem = &seen;
+    if whole.ops.len() > seen.ops.len() && whole.has_differs() && matches!(found, Found::Illegal) {
+        // An unseen write may be what makes the difference.
+        found = run_search(model, &whole, meter);
+        problem = &whole;
+    }
+    match found {
+        Found::Legal(ops) => Decision::Legal(order(problem, ops)),
+        Found::Spent { reason, placed, of } => Decision::GaveUp { reason, placed, of },
+        Found::Illegal => {
+            let mut side = Meter::new(Budget { steps: CORE_STEPS_ALL, ..meter.budget() });
+            let core = core::minimise(problem, |smaller| {
+                let mut each = side.share(CORE_STEPS_EACH);
+                let found = run_search(model, smaller, &mut each);
+                side.absorb(&each);
+                matches!(found, Found::Illegal)
+            });
+            Decision::Illegal(Witness { history, problem: &core, key }.of_core(problem))
+        }
+    }
+}
+
+fn run_search<M: Model>(model: &M, problem: &Problem<'_>, meter: &mut Meter) -> Found {
+    let mut register;
+    let mut general;
+    let automaton: &mut dyn Automaton = if problem.register {
+        register = RegisterAutomaton::new(problem);
+        &mut register
+    } else {
+        general = ModelAutomaton::new(model, problem);
+        &mut general
+    };
+    search::search(problem, automaton, meter)
+}
+
+/// One order for all objects: each operation happens at the earliest instant that its object's order allows, which is never
+/// after its return.
+fn merge(history: &History, orders: &[Vec<EntryId>]) -> Vec<EntryId> {
+    let mut instants: Vec<(u32, EntryId)> = Vec::new();
+    for order in orders {
+        let mut now = 0;
+        for &entry in order {
+            now = now.max(history.entries[entry].invoked.position);
+            instants.push((now, entry));
+        }
+    }
+    // Stable, so that operations of one object at one instant keep their order; two objects never share an instant.
+    instants.sort_by_key(|(instant, _)| *instant);
+    instants.into_iter().map(|(_, entry)| entry).collect()
+}

@@ -1,0 +1,197 @@
+//! One partition of a history, made small: operations in order of their calls, equal ones sharing a class, values as numbers.
+
+use crate::{
+    history::{EntryId, History},
+    model::{Effect, Model},
+    operation::Operation,
+    partition::FixedMap,
+    value::Value,
+};
+
+/// Stands for the return of an operation that never returned.
+pub(crate) const NEVER: u32 = u32::MAX;
+
+/// A value of the partition, as a number.
+pub(crate) type ValueId = u32;
+
+/// An operation that took effect or may have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Op {
+    pub(crate) entry: EntryId,
+    pub(crate) call: u32,
+    /// [`NEVER`] when the outcome is unknown.
+    pub(crate) ret: u32,
+    pub(crate) class: u32,
+}
+
+impl Op {
+    pub(crate) fn certain(&self) -> bool {
+        self.ret != NEVER
+    }
+}
+
+/// [`Effect`] with numbers for the values of a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    Opaque,
+    Observes,
+    Reads(ValueId),
+    Differs(ValueId),
+    Writes(ValueId),
+    Swaps(ValueId, ValueId),
+}
+
+impl Kind {
+    /// Whether it never changes the state.
+    pub(crate) fn pure(self) -> bool {
+        matches!(self, Kind::Observes | Kind::Reads(_) | Kind::Differs(_))
+    }
+
+    /// The value that a register must hold before it.
+    pub(crate) fn requires(self) -> Option<ValueId> {
+        if let Kind::Reads(v) | Kind::Swaps(v, _) = self { Some(v) } else { None }
+    }
+
+    /// The value that a register holds after it.
+    pub(crate) fn establishes(self) -> Option<ValueId> {
+        if let Kind::Writes(v) | Kind::Swaps(_, v) = self { Some(v) } else { None }
+    }
+}
+
+/// What operations that cannot be told apart have in common.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Class<'h> {
+    pub(crate) operation: &'h Operation,
+    pub(crate) reply: Option<&'h Value>,
+    pub(crate) kind: Kind,
+    /// The first class that does the same, whatever it replied.
+    pub(crate) group: u32,
+}
+
+/// One object and what was done to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem<'h> {
+    /// By call.
+    pub(crate) ops: Vec<Op>,
+    pub(crate) classes: Vec<Class<'h>>,
+    /// Whether every operation is one of a register.
+    pub(crate) register: bool,
+    /// How many values there are. [`Self::INITIAL`] is what the register holds at first.
+    pub(crate) values: usize,
+}
+
+impl<'h> Problem<'h> {
+    pub(crate) const INITIAL: ValueId = 0;
+
+    /// The operations of `entries` that took effect or may have. Failed ones, and observations of unknown outcome, say
+    /// nothing and are left out. O(n).
+    pub(crate) fn new<M: Model>(model: &M, history: &'h History, entries: &[EntryId]) -> Self {
+        let initial = model.initial_value();
+        let mut values: FixedMap<Value, ValueId> = FixedMap::default();
+        values.insert(initial, Self::INITIAL);
+        let mut classes: Vec<Class<'h>> = Vec::new();
+        let mut class_ids: FixedMap<(&str, &Value, &Value, Option<&Value>), u32> = FixedMap::default();
+        let mut groups: FixedMap<Kind, u32> = FixedMap::default();
+        let mut ops = Vec::with_capacity(entries.len());
+        let mut register = true;
+        for &id in entries {
+            let entry = &history.entries[id];
+            let (operation, reply) = (&entry.operation, entry.reply());
+            if !entry.is_ok() && !entry.is_unknown() {
+                continue;
+            }
+            let identity = (operation.f.as_str(), &operation.key, &operation.args, reply);
+            let class = *class_ids.entry(identity).or_insert_with(|| {
+                let mut number = |value: &Value| {
+                    values.get(value).copied().unwrap_or_else(|| {
+                        let id = values.len() as ValueId;
+                        values.insert(value.clone(), id);
+                        id
+                    })
+                };
+                let kind = match model.effect(operation, reply) {
+                    Effect::Observes | Effect::ReadsAll(_) => Kind::Observes,
+                    Effect::Reads(v) => Kind::Reads(number(v)),
+                    Effect::Differs(v) => Kind::Differs(number(v)),
+                    Effect::Writes(v) => Kind::Writes(number(v)),
+                    Effect::Swaps(u, v) => Kind::Swaps(number(u), number(v)),
+                    Effect::Opaque | Effect::Appends(_) | Effect::Adds(_) => Kind::Opaque,
+                };
+                let class = classes.len() as u32;
+                let group = match kind {
+                    Kind::Opaque | Kind::Observes => class,
+                    _ => *groups.entry(kind).or_insert(class),
+                };
+                classes.push(Class { operation, reply, kind, group });
+                class
+            });
+            let kind = classes[class as usize].kind;
+            if entry.is_unknown() && kind.pure() {
+                continue;
+            }
+            register &= !matches!(kind, Kind::Opaque | Kind::Observes);
+            ops.push(Op { entry: id, call: entry.invoked.position, ret: entry.returned(), class });
+        }
+        Problem { ops, classes, register, values: values.len() }
+    }
+
+    pub(crate) fn kind(&self, op: &Op) -> Kind {
+        self.classes[op.class as usize].kind
+    }
+
+    /// Whether some operation proves only what the register did *not* hold.
+    pub(crate) fn has_differs(&self) -> bool {
+        self.ops.iter().any(|op| matches!(self.kind(op), Kind::Differs(_)))
+    }
+
+    /// The same without the operations that `keep` refuses.
+    pub(crate) fn filtered(&self, mut keep: impl FnMut(&Op) -> bool) -> Problem<'h> {
+        Problem { ops: self.ops.iter().copied().filter(|op| keep(op)).collect(), ..self.clone() }
+    }
+
+    /// A register without the operations of unknown outcome whose value nothing else builds on, or that need a value which
+    /// nothing establishes. What is legal without them is legal; the converse holds where no operation
+    /// [proves a difference](Self::has_differs).
+    pub(crate) fn without_unseen(&self) -> Problem<'h> {
+        let mut needs = vec![0_u32; self.values];
+        let mut makes = vec![0_u32; self.values];
+        makes[Self::INITIAL as usize] = 1;
+        for kind in self.ops.iter().map(|op| self.kind(op)) {
+            if let Some(v) = kind.requires() {
+                needs[v as usize] += 1;
+            }
+            if let Some(v) = kind.establishes() {
+                makes[v as usize] += 1;
+            }
+        }
+        let mut unknown: Vec<usize> = (0..self.ops.len()).rev().filter(|&i| !self.ops[i].certain()).collect();
+        let mut dropped = vec![false; self.ops.len()];
+        loop {
+            let before = unknown.len();
+            unknown.retain(|&i| {
+                let kind = self.kind(&self.ops[i]);
+                let Some(made) = kind.establishes() else { return true };
+                let by_itself = u32::from(kind.requires() == Some(made));
+                let is_needed = needs[made as usize] > by_itself;
+                let can_be = kind.requires().is_none_or(|v| makes[v as usize] > by_itself);
+                if is_needed && can_be {
+                    return true;
+                }
+                if let Some(v) = kind.requires() {
+                    needs[v as usize] -= 1;
+                }
+                makes[made as usize] -= 1;
+                dropped[i] = true;
+                false
+            });
+            if unknown.len() == before {
+                break;
+            }
+        }
+        let mut i = 0;
+        self.filtered(|_| {
+            i += 1;
+            !dropped[i - 1]
+        })
+    }
+}

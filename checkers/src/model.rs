@@ -1,0 +1,102 @@
+//! What an object does when one operation happens at a time: the sequential specification that a history is judged by.
+
+use std::hash::Hash;
+
+use crate::{operation::Operation, value::Value};
+
+/// A sequential specification. Implement this to check an object of your own.
+///
+/// ```
+/// use squall_checkers::{model::Model, operation::Operation, value::Value};
+///
+/// /// `increment() -> the new count`
+/// struct Counter;
+///
+/// impl Model for Counter {
+///     type State = i64;
+///     type Successors = Option<i64>;
+///     fn name(&self) -> &str {
+///         "counter"
+///     }
+///     fn initial(&self) -> i64 {
+///         0
+///     }
+///     fn step(&self, state: &i64, _: &Operation, reply: Option<&Value>) -> Option<i64> {
+///         let count = state + 1;
+///         reply.is_none_or(|r| *r == Value::Int(count)).then_some(count)
+///     }
+/// }
+/// ```
+pub trait Model: Send + Sync {
+    /// The state of one object.
+    type State: Clone + Eq + Hash;
+    /// The states that one step may lead to: `Option` for a deterministic object, `Vec` for a nondeterministic one.
+    type Successors: IntoIterator<Item = Self::State>;
+
+    /// Its name, in kebab-case.
+    fn name(&self) -> &str;
+
+    /// The state before anything happened.
+    fn initial(&self) -> Self::State;
+
+    /// The states after `operation` happened in `state` and replied `reply`; none when that is impossible. Without a reply
+    /// (the client never learned it) any reply will do.
+    fn step(&self, state: &Self::State, operation: &Operation, reply: Option<&Value>) -> Self::Successors;
+
+    /// Whether this model can judge the operation and its reply.
+    ///
+    /// # Errors
+    /// What it expected instead. The verdict is then unknown.
+    fn admits(&self, operation: &Operation, reply: Option<&Value>) -> Result<(), String> {
+        let _ = (operation, reply);
+        Ok(())
+    }
+
+    /// Whether the operation concerns its key alone. When all do, each key is checked apart.
+    fn is_keyed(&self, operation: &Operation) -> bool {
+        let _ = operation;
+        true
+    }
+
+    /// What is known of the operation apart from [`step`](Self::step). It must agree with `step`; it is what fast paths
+    /// and prunings rest on, and `Opaque` is always right.
+    fn effect<'a>(&'a self, operation: &'a Operation, reply: Option<&'a Value>) -> Effect<'a> {
+        let _ = (operation, reply);
+        Effect::Opaque
+    }
+
+    /// What the register holds before anything happened; only asked for when every operation has one of the effects of a
+    /// register.
+    fn initial_value(&self) -> Value {
+        Value::Nil
+    }
+
+    /// Memory that a state takes beyond its own size, in bytes.
+    fn heap_bytes(&self, state: &Self::State) -> usize {
+        let _ = state;
+        0
+    }
+}
+
+/// What an operation with a given reply does, whatever the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Effect<'a> {
+    /// Nothing is known.
+    Opaque,
+    /// It never changes the state.
+    Observes,
+    /// A register held this value, and still does.
+    Reads(&'a Value),
+    /// A register held another value than this, and still does.
+    Differs(&'a Value),
+    /// A register holds this value from then on.
+    Writes(&'a Value),
+    /// A register held the first value and holds the second from then on.
+    Swaps(&'a Value, &'a Value),
+    /// This text is added at the end of what a register holds.
+    Appends(&'a Value),
+    /// This element is added to a set, if it is not in it.
+    Adds(&'a Value),
+    /// A set held exactly the elements of this list, and still does.
+    ReadsAll(&'a Value),
+}

@@ -1,0 +1,95 @@
+//! The sequential specifications that come with the crate: one file and one line each.
+
+use std::sync::Arc;
+
+use crate::{budget::Budget, history::History, linearizability, model::Model, operation::Operation, verdict::Verdict};
+
+mod kv;
+mod multi_register;
+mod mutex;
+mod register;
+mod set;
+
+pub use kv::Kv;
+pub use multi_register::MultiRegister;
+pub use mutex::Mutex;
+pub use register::{CasRegister, Register};
+pub use set::Set;
+
+/// A model in the catalogue.
+#[derive(Clone, Copy)]
+pub struct ModelEntry {
+    /// Its name, in kebab-case.
+    pub name: &'static str,
+    /// What it is, in one sentence.
+    pub summary: &'static str,
+    /// Makes one.
+    pub build: fn() -> Arc<dyn AnyModel>,
+}
+
+/// Every model, by name.
+pub const MODELS: &[ModelEntry] = &[
+    ModelEntry {
+        name: "register",
+        summary: "One register per key: read and write; nil at first.",
+        build: || Arc::new(Register),
+    },
+    ModelEntry {
+        name: "cas-register",
+        summary: "One register per key: read, write and cas (compare and set, replies whether it did); nil at first.",
+        build: || Arc::new(CasRegister),
+    },
+    ModelEntry {
+        name: "multi-register",
+        summary: "Registers that a txn reads and writes together; read, write and cas too; nil (or 0) at first.",
+        build: || Arc::new(MultiRegister),
+    },
+    ModelEntry {
+        name: "kv",
+        summary: "One string per key: get, put and append; empty at first.",
+        build: || Arc::new(Kv),
+    },
+    ModelEntry {
+        name: "mutex",
+        summary: "A lock per key: acquire when free, release when held; free at first.",
+        build: || Arc::new(Mutex),
+    },
+    ModelEntry {
+        name: "set",
+        summary: "A set per key: add an element, read all; empty at first.",
+        build: || Arc::new(Set),
+    },
+];
+
+/// The model of this name.
+pub fn model(name: &str) -> Option<&'static ModelEntry> {
+    MODELS.iter().find(|m| m.name == name)
+}
+
+/// A [`Model`] whose type of state is forgotten.
+pub trait AnyModel: Send + Sync {
+    /// See [`Model::name`].
+    fn name(&self) -> &str;
+    /// Whether the history is linearizable with respect to the model.
+    fn linearizable(&self, history: &History, budget: &Budget) -> Verdict;
+}
+
+impl<M: Model> AnyModel for M {
+    fn name(&self) -> &str {
+        Model::name(self)
+    }
+
+    fn linearizable(&self, history: &History, budget: &Budget) -> Verdict {
+        linearizability::check(self, history, budget)
+    }
+}
+
+/// Whether the operation is one whose reply is a value it saw.
+pub(crate) fn reads(operation: &Operation) -> bool {
+    matches!(operation.f.as_str(), "read" | "get" | "cas" | "txn")
+}
+
+/// What a model says to an operation that is not its own.
+fn unknown_operation(model: &str, operation: &Operation, known: &str) -> Result<(), String> {
+    Err(format!("the model {model} knows {known}, not `{operation}`"))
+}

@@ -1,0 +1,203 @@
+//! Every linearizability model against a checker that tries all orders, on all small histories.
+
+mod support;
+
+use squall_checkers::{
+    budget::Budget,
+    history::Outcome,
+    linearizability,
+    model::Model,
+    models::{CasRegister, Kv, MultiRegister, Mutex, Register, Set},
+    operation::Operation,
+    value::Value,
+};
+use support::{Letter, Spec, every_history, examine, ok, register_spec, unknown};
+
+fn compare(model: &impl Model, spec: Spec, initial: &Value, n: usize, alphabet: &[Letter]) {
+    for n in 1..=n {
+        every_history(n, alphabet, |history| {
+            examine(spec, initial, history, &linearizability::check(model, history, &Budget::default()));
+        });
+    }
+}
+
+fn write(value: i64) -> Operation {
+    Operation::write(Value::Nil, value)
+}
+
+fn read() -> Operation {
+    Operation::read(Value::Nil)
+}
+
+fn cas(from: impl Into<Value>, to: i64) -> Operation {
+    Operation::cas(Value::Nil, from, to)
+}
+
+#[test]
+fn register() {
+    let alphabet = [
+        ok(write(1), Value::Nil),
+        ok(write(2), Value::Nil),
+        unknown(write(1)),
+        ok(read(), Value::Nil),
+        ok(read(), 1),
+        ok(read(), 2),
+    ];
+    compare(&Register, register_spec, &Value::Nil, 4, &alphabet);
+}
+
+#[test]
+fn cas_register_with_every_operation() {
+    let mut alphabet = vec![ok(write(1), Value::Nil), ok(write(2), Value::Nil), unknown(write(1)), unknown(write(2))];
+    alphabet.extend([ok(read(), Value::Nil), ok(read(), 1), ok(read(), 2), unknown(read())]);
+    for from in [Value::Nil, Value::Int(1), Value::Int(2)] {
+        for to in [1, 2] {
+            let cas = cas(from.clone(), to);
+            alphabet.extend([ok(cas.clone(), true), ok(cas.clone(), false), unknown(cas)]);
+        }
+    }
+    compare(&CasRegister, register_spec, &Value::Nil, 3, &alphabet);
+}
+
+#[test]
+fn cas_register_with_more_operations() {
+    let alphabet = [
+        ok(write(1), Value::Nil),
+        unknown(write(2)),
+        ok(read(), 1),
+        ok(read(), 2),
+        ok(cas(1, 2), true),
+        ok(cas(1, 2), false),
+        unknown(cas(2, 1)),
+        ok(cas(Value::Nil, 2), true),
+    ];
+    compare(&CasRegister, register_spec, &Value::Nil, 4, &alphabet);
+}
+
+fn kv_spec(state: &Value, operation: &Operation, reply: Option<&Value>) -> Option<Value> {
+    let held = state.as_text()?;
+    match (operation.f.as_str(), operation.args.as_text()) {
+        ("put", Some(text)) => Some(text.into()),
+        ("append", Some(text)) => Some(format!("{held}{text}").into()),
+        _ => reply.is_none_or(|r| r == state).then(|| state.clone()),
+    }
+}
+
+fn get() -> Operation {
+    Operation::new("get", Value::Nil, Value::Nil)
+}
+
+fn append(text: &str) -> Operation {
+    Operation::new("append", Value::Nil, text)
+}
+
+#[test]
+fn kv_that_only_grows() {
+    let mut alphabet = vec![
+        ok(append("a"), Value::Nil),
+        ok(append("b"), Value::Nil),
+        ok(append("c"), Value::Nil),
+        unknown(append("b")),
+    ];
+    alphabet.extend(["", "a", "ab", "ba", "abc"].map(|reply| ok(get(), reply)));
+    compare(&Kv, kv_spec, &Value::Text(String::new()), 4, &alphabet);
+}
+
+#[test]
+fn kv() {
+    let put = |text: &str| Operation::new("put", Value::Nil, text);
+    let mut alphabet = vec![ok(put("a"), Value::Nil), ok(append("b"), Value::Nil), unknown(append("a"))];
+    alphabet.extend(["", "a", "ab", "b"].map(|reply| ok(get(), reply)));
+    compare(&Kv, kv_spec, &Value::Text(String::new()), 4, &alphabet);
+}
+
+fn mutex_spec(state: &Value, operation: &Operation, _: Option<&Value>) -> Option<Value> {
+    let acquires = Value::Bool(operation.f == "acquire");
+    (*state != acquires).then_some(acquires)
+}
+
+#[test]
+fn mutex() {
+    let [acquire, release] = ["acquire", "release"].map(|f| Operation::new(f, Value::Nil, Value::Nil));
+    let alphabet =
+        [ok(acquire.clone(), Value::Nil), ok(release.clone(), Value::Nil), unknown(acquire), unknown(release)];
+    compare(&Mutex, mutex_spec, &Value::Bool(false), 4, &alphabet);
+}
+
+fn set_spec(state: &Value, operation: &Operation, reply: Option<&Value>) -> Option<Value> {
+    let mut elements = state.as_list()?.to_vec();
+    if operation.f == "add" {
+        elements.push(operation.args.clone());
+        elements.sort();
+        elements.dedup();
+        return Some(elements.into());
+    }
+    let mut seen = reply?.as_list()?.to_vec();
+    seen.sort();
+    (seen == elements).then_some(elements.into())
+}
+
+#[test]
+fn set() {
+    let add = |element: i64| Operation::new("add", Value::Nil, element);
+    let mut alphabet = vec![ok(add(1), Value::Nil), ok(add(2), Value::Nil), ok(add(3), Value::Nil), unknown(add(2))];
+    for seen in [&[][..], &[1], &[2], &[2, 1], &[1, 2, 3]] {
+        let seen: Vec<Value> = seen.iter().map(|i| Value::Int(*i)).collect();
+        alphabet.push(ok(read(), seen));
+    }
+    compare(&Set, set_spec, &Value::List(vec![]), 4, &alphabet);
+}
+
+fn list<const N: usize>(items: [Value; N]) -> Value {
+    Value::List(items.into())
+}
+
+/// The state is `[x y]`.
+fn multi_spec(state: &Value, operation: &Operation, reply: Option<&Value>) -> Option<Value> {
+    let mut held = state.as_list()?.to_vec();
+    for (i, micro) in operation.args.as_list()?.iter().enumerate() {
+        let micro = micro.as_list()?;
+        let index = usize::from(micro[1] == Value::from("y"));
+        if micro[0] == Value::from("write") {
+            held[index] = micro[2].clone();
+        } else if reply.is_some_and(|r| r.as_list().unwrap()[i].as_list().unwrap()[2] != held[index]) {
+            return None;
+        }
+    }
+    Some(Value::List(held))
+}
+
+#[test]
+fn multi_register() {
+    let micro = |f: &str, key: &str, value: Value| list([f.into(), key.into(), value]);
+    let txn = |micros: Value| Operation::new("txn", Value::Nil, micros);
+    let mut alphabet = Vec::new();
+    for (x, y) in [(1, 1), (2, 1)] {
+        let writes = list([micro("write", "x", Value::Int(x)), micro("write", "y", Value::Int(y))]);
+        alphabet.push(ok(txn(writes.clone()), writes.clone()));
+        if x == 2 {
+            alphabet.push(unknown(txn(writes)));
+        }
+    }
+    for (x, y) in [(Value::Nil, Value::Nil), (1.into(), Value::Nil), (1.into(), 1.into()), (2.into(), 1.into())] {
+        let asked = list([micro("read", "x", Value::Nil), micro("read", "y", Value::Nil)]);
+        alphabet.push(ok(txn(asked), list([micro("read", "x", x), micro("read", "y", y)])));
+    }
+    let read_x = list([micro("read", "x", Value::Nil)]);
+    alphabet.push(ok(txn(read_x), list([micro("read", "x", Value::Int(1))])));
+    compare(&MultiRegister, multi_spec, &list([Value::Nil, Value::Nil]), 4, &alphabet);
+}
+
+#[test]
+fn what_failed_did_not_happen() {
+    let alphabet = [ok(write(1), Value::Nil), ok(read(), Value::Nil), ok(read(), 1)];
+    every_history(3, &alphabet, |history| {
+        let mut history = history.clone();
+        for id in 0..history.entries.len() {
+            let outcome = std::mem::replace(&mut history.entries[id].outcome, Outcome::Failed("full".into()));
+            let verdict = linearizability::check(&Register, &history, &Budget::default());
+            examine(register_spec, &Value::Nil, &history, &verdict);
+            history.entries[id].outcome = outcome;
+        }
+    });
+}
