@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{records::Finding, story};
+use crate::{
+    records::{FaultRecord, Finding},
+    story,
+};
 
 /// Most nodes with a lane of their own.
 pub(super) const NODES_MAX: usize = 16;
@@ -38,9 +41,9 @@ pub(super) struct ClientLane {
     pub(super) operations: Vec<usize>,
 }
 
-/// The lanes of nodes, ascending, and how many nodes have none: those with a fault that mattered come first, then those with
-/// any fault, then those that clients of the anomaly asked.
-pub(super) fn node_lanes(finding: &Finding) -> (Vec<NodeLane>, usize) {
+/// The nodes that get a lane, ascending, and how many get none: those with a fault that mattered come first, then those with
+/// any fault, then those that the operations of the anomaly asked.
+pub(super) fn chosen_nodes(finding: &Finding) -> (BTreeSet<u32>, usize) {
     let hit = |needed: bool| {
         finding.faults.iter().filter(move |f| f.made_possible == needed).flat_map(|f| f.nodes.iter().copied())
     };
@@ -52,17 +55,24 @@ pub(super) fn node_lanes(finding: &Finding) -> (Vec<NodeLane>, usize) {
         }
         chosen.insert(node);
     }
-    let everywhere = |i: &usize| finding.faults[*i].nodes.is_empty() && !finding.faults[*i].unresolved;
-    let network: Vec<_> = (0..finding.faults.len()).filter(everywhere).collect();
-    let mut lanes = Vec::new();
-    if !network.is_empty() {
-        lanes.push(node_lane(finding, None, &network));
-    }
-    for &node in &chosen {
-        let faults: Vec<_> = (0..finding.faults.len()).filter(|&i| finding.faults[i].nodes.contains(&node)).collect();
-        lanes.push(node_lane(finding, Some(node), &faults));
-    }
-    (lanes, (finding.nodes as usize).saturating_sub(chosen.len()))
+    let hidden = (finding.nodes as usize).saturating_sub(chosen.len());
+    (chosen, hidden)
+}
+
+/// The lanes of these nodes with the faults that `shown` lets through; before them one for faults of the whole network.
+pub(super) fn node_lanes(
+    finding: &Finding,
+    nodes: &BTreeSet<u32>,
+    shown: impl Fn(&FaultRecord) -> bool,
+) -> Vec<NodeLane> {
+    let faults: Vec<_> = (0..finding.faults.len()).filter(|&i| shown(&finding.faults[i])).collect();
+    let pick = |wanted: &dyn Fn(&FaultRecord) -> bool| -> Vec<usize> {
+        faults.iter().copied().filter(|&i| wanted(&finding.faults[i])).collect()
+    };
+    let everywhere = pick(&|fault| fault.nodes.is_empty() && !fault.unresolved);
+    let network = (!everywhere.is_empty()).then(|| node_lane(finding, None, &everywhere));
+    let of_nodes = nodes.iter().map(|&n| node_lane(finding, Some(n), &pick(&|fault| fault.nodes.contains(&n))));
+    network.into_iter().chain(of_nodes).collect()
 }
 
 /// Puts overlapping faults side by side, each in the first layer that is free when it begins.
@@ -115,4 +125,47 @@ pub(super) fn client_lanes(finding: &Finding) -> (Vec<ClientLane>, usize) {
         .map(|(lane, operations)| ClientLane { label: format!("{word} {lane}"), operations })
         .collect();
     (lanes, hidden)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(begins_ns: u64, ends_ns: Option<u64>) -> FaultRecord {
+        FaultRecord { nodes: vec![1], begins_ns, ends_ns, ..FaultRecord::default() }
+    }
+
+    /// The layers of the faults of node 1, in the order in which they begin.
+    fn layers(faults: Vec<FaultRecord>) -> Vec<usize> {
+        let finding = Finding { nodes: 3, faults, ..Finding::default() };
+        let lanes = node_lanes(&finding, &chosen_nodes(&finding).0, |_| true);
+        assert_eq!(lanes.iter().map(|l| l.node).collect::<Vec<_>>(), [Some(0), Some(1), Some(2)]);
+        lanes[1].bands.iter().map(|b| b.layer).collect()
+    }
+
+    #[test]
+    fn overlapping_faults_lie_side_by_side() {
+        assert_eq!(layers(vec![fault(0, Some(5)), fault(5, Some(9))]), [0, 0]);
+        assert_eq!(layers(vec![fault(0, Some(5)), fault(4, Some(9)), fault(6, None), fault(7, Some(8))]), [0, 1, 0, 2]);
+        assert_eq!(layers(vec![fault(0, None); 6]), [0, 1, 2, 3, 3, 3]);
+    }
+
+    #[test]
+    fn a_fault_of_no_node_belongs_to_the_network_unless_it_found_nobody() {
+        let everywhere = FaultRecord { nodes: vec![], ..fault(0, None) };
+        let nobody = FaultRecord { unresolved: true, ..everywhere.clone() };
+        let finding = Finding { nodes: 1, faults: vec![nobody, everywhere], ..Finding::default() };
+        let lanes = node_lanes(&finding, &chosen_nodes(&finding).0, |_| true);
+        assert_eq!(lanes[0], NodeLane { node: None, bands: vec![Band { fault: 1, layer: 0 }], layers: 1 });
+        assert!(lanes[1].bands.is_empty());
+    }
+
+    #[test]
+    fn nodes_with_faults_come_before_others() {
+        let mut finding = Finding { nodes: 500, faults: vec![fault(0, None)], ..Finding::default() };
+        finding.faults[0].nodes = vec![499, 7];
+        let (chosen, hidden) = chosen_nodes(&finding);
+        assert!(chosen.contains(&499) && chosen.contains(&7));
+        assert_eq!((chosen.len(), hidden), (NODES_MAX, 500 - NODES_MAX));
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 use squall_checkers::history::{Outcome, Phase};
 
-use super::lanes::{ClientLane, NodeLane, client_lanes, node_lanes};
+use super::lanes::{ClientLane, NodeLane, chosen_nodes, client_lanes, node_lanes};
 use crate::{
     records::{Finding, Observation},
     story,
@@ -43,7 +43,7 @@ const CLOSER_FROM: u64 = 3;
 
 /// The section with the timelines: the whole run, and before it the time around the anomaly where that is a small part.
 pub(super) fn section(finding: &Finding) -> Markup {
-    let (nodes, nodes_hidden) = node_lanes(finding);
+    let (nodes, nodes_hidden) = chosen_nodes(finding);
     let (clients, clients_hidden) = client_lanes(finding);
     let accused: BTreeSet<_> = story::accused(finding).into_iter().collect();
     let end = end_of_run(finding);
@@ -114,11 +114,13 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    fn draw(&self, title: &str, nodes: &[NodeLane]) -> Markup {
-        let nodes: Vec<_> =
-            nodes.iter().filter(|lane| nodes.len() <= IDLE_NODES_MAX || self.has_content(lane)).collect();
+    fn draw(&self, title: &str, nodes: &BTreeSet<u32>) -> Markup {
+        let mut nodes = node_lanes(self.finding, nodes, |f| self.shows(f.begins_ns, f.ends_ns.unwrap_or(self.to)));
+        if nodes.len() > IDLE_NODES_MAX {
+            nodes.retain(|lane| !lane.bands.is_empty() || self.observed(lane).next().is_some());
+        }
         let node_height = |lane: &NodeLane| lane.layers as f64 * LAYER_HEIGHT + 10.0;
-        let nodes_bottom = TOP + nodes.iter().map(|lane| node_height(lane)).sum::<f64>();
+        let nodes_bottom = TOP + nodes.iter().map(node_height).sum::<f64>();
         let clients_top = nodes_bottom + if self.clients.is_empty() { 0.0 } else { 8.0 };
         let bottom = clients_top + self.clients.len() as f64 * CLIENT_HEIGHT;
         let mut y = TOP;
@@ -130,7 +132,7 @@ impl View<'_> {
                         (self.node_lane(lane, y, node_height(lane)))
                         @let () = y += node_height(lane);
                     }
-                    @if !self.clients.is_empty() {
+                    @if !self.clients.is_empty() && !nodes.is_empty() {
                         line.divide x1="0" x2=(RIGHT) y1=(nodes_bottom + 4.0) y2=(nodes_bottom + 4.0) {}
                     }
                     @for (i, lane) in self.clients.iter().enumerate() {
@@ -148,12 +150,10 @@ impl View<'_> {
         LEFT + (RIGHT - LEFT) * at as f64 / (self.to - self.from) as f64
     }
 
-    /// Whether something happens to the node in the time that is drawn.
-    fn has_content(&self, lane: &NodeLane) -> bool {
-        let Finding { faults, observations, .. } = self.finding;
-        let hit = |fault: usize| self.shows(faults[fault].begins_ns, faults[fault].ends_ns.unwrap_or(self.to));
-        lane.bands.iter().any(|b| hit(b.fault))
-            || observations.iter().any(|o| Some(o.node) == lane.node && self.shows(o.at_ns, o.at_ns))
+    /// What the node said of itself in the time that is drawn.
+    fn observed(&self, lane: &NodeLane) -> impl Iterator<Item = &Observation> {
+        let node = lane.node;
+        self.finding.observations.iter().filter(move |o| Some(o.node) == node && self.shows(o.at_ns, o.at_ns))
     }
 
     fn shows(&self, begins: u64, ends: u64) -> bool {
@@ -186,12 +186,7 @@ impl View<'_> {
     fn node_lane(&self, lane: &NodeLane, y: f64, height: f64) -> Markup {
         let middle = y + height / 2.0;
         let label = lane.node.map_or("network".to_owned(), |n| format!("n{n}"));
-        let observations: Vec<_> = self
-            .finding
-            .observations
-            .iter()
-            .filter(|o| Some(o.node) == lane.node && self.shows(o.at_ns, o.at_ns))
-            .collect();
+        let observations: Vec<_> = self.observed(lane).collect();
         html! {
             text.lane x="4" y=(px(middle + 4.0)) { (label) }
             line.base x1=(LEFT) x2=(RIGHT) y1=(px(middle)) y2=(px(middle)) {}
@@ -231,11 +226,7 @@ impl View<'_> {
 
     fn band(&self, index: usize, y: f64) -> Markup {
         let fault = &self.finding.faults[index];
-        let ends = fault.ends_ns.unwrap_or(self.to);
-        if !self.shows(fault.begins_ns, ends) {
-            return Markup::default();
-        }
-        let (left, right) = (self.x(fault.begins_ns), self.x(ends));
+        let (left, right) = (self.x(fault.begins_ns), self.x(fault.ends_ns.unwrap_or(self.to)));
         let wide = (right - left).max(BAR_MIN);
         let said = format!(
             "{}, {} to {}; {}{}",
@@ -250,7 +241,9 @@ impl View<'_> {
                 role="img" aria-label=(said) {
                 title { (said) }
                 rect x=(px(left)) y=(px(y)) width=(px(wide)) height=(LAYER_HEIGHT - 3.0) rx="2" {}
-                @if let Some(label) = label(&story::fault_name(fault), wide - 10.0) {
+                // Where the whole name does not fit, its kind may.
+                @let kind = label(&fault.kind, wide - 10.0).filter(|l| *l == fault.kind);
+                @if let Some(label) = label(&story::fault_name(fault), wide - 10.0).or(kind) {
                     text x=(px(left + 6.0)) y=(px(y + 12.5)) { (label) }
                 }
             }
