@@ -217,7 +217,7 @@ impl View<'_> {
             g.observed tabindex="-1" role="img" aria-label=(said) {
                 title { (said) }
                 circle cx=(px(x)) cy=(px(bottom - 8.0)) r="3.5" {}
-                @if let Some(label) = label(&brief, next_fault - x - 12.0) {
+                @if let Some(label) = label(&brief, next_fault - x - 12.0).filter(|l| *l == brief) {
                     text x=(px(x + 7.0)) y=(px(bottom - 4.0)) { (label) }
                 }
             }
@@ -264,9 +264,12 @@ impl View<'_> {
         html! {
             text.lane x="4" y=(px(middle + 4.0)) { (lane.label) }
             line.base x1=(LEFT) x2=(RIGHT) y1=(px(middle)) y2=(px(middle)) {}
-            @for (i, &entry) in shown.iter().enumerate() {
-                @let next = shown.get(i + 1).map_or(RIGHT, |&n| self.x(self.finding.operations[n].invoked.time));
-                (self.bar(entry, middle, next))
+            // Bars may overlap when they are very short: those of the anomaly come last, on top.
+            @for accused in [false, true] {
+                @for (i, &entry) in shown.iter().enumerate().filter(|(_, e)| self.accused.contains(e) == accused) {
+                    @let next = shown.get(i + 1).map_or(RIGHT, |&n| self.x(self.finding.operations[n].invoked.time));
+                    (self.bar(entry, middle, next))
+                }
             }
         }
     }
@@ -291,18 +294,20 @@ impl View<'_> {
         let process = operation.process.0;
         let asked = time(operation.invoked.time, 3);
         let said = format!("process {process}{node}: {words}; asked at {asked}, {took}");
-        // Inside the bar where it has room, else behind it.
-        let inside = label(&words, right - left - 10.0).filter(|l| *l == words);
-        let behind = if inside.is_some() { None } else { label(&words, next - right - 10.0) };
+        // Inside the bar where the words have room, or more of it than behind it.
+        let (room_inside, room_behind) = (right - left - 10.0, next - right - 10.0);
+        let inside = label(&words, room_inside).filter(|l| *l == words || room_inside > room_behind);
+        let behind = if inside.is_some() { None } else { label(&words, room_behind) };
+        let base = if open { middle + 1.0 } else { middle + 4.0 }; // above the tail
         html! {
             g.op.{ (kind) }.accused[accused] data-op=(entry) tabindex=(if accused { "0" } else { "-1" }) role="img" aria-label=(said) {
                 title { (said) }
                 @if tail > right {
-                    rect.tail x=(px(right)) y=(px(middle - 4.0)) width=(px(tail - right)) height="8" {}
+                    rect.tail x=(px(right)) y=(px(middle + 5.0)) width=(px(tail - right)) height="4" {}
                 }
                 rect x=(px(left)) y=(px(middle - 9.0)) width=(px(right - left)) height="18" rx="2" {}
                 @if let Some(text) = inside { text.in x=(px(left + 6.0)) y=(px(middle + 4.0)) { (text) } }
-                @if let Some(text) = behind { text x=(px(right + 5.0)) y=(px(middle + 4.0)) { (text) } }
+                @if let Some(text) = behind { text x=(px(right + 5.0)) y=(px(base)) { (text) } }
             }
         }
     }
