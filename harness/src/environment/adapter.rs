@@ -1,35 +1,272 @@
 //! Every sans-I/O node is a system: it runs wherever async code runs, over datagrams.
 
-use squall_checkers::operation::Operation;
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    future::{Future, poll_fn},
+    io,
+    pin::Pin,
+    task::Poll,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use squall_checkers::{history::ProcessId, operation::Operation};
 
 use super::{
-    env::Env,
-    failed::Result,
-    node::Node,
+    checked::Checked,
+    env::{Elapsed, Env, Sleep},
+    failed::{Failed, Result},
+    net::{Address, Socket},
+    node::{Context, Effect, Node, RequestId, TimerId},
     system::{Hosting, Reply, System},
+    world::with_world,
 };
-use crate::plan::Promise;
+use crate::plan::{NodeId, Promise};
+
+/// Where replicas listen.
+const PORT: u16 = 7_000;
+/// Room for the largest datagram.
+const BUFFER: usize = 65_536;
+
+/// What travels between machines.
+#[derive(Serialize, Deserialize)]
+enum Wire<M> {
+    /// Between replicas. Damage is the node's own affair.
+    Peer(M),
+    /// Between clients and replicas. Damaged, it is as good as lost.
+    Client(Checked<ClientWire>),
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+enum ClientWire {
+    Request(RequestId, Operation),
+    Reply(RequestId, Result<Reply>),
+    Redirect(RequestId, NodeId),
+}
+
+/// One process of a node's clients.
+pub struct NodeClient {
+    socket: Socket,
+    process: ProcessId,
+    serial: u32,
+    /// The replica it talks to: its home, or where it was redirected to.
+    preferred: NodeId,
+}
 
 impl<N: Node> System for N {
-    type Client = ();
+    type Client = NodeClient;
 
     fn promise(&self) -> Promise {
         Node::promise(self)
     }
 
-    async fn serve(&self, _env: Env) -> Result<()> {
-        todo!()
+    async fn serve(&self, env: Env) -> Result<()> {
+        Replica {
+            node: self.clone(),
+            socket: env.bind(PORT)?,
+            random: env.random(),
+            env,
+            next_timer: 0,
+            timers: BTreeMap::new(),
+            syncs: Vec::new(),
+            askers: BTreeMap::new(),
+        }
+        .run()
+        .await
     }
 
-    async fn connect(&self, _env: &Env) -> Result<()> {
-        Ok(())
+    async fn connect(&self, env: &Env) -> Result<NodeClient> {
+        // A client machine's lives are its processes.
+        let process = ProcessId(env.place().incarnation);
+        Ok(NodeClient { socket: env.bind(0)?, process, serial: 0, preferred: env.home() })
     }
 
-    async fn invoke(&self, (): &mut (), _env: &Env, _operation: &Operation) -> Result<Reply> {
-        todo!()
+    async fn invoke(&self, client: &mut NodeClient, env: &Env, operation: &Operation) -> Result<Reply> {
+        client.serial += 1;
+        let id = RequestId { process: client.process, serial: client.serial };
+        let request = encode::<N::Message>(&Wire::Client(Checked(ClientWire::Request(id, operation.clone()))))?;
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            client.socket.send_to(Address { node: client.preferred, port: PORT }, &request)?;
+            let answer = receive::<N::Message>(&client.socket, id, &mut buffer);
+            let answer = match self.retry_after() {
+                Some(patience) => env.timeout(patience, answer).await,
+                None => Ok(answer.await),
+            };
+            match answer {
+                Ok(Ok(ClientWire::Reply(_, result))) => return result,
+                Ok(Ok(ClientWire::Redirect(_, to))) => client.preferred = to,
+                Ok(Ok(ClientWire::Request(..))) => unreachable!("`receive` lets answers through only"),
+                Ok(Err(error)) => return Err(error.into()),
+                Err(Elapsed) => client.preferred = NodeId((client.preferred.0 + 1) % env.node_count()),
+            }
+        }
     }
 
     fn host<H: Hosting>(&self, hosting: H) -> H::Output {
         hosting.node(self)
+    }
+}
+
+/// The first answer to a request; others are dropped.
+async fn receive<M: DeserializeOwned>(socket: &Socket, id: RequestId, buffer: &mut [u8]) -> io::Result<ClientWire> {
+    loop {
+        let (length, _) = socket.recv_from(buffer).await?;
+        match postcard::from_bytes::<Wire<M>>(&buffer[..length]) {
+            Ok(Wire::Client(Checked(answer @ (ClientWire::Reply(to, _) | ClientWire::Redirect(to, _)))))
+                if to == id =>
+            {
+                return Ok(answer);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn encode<M: Serialize>(wire: &Wire<M>) -> Result<Vec<u8>> {
+    Ok(postcard::to_stdvec(wire)?)
+}
+
+/// A sync under way.
+type PendingSync = Pin<Box<dyn Future<Output = (u64, io::Result<()>)>>>;
+
+/// One replica.
+struct Replica<N: Node> {
+    node: N,
+    env: Env,
+    socket: Socket,
+    random: u64,
+    next_timer: u64,
+    /// By deadline on the monotonic clock.
+    timers: BTreeMap<(Duration, TimerId), N::Timer>,
+    syncs: Vec<PendingSync>,
+    /// Where each process last asked from.
+    askers: BTreeMap<ProcessId, (u32, Address)>,
+}
+
+enum Input<N: Node> {
+    Start,
+    Message(NodeId, N::Message),
+    Request(RequestId, Operation),
+    Timer(N::Timer),
+    Synced(u64, io::Result<()>),
+}
+
+impl<N: Node> Replica<N> {
+    async fn run(mut self) -> Result<()> {
+        let mut buffer = vec![0; BUFFER];
+        let mut alarm: Option<(Duration, Sleep)> = None;
+        self.step(Input::Start)?;
+        loop {
+            let due = self.timers.keys().next().map(|(deadline, _)| *deadline);
+            if due != alarm.as_ref().map(|(deadline, _)| *deadline) {
+                alarm = due.map(|deadline| (deadline, self.env.sleep(deadline.saturating_sub(self.env.monotonic()))));
+            }
+            let input = poll_fn(|cx| {
+                for i in 0..self.syncs.len() {
+                    if let Poll::Ready((token, result)) = self.syncs[i].as_mut().poll(cx) {
+                        drop(self.syncs.remove(i));
+                        return Poll::Ready(Ok(Some(Input::Synced(token, result))));
+                    }
+                }
+                if let Some((_, sleep)) = &mut alarm
+                    && Pin::new(sleep).poll(cx).is_ready()
+                {
+                    alarm = None;
+                    return Poll::Ready(Ok(self.timers.pop_first().map(|(_, timer)| Input::Timer(timer))));
+                }
+                self.socket.poll_recv_from(cx, &mut buffer).map(|received| {
+                    received.map(|(length, from)| Self::decode(&mut self.askers, &buffer[..length], from))
+                })
+            })
+            .await?;
+            if let Some(input) = input {
+                self.step(input)?;
+            }
+        }
+    }
+
+    /// What a datagram says; nothing when it does not decode.
+    fn decode(askers: &mut BTreeMap<ProcessId, (u32, Address)>, bytes: &[u8], from: Address) -> Option<Input<N>> {
+        match postcard::from_bytes(bytes).ok()? {
+            Wire::Peer(message) => Some(Input::Message(from.node, message)),
+            Wire::Client(Checked(ClientWire::Request(id, operation))) => {
+                askers.insert(id.process, (id.serial, from));
+                Some(Input::Request(id, operation))
+            }
+            Wire::Client(_) => None,
+        }
+    }
+
+    /// Gives the node one input, and does what it asks for.
+    fn step(&mut self, input: Input<N>) -> Result<()> {
+        let mut effects = Vec::new();
+        let place = self.env.place();
+        let (monotonic, wall) = (self.env.monotonic(), self.env.wall());
+        with_world(|world| {
+            let mut cx = Context {
+                me: NodeId(place.machine),
+                nodes: world.node_count(),
+                monotonic_ns: monotonic.as_nanos() as u64,
+                wall_ns: wall.as_nanos() as u64,
+                clock_read: Cell::new(false),
+                random: &mut self.random,
+                next_timer: &mut self.next_timer,
+                disk: world.disk_image(place),
+                effects: &mut effects,
+            };
+            match input {
+                Input::Start => self.node.on_start(&mut cx),
+                Input::Message(from, message) => self.node.on_message(from, message, &mut cx),
+                Input::Request(id, operation) => self.node.on_request(id, operation, &mut cx),
+                Input::Timer(timer) => self.node.on_timer(timer, &mut cx),
+                Input::Synced(token, result) => self.node.on_synced(token, result, &mut cx),
+            }
+        });
+        effects.into_iter().try_for_each(|effect| self.apply(effect))
+    }
+
+    fn apply(&mut self, effect: Effect<N>) -> Result<()> {
+        match effect {
+            Effect::Send(to, message) => {
+                let bytes = encode(&Wire::Peer(message))?;
+                self.socket.send_to(Address { node: to, port: PORT }, &bytes)?;
+            }
+            Effect::Reply(id, result) => self.answer(id, ClientWire::Reply(id, result))?,
+            Effect::Redirect(id, to) => self.answer(id, ClientWire::Redirect(id, to))?,
+            Effect::SetTimer(id, after, timer) => {
+                self.timers.insert((self.env.monotonic() + after, id), timer);
+            }
+            Effect::CancelTimer(id) => self.timers.retain(|(_, set), _| *set != id),
+            Effect::Sync(file, token) => {
+                let disk = self.env.disk();
+                let mut sync = Box::pin(async move {
+                    let result = match file {
+                        Some(file) => disk.file(file).sync().await,
+                        None => disk.sync_directory().await,
+                    };
+                    (token, result)
+                });
+                // The first poll hands the request to the disk: what it covers is what was written by now.
+                let mut idle = std::task::Context::from_waker(std::task::Waker::noop());
+                let _ = sync.as_mut().poll(&mut idle).map(|_| unreachable!("a disk takes time"));
+                self.syncs.push(sync);
+            }
+            Effect::Observe(key, value) => self.env.observe(key, value),
+            Effect::Halt(why) => return Err(Failed::Unknown(why)),
+        }
+        Ok(())
+    }
+
+    fn answer(&self, id: RequestId, answer: ClientWire) -> Result<()> {
+        // A process that has gone on to its next request no longer cares.
+        if let Some((serial, to)) = self.askers.get(&id.process)
+            && *serial == id.serial
+        {
+            let bytes = encode::<N::Message>(&Wire::Client(Checked(answer)))?;
+            self.socket.send_to(*to, &bytes)?;
+        }
+        Ok(())
     }
 }

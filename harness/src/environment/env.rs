@@ -31,6 +31,11 @@ impl Env {
         Env { place }
     }
 
+    /// The machine and its life.
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
+
     /// This machine. Replicas are `0..node_count()`, clients come after them.
     pub fn me(&self) -> NodeId {
         NodeId(self.place.machine)

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The result of everything a system does. `?` works on every error and turns it into [`Failed::Unknown`].
 pub type Result<T, E = Failed> = std::result::Result<T, E>;
 
@@ -9,7 +11,7 @@ pub type Result<T, E = Failed> = std::result::Result<T, E>;
 ///
 /// It is deliberately not an `Error`: so every error converts into it, as `Unknown`. A timeout recorded as "did not happen" is
 /// the commonest false alarm of this field; saying [`Failed::No`] takes an explicit word ([`CertainlyFailed`]).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Failed {
     /// It certainly did not happen and never will.
     No(String),

@@ -1,6 +1,6 @@
 //! A store as a sans-I/O state machine: inputs in, effects out.
 
-use std::{fmt::Debug, io, time::Duration};
+use std::{cell::Cell, fmt::Debug, io, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use squall_checkers::{
@@ -88,6 +88,8 @@ pub struct Context<'a, N: Node + ?Sized> {
     pub(crate) nodes: u32,
     pub(crate) monotonic_ns: u64,
     pub(crate) wall_ns: u64,
+    /// Whether the handler looked at a clock or set a timer.
+    pub(crate) clock_read: Cell<bool>,
     pub(crate) random: &'a mut u64,
     pub(crate) next_timer: &'a mut u64,
     pub(crate) disk: &'a mut DiskImage,
@@ -117,12 +119,14 @@ impl<N: Node> Context<'_, N> {
     /// The node's monotonic clock: time since it first booted. It drifts.
     #[inline]
     pub fn monotonic(&self) -> Duration {
+        self.clock_read.set(true);
         Duration::from_nanos(self.monotonic_ns)
     }
 
     /// The node's wall clock: time since the Unix epoch. It drifts, is off and jumps.
     #[inline]
     pub fn wall(&self) -> Duration {
+        self.clock_read.set(true);
         Duration::from_nanos(self.wall_ns)
     }
 
@@ -169,6 +173,7 @@ impl<N: Node> Context<'_, N> {
     /// Sets a timer, measured on the node's monotonic clock.
     #[inline]
     pub fn set_timer(&mut self, after: Duration, timer: N::Timer) -> TimerId {
+        self.clock_read.set(true);
         *self.next_timer += 1;
         let id = TimerId(*self.next_timer);
         self.effects.push(Effect::SetTimer(id, after, timer));

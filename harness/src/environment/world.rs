@@ -11,7 +11,7 @@ use std::{
 
 use squall_checkers::{operation::Name, value::Value};
 
-use super::net::Address;
+use super::{image::DiskImage, net::Address};
 use crate::plan::NodeId;
 
 /// A machine during one of its lives: `incarnation` counts its starts, so that handles of a dead process do nothing.
@@ -129,9 +129,9 @@ pub trait World {
     /// The replica a client machine should prefer.
     fn home(&self, at: Place) -> NodeId;
     /// The machine's monotonic clock, in nanoseconds.
-    fn monotonic_ns(&self, at: Place) -> u64;
+    fn monotonic_ns(&mut self, at: Place) -> u64;
     /// The machine's wall clock, in nanoseconds since the Unix epoch.
-    fn wall_ns(&self, at: Place) -> u64;
+    fn wall_ns(&mut self, at: Place) -> u64;
     /// 64 random bits, the machine's own.
     fn random(&mut self, at: Place) -> u64;
     /// Records an observation.
@@ -184,6 +184,8 @@ pub trait World {
     /// Closes an end.
     fn close_stream(&mut self, stream: StreamKey);
 
+    /// The machine's disk, for code that never waits for it.
+    fn disk_image(&mut self, at: Place) -> &mut DiskImage;
     /// Begins a disk request.
     fn submit_disk(&mut self, at: Place, request: DiskRequest) -> io::Result<DiskKey>;
     /// Polls a disk request.

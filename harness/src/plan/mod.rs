@@ -1,10 +1,12 @@
 //! A plan: all that shall happen in one run, as plain data that no simulator is known to.
 
+pub mod case;
 pub mod draw;
 pub mod fault;
 pub mod file;
 pub mod promise;
 pub mod target;
+pub mod valid;
 
 use serde::{Deserialize, Serialize};
 use squall_checkers::operation::Operation;
@@ -131,6 +133,9 @@ pub struct Scripted {
     pub client: u32,
     /// The process; operations of one process are never concurrent.
     pub process: u32,
+    /// The replica the process prefers; `client % nodes` when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<u32>,
     /// When it was asked.
     pub invoked_ns: u64,
     /// When its reply came; `None` when none came.

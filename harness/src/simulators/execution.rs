@@ -18,10 +18,21 @@ pub struct Execution {
     pub statistics: Statistics,
     /// What each fault of the plan did, in the plan's order.
     pub faults: Vec<FaultEffect>,
+    /// Where each process lived, by its id.
+    pub processes: Vec<ProcessInfo>,
     /// How the run ended.
     pub end: End,
     /// Every event, when asked for.
     pub trace: Option<Trace>,
+}
+
+/// Where a process lived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessInfo {
+    /// Its machine, as an index among the clients.
+    pub client: u32,
+    /// The replica it preferred.
+    pub home: NodeId,
 }
 
 /// Figures of a run.

@@ -87,7 +87,7 @@ pub trait AnySystem: Send + Sync {
         &self,
         simulator: Simulator,
         plan: &Plan,
-        workload: &dyn Workload,
+        workload: &'static dyn Workload,
         options: Options,
     ) -> Result<Execution, PlanError>;
 }
@@ -101,7 +101,7 @@ impl<S: System> AnySystem for S {
         &self,
         simulator: Simulator,
         plan: &Plan,
-        workload: &dyn Workload,
+        workload: &'static dyn Workload,
         options: Options,
     ) -> Result<Execution, PlanError> {
         match simulator {

@@ -1,7 +1,17 @@
-//! The native simulator.
+//! The native simulator: event-driven, in virtual nanoseconds, never by ticks. One run is one thread.
+//!
+//! Two hosts stand over one core: [`node_host`] steps sans-I/O nodes directly, [`env_host`] runs async code on a small
+//! executor. Time, network, faults, clients and digest are the core's and so the same for both.
+
+mod core;
+mod env_host;
+mod node_host;
+mod queue;
+mod slab;
 
 use squall_workloads::workload::Workload;
 
+use self::{core::Core, node_host::NodeHost};
 use super::{Execution, Options, PlanError};
 use crate::{
     environment::{Hosting, Node, System},
@@ -9,13 +19,13 @@ use crate::{
 };
 
 /// A run on the native simulator.
-pub struct Native<'a> {
+pub(super) struct Native<'a> {
     /// What shall happen.
-    pub plan: &'a Plan,
+    pub(super) plan: &'a Plan,
     /// What the clients do.
-    pub workload: &'a dyn Workload,
+    pub(super) workload: &'static dyn Workload,
     /// What to do beside running.
-    pub options: Options,
+    pub(super) options: Options,
 }
 
 impl Hosting for Native<'_> {
@@ -25,17 +35,19 @@ impl Hosting for Native<'_> {
         run_system(system, self.plan, self.workload, self.options)
     }
 
-    fn node<N: Node>(self, _node: &N) -> Self::Output {
-        todo!()
+    fn node<N: Node>(self, node: &N) -> Self::Output {
+        let core = Core::new(self.plan, self.workload, self.options)?;
+        Ok(core::run(NodeHost::new(core, node), |host| host.core))
     }
 }
 
 /// Runs a plan on async code.
-pub fn run_system<S: System>(
-    _system: &S,
-    _plan: &Plan,
-    _workload: &dyn Workload,
-    _options: Options,
+pub(super) fn run_system<S: System>(
+    system: &S,
+    plan: &Plan,
+    workload: &'static dyn Workload,
+    options: Options,
 ) -> Result<Execution, PlanError> {
-    todo!()
+    let core = Core::new(plan, workload, options)?;
+    Ok(env_host::run(core, system))
 }

@@ -1,0 +1,232 @@
+//! The faults of a run under way: whom they strike, what they do to each machine, and what they touched.
+
+use std::collections::BTreeMap;
+
+use squall_checkers::{operation::Name, value::Value};
+
+use crate::{
+    plan::{Fault, FaultKind, NodeId, Target, mix, scale},
+    simulators::execution::FaultEffect,
+};
+
+/// What a node last showed of its state.
+pub(crate) type Observed = BTreeMap<Name, Value>;
+
+/// The faults of a run.
+pub(crate) struct Faults {
+    seed: u64,
+    nodes: u32,
+    faults: Vec<Fault>,
+    effects: Vec<FaultEffect>,
+    /// Those that strike at the moment, by index, in the plan's order.
+    active: Vec<Active>,
+}
+
+struct Active {
+    index: usize,
+    /// How far the wall clocks of its target are off because of it.
+    offset_ns: i64,
+    /// How often it beat.
+    beats: u64,
+}
+
+/// What all active faults together do to one machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Condition {
+    pub(crate) down: bool,
+    pub(crate) paused: bool,
+    /// Time each event keeps it busy; 0 when it is not slow.
+    pub(crate) service_ns: u64,
+    pub(crate) offset_ns: i64,
+    pub(crate) ppb: i64,
+    pub(crate) disk_full: bool,
+    pub(crate) disk_delay_ns: u64,
+    /// Whether some fault concerns its clocks.
+    pub(crate) clock: bool,
+    /// Whether syncs may fail.
+    pub(crate) sync_error: bool,
+}
+
+/// The slowest a drifting clock may run: half speed below keeps arithmetic and timers sane when faults add up.
+const PPB_MIN: i64 = -900_000_000;
+
+impl Faults {
+    pub(crate) fn new(seed: u64, nodes: u32, faults: &[Fault]) -> Self {
+        let effects = faults.iter().map(|f| FaultEffect { id: f.id, nodes: vec![], unresolved: false, effects: 0 });
+        Faults { seed, nodes, faults: faults.to_vec(), effects: effects.collect(), active: Vec::new() }
+    }
+
+    /// When each fault begins and ends, by index.
+    pub(crate) fn schedule(&self) -> impl Iterator<Item = (usize, u64, u64)> + '_ {
+        self.faults.iter().enumerate().map(|(i, f)| (i, f.begins_ns, f.ends_ns()))
+    }
+
+    pub(crate) fn fault(&self, index: usize) -> &Fault {
+        &self.faults[index]
+    }
+
+    /// The nodes that a fault which has begun strikes.
+    pub(crate) fn struck(&self, index: usize) -> &[NodeId] {
+        &self.effects[index].nodes
+    }
+
+    /// The fault's own hash: all its draws hang on it.
+    pub(crate) fn hash(&self, index: usize) -> u64 {
+        mix(self.seed, 0xFA17 ^ u64::from(self.faults[index].id) << 32)
+    }
+
+    /// A fault begins: its target is resolved.
+    pub(crate) fn begin(&mut self, index: usize, observed: &[Observed]) {
+        let nodes = self.resolve(index, observed);
+        let needs_target =
+            !matches!(self.faults[index].kind, FaultKind::Partition { shape: crate::plan::Shape::Ring, .. });
+        self.effects[index].unresolved = nodes.is_empty() && needs_target;
+        self.effects[index].nodes = nodes;
+        let offset_ns = match self.faults[index].kind {
+            FaultKind::ClockOffset { ns } | FaultKind::ClockStrobe { ns, .. } => ns,
+            _ => 0,
+        };
+        self.active.push(Active { index, offset_ns, beats: 0 });
+        self.active.sort_by_key(|a| a.index);
+    }
+
+    /// A fault ends.
+    pub(crate) fn end(&mut self, index: usize) {
+        self.active.retain(|a| a.index != index);
+    }
+
+    /// Time between the beats of a fault that has any.
+    pub(crate) fn beat_ns(&self, index: usize) -> Option<u64> {
+        match self.faults[index].kind {
+            FaultKind::ClockStrobe { period_ns, .. } | FaultKind::ClockJumps { period_ns, .. } => {
+                Some(period_ns.max(1))
+            }
+            _ => None,
+        }
+    }
+
+    /// A fault beats. Returns how far the monotonic clocks of its target jump forward; `None` when it has ended.
+    pub(crate) fn beat(&mut self, index: usize) -> Option<u64> {
+        let hash = self.hash(index);
+        let active = self.active.iter_mut().find(|a| a.index == index)?;
+        active.beats += 1;
+        match self.faults[index].kind {
+            FaultKind::ClockStrobe { ns, .. } => {
+                active.offset_ns = if active.beats % 2 == 0 { ns } else { 0 };
+                Some(0)
+            }
+            FaultKind::ClockJumps { ns, .. } => {
+                let draw = mix(hash, active.beats);
+                let jump = scale(draw, ns.saturating_mul(2).saturating_add(1)) as i64 - ns as i64;
+                // A forward jump moves both clocks, so the wall clock needs no offset for it.
+                if jump < 0 {
+                    active.offset_ns = active.offset_ns.saturating_add(jump);
+                }
+                Some(jump.max(0) as u64)
+            }
+            _ => None,
+        }
+    }
+
+    /// What all active faults together do to a machine.
+    pub(crate) fn condition(&self, node: NodeId) -> Condition {
+        let mut c = Condition::default();
+        for active in &self.active {
+            if !self.effects[active.index].nodes.contains(&node) {
+                continue;
+            }
+            match self.faults[active.index].kind {
+                FaultKind::Crash { .. } | FaultKind::Wipe => c.down = true,
+                FaultKind::Pause => c.paused = true,
+                FaultKind::Slow { service_ns } => c.service_ns = c.service_ns.max(service_ns),
+                FaultKind::ClockOffset { .. } | FaultKind::ClockStrobe { .. } | FaultKind::ClockJumps { .. } => {
+                    c.offset_ns = c.offset_ns.saturating_add(active.offset_ns);
+                    c.clock = true;
+                }
+                FaultKind::ClockDrift { ppb } => {
+                    c.ppb = c.ppb.saturating_add(ppb).max(PPB_MIN);
+                    c.clock = true;
+                }
+                FaultKind::DiskFull => c.disk_full = true,
+                FaultKind::DiskSlow { ns } => c.disk_delay_ns = c.disk_delay_ns.saturating_add(ns),
+                FaultKind::SyncError { .. } => c.sync_error = true,
+                FaultKind::Partition { .. }
+                | FaultKind::Drop { .. }
+                | FaultKind::Delay { .. }
+                | FaultKind::Duplicate { .. }
+                | FaultKind::Reorder { .. }
+                | FaultKind::Corrupt { .. }
+                | FaultKind::Degrade { .. }
+                | FaultKind::BitRot { .. } => {}
+            }
+        }
+        c
+    }
+
+    /// Whether the `number`th sync of a machine fails.
+    pub(crate) fn sync_fails(&mut self, node: NodeId, number: u64) -> bool {
+        let mut fails = false;
+        for i in 0..self.active.len() {
+            let index = self.active[i].index;
+            if let FaultKind::SyncError { permille } = self.faults[index].kind
+                && self.effects[index].nodes.contains(&node)
+                && scale(mix(self.hash(index), u64::from(node.0) << 32 ^ number), 1000) < u64::from(permille)
+            {
+                self.touched(index, 1);
+                fails = true;
+            }
+        }
+        fails
+    }
+
+    /// A fault did something.
+    #[inline]
+    pub(crate) fn touched(&mut self, index: usize, count: u64) {
+        self.effects[index].effects += count;
+    }
+
+    /// Every active fault of these kinds on the machine did something.
+    pub(crate) fn touched_on(&mut self, node: NodeId, count: u64, kinds: impl Fn(&FaultKind) -> bool) {
+        for active in &self.active {
+            let effect = &mut self.effects[active.index];
+            if kinds(&self.faults[active.index].kind) && effect.nodes.contains(&node) {
+                effect.effects += count;
+            }
+        }
+    }
+
+    pub(crate) fn finish(self) -> Vec<FaultEffect> {
+        self.effects
+    }
+
+    /// Whom a fault's target means now.
+    fn resolve(&self, index: usize, observed: &[Observed]) -> Vec<NodeId> {
+        let random = |count: u32| {
+            let hash = self.hash(index);
+            let mut nodes: Vec<NodeId> = (0..self.nodes).map(NodeId).collect();
+            nodes.sort_by_key(|n| mix(hash, u64::from(n.0)));
+            nodes.truncate(count as usize);
+            nodes.sort_unstable();
+            nodes
+        };
+        match &self.faults[index].target {
+            Target::All => (0..self.nodes).map(NodeId).collect(),
+            Target::Nodes(nodes) => nodes.iter().copied().filter(|n| n.0 < self.nodes).collect(),
+            Target::Leader => leader(observed).into_iter().collect(),
+            Target::Random(count) => random(*count),
+            Target::Minority => random(self.nodes.saturating_sub(1) / 2),
+            Target::Majority => random(self.nodes / 2 + 1),
+        }
+    }
+}
+
+/// The node that last observed itself as leader; of several the one in the highest term.
+fn leader(observed: &[Observed]) -> Option<NodeId> {
+    let role = Name::new("role");
+    let term = Name::new("term");
+    (0..)
+        .zip(observed)
+        .filter(|(_, o)| o.get(&role).and_then(Value::as_text) == Some("leader"))
+        .max_by_key(|(_, o)| o.get(&term).and_then(Value::as_int))
+        .map(|(n, _)| NodeId(n))
+}

@@ -1,0 +1,217 @@
+//! A single-thread executor for futures that need not be `Send`.
+//!
+//! Tasks run in the order in which they were woken. A waker names its task by number and generation; a wake for an earlier
+//! generation does nothing, and a wake from another thread is ignored and counted, for it is entropy.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Wake, Waker},
+};
+
+use crate::environment::world::{LocalFuture, Place, TaskKey};
+
+thread_local! {
+    /// The tasks of this thread's run that were woken. Apart from the world, so that waking never needs the world.
+    static READY: RefCell<Ready> = const { RefCell::new(Ready { queue: VecDeque::new(), flags: Vec::new(), active: false }) };
+}
+
+struct Ready {
+    queue: VecDeque<u32>,
+    /// Generation of each task, and whether it is queued.
+    flags: Vec<(u32, bool)>,
+    active: bool,
+}
+
+/// One task.
+struct Task {
+    place: Place,
+    generation: u32,
+    /// Where its future is.
+    body: Body,
+    waker: Waker,
+}
+
+enum Body {
+    /// No task: the number is free.
+    Free,
+    /// Being polled, or kept by the host: a replica's `serve` or a client's operation, which may borrow the system.
+    Elsewhere,
+    /// Here.
+    Spawned(LocalFuture),
+}
+
+/// The tasks of a run.
+pub(super) struct Executor {
+    tasks: Vec<Task>,
+    free: Vec<u32>,
+    foreign_wakes: Arc<AtomicU64>,
+    /// Woken tasks of machines that stand still.
+    stalled: Vec<u32>,
+}
+
+/// What a task's number stands for when its turn has come.
+pub(super) enum Turn {
+    /// Poll this future, then give it back.
+    Poll(LocalFuture),
+    /// Poll the future that the host keeps under this number.
+    Root,
+}
+
+struct TaskWaker {
+    task: u32,
+    generation: u32,
+    thread: std::thread::ThreadId,
+    foreign_wakes: Arc<AtomicU64>,
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let known = READY.try_with(|ready| ready.borrow_mut().wake(self.task, self.generation));
+        if known != Ok(true) && std::thread::current().id() != self.thread {
+            self.foreign_wakes.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Ready {
+    /// False when this thread has no run.
+    fn wake(&mut self, task: u32, generation: u32) -> bool {
+        if self.active
+            && let Some(flag) = self.flags.get_mut(task as usize)
+            && *flag == (generation, false)
+        {
+            flag.1 = true;
+            self.queue.push_back(task);
+        }
+        self.active
+    }
+}
+
+impl Executor {
+    pub(super) fn new() -> Self {
+        READY.with_borrow_mut(|ready| {
+            *ready = Ready { queue: VecDeque::new(), flags: Vec::new(), active: true };
+        });
+        Executor { tasks: Vec::new(), free: Vec::new(), foreign_wakes: Arc::default(), stalled: Vec::new() }
+    }
+
+    /// A new task, woken. Without a future here, the host keeps it.
+    pub(super) fn add(&mut self, place: Place, future: Option<LocalFuture>) -> TaskKey {
+        let body = future.map_or(Body::Elsewhere, Body::Spawned);
+        let task = self.free.pop().unwrap_or_else(|| {
+            self.tasks.push(Task { place, generation: 0, body: Body::Free, waker: Waker::noop().clone() });
+            self.tasks.len() as u32 - 1
+        });
+        let slot = &mut self.tasks[task as usize];
+        let generation = slot.generation;
+        slot.place = place;
+        slot.body = body;
+        slot.waker = Waker::from(Arc::new(TaskWaker {
+            task,
+            generation,
+            thread: std::thread::current().id(),
+            foreign_wakes: self.foreign_wakes.clone(),
+        }));
+        READY.with_borrow_mut(|ready| {
+            if ready.flags.len() <= task as usize {
+                ready.flags.resize(task as usize + 1, (0, false));
+            }
+            ready.flags[task as usize] = (generation, true);
+            ready.queue.push_back(task);
+        });
+        TaskKey(task, generation)
+    }
+
+    /// The next woken task whose machine may run.
+    #[inline]
+    pub(super) fn next(&mut self, may_run: impl Fn(Place) -> bool) -> Option<(TaskKey, Place, Waker, Turn)> {
+        loop {
+            let task = READY.with_borrow_mut(|ready| ready.queue.pop_front())?;
+            let slot = &mut self.tasks[task as usize];
+            if matches!(slot.body, Body::Free) {
+                continue;
+            }
+            if !may_run(slot.place) {
+                self.stalled.push(task);
+                continue;
+            }
+            READY.with_borrow_mut(|ready| ready.flags[task as usize].1 = false);
+            let turn = match std::mem::replace(&mut slot.body, Body::Elsewhere) {
+                Body::Spawned(future) => Turn::Poll(future),
+                Body::Elsewhere => Turn::Root,
+                Body::Free => unreachable!("looked at above"),
+            };
+            return Some((TaskKey(task, slot.generation), slot.place, slot.waker.clone(), turn));
+        }
+    }
+
+    /// A polled future comes back. Returned again, to be dropped outside the world, when its task was ended meanwhile.
+    #[inline]
+    pub(super) fn put_back(&mut self, key: TaskKey, future: LocalFuture) -> Option<LocalFuture> {
+        let slot = &mut self.tasks[key.0 as usize];
+        if slot.generation != key.1 {
+            return Some(future);
+        }
+        slot.body = Body::Spawned(future);
+        None
+    }
+
+    /// Whether a task is still this task.
+    pub(super) fn is_live(&self, key: TaskKey) -> bool {
+        self.tasks.get(key.0 as usize).is_some_and(|t| t.generation == key.1 && !matches!(t.body, Body::Free))
+    }
+
+    /// Ends a task; returns its future, if it is here, to be dropped outside the world.
+    pub(super) fn end(&mut self, key: TaskKey) -> Option<LocalFuture> {
+        if !self.is_live(key) {
+            return None;
+        }
+        let slot = &mut self.tasks[key.0 as usize];
+        slot.generation += 1;
+        let generation = slot.generation;
+        let body = std::mem::replace(&mut slot.body, Body::Free);
+        READY.with_borrow_mut(|ready| ready.flags[key.0 as usize] = (generation, false));
+        self.stalled.retain(|t| *t != key.0);
+        self.free.push(key.0);
+        if let Body::Spawned(future) = body { Some(future) } else { None }
+    }
+
+    /// All tasks of a place.
+    pub(super) fn tasks_at(&self, at: impl Fn(Place) -> bool) -> Vec<TaskKey> {
+        (0..)
+            .zip(&self.tasks)
+            .filter(|(_, t)| !matches!(t.body, Body::Free) && at(t.place))
+            .map(|(i, t)| TaskKey(i, t.generation))
+            .collect()
+    }
+
+    /// Woken tasks of machines that stood still are woken again.
+    pub(super) fn resume(&mut self) {
+        let stalled = std::mem::take(&mut self.stalled);
+        READY.with_borrow_mut(|ready| ready.queue.extend(stalled));
+    }
+
+    pub(super) fn foreign_wakes(&self) -> u64 {
+        self.foreign_wakes.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        // The thread may be ending.
+        let _ = READY.try_with(|ready| {
+            if let Ok(mut ready) = ready.try_borrow_mut() {
+                *ready = Ready { queue: VecDeque::new(), flags: Vec::new(), active: false };
+            }
+        });
+    }
+}
