@@ -23,8 +23,8 @@ const CLIENT_HEIGHT: f64 = 30.0;
 const LAYER_HEIGHT: f64 = 20.0;
 const BOTTOM: f64 = 26.0;
 
-/// With more nodes than this, those to which nothing happens are left out of a drawing.
-const IDLE_NODES_MAX: usize = 7;
+/// With more nodes or clients than this, those to which nothing happens are left out of a drawing.
+const IDLE_LANES_MAX: usize = 7;
 
 /// Narrowest bar, so that an operation of a microsecond is still seen in a run of a minute.
 const BAR_MIN: f64 = 3.0;
@@ -116,13 +116,17 @@ struct View<'a> {
 impl View<'_> {
     fn draw(&self, title: &str, nodes: &BTreeSet<u32>) -> Markup {
         let mut nodes = node_lanes(self.finding, nodes, |f| self.shows(f.begins_ns, f.ends_ns.unwrap_or(self.to)));
-        if nodes.len() > IDLE_NODES_MAX {
+        if nodes.len() > IDLE_LANES_MAX {
             nodes.retain(|lane| !lane.bands.is_empty() || self.observed(lane).next().is_some());
+        }
+        let mut clients: Vec<_> = self.clients.iter().collect();
+        if clients.len() > IDLE_LANES_MAX {
+            clients.retain(|lane| !self.shown(lane).is_empty());
         }
         let node_height = |lane: &NodeLane| lane.layers as f64 * LAYER_HEIGHT + 10.0;
         let nodes_bottom = TOP + nodes.iter().map(node_height).sum::<f64>();
-        let clients_top = nodes_bottom + if self.clients.is_empty() { 0.0 } else { 8.0 };
-        let bottom = clients_top + self.clients.len() as f64 * CLIENT_HEIGHT;
+        let clients_top = nodes_bottom + if clients.is_empty() { 0.0 } else { 8.0 };
+        let bottom = clients_top + clients.len() as f64 * CLIENT_HEIGHT;
         let mut y = TOP;
         html! {
             div.scroll {
@@ -132,10 +136,10 @@ impl View<'_> {
                         (self.node_lane(lane, y, node_height(lane)))
                         @let () = y += node_height(lane);
                     }
-                    @if !self.clients.is_empty() && !nodes.is_empty() {
+                    @if !clients.is_empty() && !nodes.is_empty() {
                         line.divide x1="0" x2=(RIGHT) y1=(nodes_bottom + 4.0) y2=(nodes_bottom + 4.0) {}
                     }
-                    @for (i, lane) in self.clients.iter().enumerate() {
+                    @for (i, lane) in clients.iter().enumerate() {
                         (self.client_lane(lane, clients_top + i as f64 * CLIENT_HEIGHT))
                     }
                     (self.failure(bottom))
@@ -250,17 +254,18 @@ impl View<'_> {
         }
     }
 
+    /// The entry ids of a client's operations in the time that is drawn.
+    fn shown(&self, lane: &ClientLane) -> Vec<usize> {
+        let overlaps = |&i: &usize| {
+            let operation = &self.finding.operations[i];
+            self.shows(operation.invoked.time, operation.completed.unwrap_or(operation.invoked).time)
+        };
+        lane.operations.iter().copied().filter(overlaps).collect()
+    }
+
     fn client_lane(&self, lane: &ClientLane, y: f64) -> Markup {
         let middle = y + CLIENT_HEIGHT / 2.0;
-        let shown: Vec<_> = lane
-            .operations
-            .iter()
-            .copied()
-            .filter(|&i| {
-                let operation = &self.finding.operations[i];
-                self.shows(operation.invoked.time, operation.completed.unwrap_or(operation.invoked).time)
-            })
-            .collect();
+        let shown = self.shown(lane);
         html! {
             text.lane x="4" y=(px(middle + 4.0)) { (lane.label) }
             line.base x1=(LEFT) x2=(RIGHT) y1=(px(middle)) y2=(px(middle)) {}
@@ -297,7 +302,8 @@ impl View<'_> {
         // Inside the bar where the words have room, or more of it than behind it.
         let (room_inside, room_behind) = (right - left - 10.0, next - right - 10.0);
         let inside = label(&words, room_inside).filter(|l| *l == words || room_inside > room_behind);
-        let behind = if inside.is_some() { None } else { label(&words, room_behind) };
+        // Cut words are worth their clutter only where they are the point.
+        let behind = label(&words, room_behind).filter(|l| inside.is_none() && (accused || *l == words));
         let base = if open { middle + 1.0 } else { middle + 4.0 }; // above the tail
         html! {
             g.op.{ (kind) }.accused[accused] data-op=(entry) tabindex=(if accused { "0" } else { "-1" }) role="img" aria-label=(said) {
