@@ -5,6 +5,7 @@
 
 mod journal;
 mod quorum_register;
+mod raft_rs_kv;
 mod registers;
 mod sessions;
 mod single_copy;
@@ -12,4 +13,4 @@ mod single_copy;
 use squall::catalogue::SystemEntry;
 
 /// Every system.
-pub const SYSTEMS: &[SystemEntry] = &[quorum_register::ENTRY, single_copy::ENTRY];
+pub const SYSTEMS: &[SystemEntry] = &[raft_rs_kv::ENTRY, quorum_register::ENTRY, single_copy::ENTRY];

@@ -263,7 +263,7 @@ impl Node for QuorumRegister {
     }
 
     fn on_request(&mut self, request: RequestId, operation: Operation, cx: &mut Context<'_, Self>) {
-        if !self.journal.is_settled() {
+        if !self.journal.is_open() {
             return; // Still recovering. The client is not told "no": a copy of the request may yet come.
         }
         let write = match operation.f.as_str() {
@@ -287,7 +287,7 @@ impl Node for QuorumRegister {
     }
 
     fn on_message(&mut self, from: NodeId, Checked(message): Checked<Message>, cx: &mut Context<'_, Self>) {
-        if !self.journal.is_settled() {
+        if !self.journal.is_open() {
             return; // Still recovering; it will be asked again.
         }
         self.handled(

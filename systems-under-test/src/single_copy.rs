@@ -67,7 +67,7 @@ impl Node for SingleCopy {
         if cx.me() != KEEPER {
             return cx.redirect(request, KEEPER);
         }
-        if !self.journal.is_settled() {
+        if !self.journal.is_open() {
             return; // Still recovering; the client asks again.
         }
         let reply = if operation.f == "read" {

@@ -22,6 +22,7 @@ const NEW_FILE: &str = "journal.new";
 #[derive(Clone, Debug)]
 pub(crate) struct Journal<A> {
     phase: Phase,
+    opened: bool,
     /// Length of the current file in bytes, and how much of it is known to be durable.
     bytes: u64,
     durable_bytes: u64,
@@ -50,6 +51,7 @@ impl<A> Journal<A> {
     pub(crate) fn new() -> Self {
         Journal {
             phase: Phase::Written,
+            opened: false,
             bytes: 0,
             durable_bytes: 0,
             appended: 0,
@@ -88,7 +90,12 @@ impl<A> Journal<A> {
         Ok(())
     }
 
-    /// Whether the last [`Journal::replace`] is over. Before that, at a start, the node is in no state to serve.
+    /// Whether the file of this life has its name. Before that the node is in no state to serve.
+    pub(crate) fn is_open(&self) -> bool {
+        self.opened
+    }
+
+    /// Whether the file may be replaced: no earlier replacement is under way.
     pub(crate) fn is_settled(&self) -> bool {
         self.phase == Phase::Named
     }
@@ -151,6 +158,7 @@ impl<A> Journal<A> {
             }
             Phase::Renamed | Phase::Named => {
                 self.phase = Phase::Named;
+                self.opened = true;
                 self.durable_bytes = bytes;
                 self.durable = records;
             }

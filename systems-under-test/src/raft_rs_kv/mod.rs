@@ -1,0 +1,154 @@
+//! `raft-rs-kv`: keyed registers replicated by tikv's `raft` crate, which nobody here wrote.
+//!
+//! Raft is due to Ongaro & Ousterhout, "In Search of an Understandable Consensus Algorithm" (ATC 2014); reads by read index,
+//! sessions and pre-vote are from Ongaro's thesis (2014), 6.3, 6.4 and 9.6. The crate is the algorithm alone; what stands here
+//! is what a host must add: the log on disk, recovery, the wire, the state machine, sessions and snapshots.
+
+mod replica;
+mod saved;
+mod storage;
+mod wire;
+
+use std::{io, time::Duration};
+
+use squall::{
+    catalogue::{Bug, SystemEntry},
+    environment::{Checked, Context, Node, RequestId},
+    plan::{NodeId, Promise},
+};
+use squall_checkers::operation::{Interface, Operation};
+
+use self::{replica::Replica, wire::Wire};
+
+/// The entry in the catalogue.
+pub(crate) const ENTRY: SystemEntry = SystemEntry {
+    name: "raft-rs-kv",
+    summary: "registers replicated by tikv's raft crate: read index, sessions, snapshots, a journal on disk",
+    workload: "register",
+    settings: &[],
+    defaults: &[],
+    bugs: &[
+        Bug {
+            name: "leader-local-read",
+            summary: "a leader answers reads from its own state without asking a majority whether it still leads",
+            trigger: "a leader cut off from the others while clients still reach it",
+            anomalies: &["stale-read", "new-old-inversion", "non-linearizable"],
+        },
+        Bug {
+            name: "ack-before-fsync",
+            summary: "replicas acknowledge what they have written and sync it later, up to a second",
+            trigger: "power loss at a majority within that second",
+            anomalies: ANOMALIES_OF_LOSS,
+        },
+        Bug {
+            name: "hard-state-not-persisted",
+            summary: "term and vote are not written to disk, so a restarted replica votes again in a term it voted in",
+            trigger: "crashes and restarts around elections",
+            anomalies: ANOMALIES_OF_LOSS,
+        },
+    ],
+    build: |bug, _| {
+        let mistake = bug.map(|bug| match bug {
+            "leader-local-read" => Mistake::LeaderLocalRead,
+            "ack-before-fsync" => Mistake::AckBeforeFsync,
+            "hard-state-not-persisted" => Mistake::HardStateNotPersisted,
+            _ => unreachable!("`{bug}` is not in the entry"),
+        });
+        Ok(Box::new(RaftRsKv { mistake, replica: None }))
+    },
+};
+
+/// How a committed write that is gone can show.
+const ANOMALIES_OF_LOSS: &[&str] = &[
+    "lost-write",
+    "lost-acknowledged-write",
+    "lost-update",
+    "stale-read",
+    "new-old-inversion",
+    "thin-air-read",
+    "non-linearizable",
+];
+
+/// The unit of raft's timeouts: elections after 10 to 19 ticks without a leader, a heartbeat every 2.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Linearizable and durable under every fault but bit rot (a replica stops when its journal is corrupt) and wiped disks, from
+/// which raft cannot recover without a change of members. No clock decides anything but when to hold an election.
+pub(crate) struct RaftRsKv {
+    mistake: Option<Mistake>,
+    /// `None` until it starts.
+    replica: Option<Replica>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mistake {
+    LeaderLocalRead,
+    AckBeforeFsync,
+    HardStateNotPersisted,
+}
+
+/// A clone has the same settings and has not started.
+impl Clone for RaftRsKv {
+    fn clone(&self) -> Self {
+        RaftRsKv { mistake: self.mistake, replica: None }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Tick;
+
+impl Node for RaftRsKv {
+    type Message = Checked<Wire>;
+    type Timer = Tick;
+
+    fn promise(&self) -> Promise {
+        Promise::new(Interface::REGISTER, "linearizable")
+    }
+
+    fn on_start(&mut self, cx: &mut Context<'_, Self>) {
+        match Replica::start(self.mistake, cx) {
+            Ok(replica) => {
+                self.replica = Some(replica);
+                cx.set_timer(TICK, Tick);
+            }
+            Err(why) => cx.halt(why),
+        }
+    }
+
+    fn on_message(&mut self, from: NodeId, Checked(wire): Checked<Wire>, cx: &mut Context<'_, Self>) {
+        self.with(cx, |replica, cx| replica.on_message(from, &wire, cx));
+    }
+
+    fn on_timer(&mut self, Tick: Tick, cx: &mut Context<'_, Self>) {
+        cx.set_timer(TICK, Tick);
+        self.with(cx, Replica::on_tick);
+    }
+
+    fn on_request(&mut self, request: RequestId, operation: Operation, cx: &mut Context<'_, Self>) {
+        self.with(cx, |replica, cx| replica.on_request(request, operation, cx));
+    }
+
+    fn on_synced(&mut self, token: u64, result: io::Result<()>, cx: &mut Context<'_, Self>) {
+        self.with(cx, |replica, cx| replica.on_synced(token, result, cx));
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        Some(Duration::from_millis(300))
+    }
+}
+
+impl RaftRsKv {
+    /// Lets the replica, if it runs, handle an input. What it cannot survive ends the process.
+    fn with(
+        &mut self,
+        cx: &mut Context<'_, Self>,
+        handler: impl FnOnce(&mut Replica, &mut Context<'_, Self>) -> Result<(), String>,
+    ) {
+        if let Some(replica) = &mut self.replica
+            && let Err(why) = handler(replica, cx)
+        {
+            self.replica = None;
+            cx.halt(why);
+        }
+    }
+}
