@@ -254,8 +254,10 @@ impl History {
             taken.push((mark.at.position, index));
         }
         taken.sort_unstable();
-        match taken.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            Some(pair) => Err(HistoryError::Order { index: pair[1].1, position: pair[1].0 }),
+        // `u32::MAX` stands for "never".
+        let last = taken.last().filter(|(position, _)| *position == u32::MAX);
+        match taken.windows(2).find(|pair| pair[0].0 == pair[1].0).map(|pair| &pair[1]).or(last) {
+            Some(&(position, index)) => Err(HistoryError::Order { index, position }),
             None => Ok(()),
         }
     }

@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, Visitor},
+};
 
 /// An argument or a reply of an operation.
 ///
@@ -120,32 +123,80 @@ enum Compact<'a> {
     Map(Cow<'a, BTreeMap<Value, Value>>),
 }
 
-/// How `Value` looks in JSON.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Readable<'a> {
-    Nil,
-    Bool(bool),
-    Int(i64),
-    Text(Cow<'a, str>),
-    List(Cow<'a, [Value]>),
-    Bytes { bytes: String },
-    Map { map: Vec<(Value, Value)> },
+/// Reads what `Value` looks like in JSON, in one pass.
+struct ReadableVisitor;
+
+impl<'de> Visitor<'de> for ReadableVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("null, true, false, an integer of 64 bits, a string, a list, {\"bytes\": …} or {\"map\": …}")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
+        Ok(Value::Nil)
+    }
+
+    fn visit_bool<E: de::Error>(self, b: bool) -> Result<Value, E> {
+        Ok(Value::Bool(b))
+    }
+
+    fn visit_i64<E: de::Error>(self, i: i64) -> Result<Value, E> {
+        Ok(Value::Int(i))
+    }
+
+    fn visit_u64<E: de::Error>(self, i: u64) -> Result<Value, E> {
+        i64::try_from(i).map(Value::Int).map_err(|_| E::invalid_value(de::Unexpected::Unsigned(i), &self))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(text.to_owned()))
+    }
+
+    fn visit_string<E: de::Error>(self, text: String) -> Result<Value, E> {
+        Ok(Value::Text(text))
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Value::List(list))
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let name = fields.next_key::<String>()?.unwrap_or_default();
+        let value = match name.as_str() {
+            "bytes" => {
+                let digits: String = fields.next_value()?;
+                let bytes = from_hex(&digits);
+                Value::Bytes(bytes.ok_or_else(|| {
+                    de::Error::custom(format!("`{digits}` is not an even number of hexadecimal digits"))
+                })?)
+            }
+            "map" => Value::Map(fields.next_value::<Vec<(Value, Value)>>()?.into_iter().collect()),
+            _ => return Err(de::Error::unknown_field(&name, &["bytes", "map"])),
+        };
+        match fields.next_key::<String>()? {
+            None => Ok(value),
+            Some(more) => Err(de::Error::custom(format!("`{more}` beside `{name}`"))),
+        }
+    }
 }
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
             match self {
-                Value::Nil => Readable::Nil,
-                Value::Bool(b) => Readable::Bool(*b),
-                Value::Int(i) => Readable::Int(*i),
-                Value::Text(s) => Readable::Text(Cow::Borrowed(s)),
-                Value::List(v) => Readable::List(Cow::Borrowed(v)),
-                Value::Bytes(b) => Readable::Bytes { bytes: to_hex(b) },
-                Value::Map(m) => Readable::Map { map: m.iter().map(|(k, v)| (k.clone(), v.clone())).collect() },
+                Value::Nil => serializer.serialize_unit(),
+                Value::Bool(b) => serializer.serialize_bool(*b),
+                Value::Int(i) => serializer.serialize_i64(*i),
+                Value::Text(s) => serializer.serialize_str(s),
+                Value::List(v) => serializer.collect_seq(v),
+                Value::Bytes(b) => serializer.collect_map([("bytes", to_hex(b))]),
+                Value::Map(m) => serializer.collect_map([("map", m.iter().collect::<Vec<_>>())]),
             }
-            .serialize(serializer)
         } else {
             match self {
                 Value::Nil => Compact::Nil,
@@ -164,17 +215,7 @@ impl Serialize for Value {
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            Ok(match Readable::deserialize(deserializer)? {
-                Readable::Nil => Value::Nil,
-                Readable::Bool(b) => Value::Bool(b),
-                Readable::Int(i) => Value::Int(i),
-                Readable::Text(s) => Value::Text(s.into_owned()),
-                Readable::List(v) => Value::List(v.into_owned()),
-                Readable::Bytes { bytes } => Value::Bytes(from_hex(&bytes).ok_or_else(|| {
-                    serde::de::Error::custom(format!("`{bytes}` is not an even number of hexadecimal digits"))
-                })?),
-                Readable::Map { map } => Value::Map(map.into_iter().collect()),
-            })
+            deserializer.deserialize_any(ReadableVisitor)
         } else {
             Ok(match Compact::deserialize(deserializer)? {
                 Compact::Nil => Value::Nil,
@@ -200,4 +241,35 @@ pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_read_as_it_was_written() {
+        let map = BTreeMap::from([(Value::Int(1), Value::Nil), (Value::Text("k".into()), Value::Bool(true))]);
+        let value = Value::List(vec![
+            Value::Nil,
+            Value::Int(i64::MIN),
+            Value::Bytes(vec![0, 255]),
+            Value::Map(map),
+            Value::List(vec![]),
+            Value::Text("a \"b\"".into()),
+        ]);
+        let json = serde_json::to_string(&value).unwrap();
+        assert_eq!(json, r#"[null,-9223372036854775808,{"bytes":"00ff"},{"map":[[1,null],["k",true]]},[],"a \"b\""]"#);
+        assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), value);
+    }
+
+    #[test]
+    fn json_that_is_no_value_is_refused() {
+        let deep = format!("{}1.5{}", "[".repeat(120), "]".repeat(120));
+        let wrong = ["1.5", "1e400", "18446744073709551615", r#"{"bytes":"+f"}"#, r#"{"map":[],"x":1}"#, "{}", &deep];
+        for json in wrong {
+            assert!(serde_json::from_str::<Value>(json).is_err(), "{json}");
+        }
+        assert!(serde_json::from_str::<Value>(&"[".repeat(100_000)).is_err());
+    }
 }

@@ -5,8 +5,13 @@ use std::fmt;
 use crate::{history::History, recorder::HistoryError};
 
 mod cursor;
-
+mod edn;
+mod etcd;
+mod jepsen;
+mod jsonl;
 pub mod text;
+
+pub use jsonl::VERSION;
 
 /// The formats that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +113,9 @@ pub fn read(content: &[u8], format: Option<Format>) -> Result<History, ParseErro
     })?;
     match format.unwrap_or_else(|| Format::detect(text)) {
         Format::Text => text::read(text),
-        _ => unimplemented!(),
+        Format::Jsonl => jsonl::read(text),
+        Format::JepsenEdn => jepsen::read(text),
+        Format::EtcdLog => etcd::read(text),
     }
 }
 
@@ -116,6 +123,7 @@ pub fn read(content: &[u8], format: Option<Format>) -> Result<History, ParseErro
 pub fn write(history: &History, format: Format) -> Option<String> {
     match format {
         Format::Text => Some(text::write(history)),
-        _ => None,
+        Format::Jsonl => Some(jsonl::write(history)),
+        Format::JepsenEdn | Format::EtcdLog => None,
     }
 }

@@ -61,8 +61,8 @@ pub(crate) fn every_history(n: usize, alphabet: &[Letter], mut visit: impl FnMut
             let Some(first) = (0..n).rev().find(|&i| choice[i] + 1 < alphabet.len()) else { break };
             choice[first] += 1;
             choice[first + 1..].fill(0);
-            for i in first..n {
-                history.entries[i] = letter(i, choice[i], &shape);
+            for (i, &chosen) in choice.iter().enumerate().skip(first) {
+                history.entries[i] = letter(i, chosen, &shape);
             }
         }
     }

@@ -1,0 +1,209 @@
+//! Versioned JSON lines: a header, then one event per line in the order in which they happened.
+//!
+//! ```text
+//! {"squall-history":1,"system":"raft","seed":7}
+//! {"type":"mark","kind":{"phase":"chaos"},"position":0,"time":0}
+//! {"type":"invoke","process":0,"f":"write","key":"x","args":1,"position":1,"time":1500}
+//! {"type":"ok","process":0,"position":2,"time":2300}
+//! {"type":"failed","process":1,"reason":"full","position":4,"time":2500}
+//! {"type":"unknown","process":2,"reason":"timeout","position":5,"time":9000}
+//! {"type":"open","process":3,"reason":"still open at the end"}
+//! ```
+//!
+//! A completion belongs to the open operation of its process. `ok` has a `reply` unless that is null. `position` may be left out and is then
+//! the next one; `time` in nanoseconds is then the position.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use serde::{Deserialize, Serialize};
+
+use super::{ParseError, Place};
+use crate::{
+    history::{Entry, History, Mark, MarkKind, Moment, Outcome, ProcessId, Provenance},
+    operation::{Name, Operation},
+    recorder::HistoryError,
+    value::Value,
+};
+
+/// The version that is written. All versions up to this are read.
+pub const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    #[serde(rename = "squall-history")]
+    version: u32,
+    #[serde(flatten)]
+    provenance: Provenance,
+}
+
+#[derive(Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    #[serde(rename = "type")]
+    kind_of_event: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    f: Option<String>,
+    #[serde(default, skip_serializing_if = "Value::is_nil")]
+    key: Value,
+    #[serde(default, skip_serializing_if = "Value::is_nil")]
+    args: Value,
+    #[serde(default, skip_serializing_if = "Value::is_nil")]
+    reply: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<MarkKind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<u64>,
+}
+
+/// Reads the format.
+pub(super) fn read(text: &str) -> Result<History, ParseError> {
+    let mut lines = text
+        .trim_start_matches('\u{feff}')
+        .lines()
+        .enumerate()
+        .map(|(i, line)| (Place { line: i + 1, column: 1 }, line))
+        .filter(|(_, line)| !line.trim().is_empty());
+    let expected = "the header {\"squall-history\":1}";
+    let Some((at, line)) = lines.next() else {
+        return Err(ParseError::new(Place { line: 1, column: 1 }, expected, "the end"));
+    };
+    let header: Header = serde_json::from_str(line).map_err(|error| not_json(at, expected, &error))?;
+    if header.version == 0 || header.version > VERSION {
+        let expected = format!("version {VERSION} of the format");
+        return Err(ParseError::new(at, expected, format!("version {}", header.version)));
+    }
+    let mut reader = Reader {
+        history: History { provenance: header.provenance, ..History::default() },
+        places: Vec::new(),
+        last: BTreeMap::new(),
+        next_position: 0,
+    };
+    for (at, line) in lines {
+        let line: Line = serde_json::from_str(line).map_err(|error| not_json(at, "an event", &error))?;
+        reader.event(at, line)?;
+    }
+    reader.history.validate().map_err(|error| {
+        let index = match error {
+            HistoryError::Order { index, .. }
+            | HistoryError::AlreadyOpen { open: index, .. }
+            | HistoryError::Ended { unknown: index, .. } => index,
+            _ => 0,
+        };
+        let at = reader.places.get(index).copied().unwrap_or(Place { line: 1, column: 1 });
+        ParseError::protocol(at, &error)
+    })?;
+    Ok(reader.history)
+}
+
+fn not_json(at: Place, expected: &str, error: &serde_json::Error) -> ParseError {
+    let text = error.to_string();
+    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+    ParseError::new(Place { line: at.line, column: error.column().max(1) }, expected, what)
+}
+
+struct Reader {
+    history: History,
+    /// Of the invocations.
+    places: Vec<Place>,
+    /// The last operation of each process.
+    last: BTreeMap<ProcessId, usize>,
+    next_position: u32,
+}
+
+impl Reader {
+    fn event(&mut self, at: Place, line: Line) -> Result<(), ParseError> {
+        let kind = line.kind_of_event.as_str();
+        let missing = |what: &str| ParseError::new(at, format!("`{what}` in an event of type `{kind}`"), "none");
+        if kind == "mark" {
+            let mark = line.kind.clone().ok_or_else(|| missing("kind"))?;
+            let at = self.moment(&line);
+            self.history.marks.push(Mark { at, kind: mark });
+            return Ok(());
+        }
+        if !matches!(kind, "invoke" | "ok" | "failed" | "unknown" | "open") {
+            let expected = "the type `invoke`, `ok`, `failed`, `unknown`, `open` or `mark`";
+            return Err(ParseError::new(at, expected, format!("`{kind}`")));
+        }
+        let process = ProcessId(line.process.ok_or_else(|| missing("process"))?);
+        let open = self.last.get(&process).copied().filter(|&i| self.history.entries[i].completed.is_none());
+        if kind == "invoke" {
+            if let Some(open) = open {
+                return Err(ParseError::protocol(at, &HistoryError::AlreadyOpen { process, open }));
+            }
+            let invoked = self.moment(&line);
+            let f = line.f.ok_or_else(|| missing("f"))?;
+            let operation = Operation { f: Name::from(f), key: line.key, args: line.args };
+            self.last.insert(process, self.history.entries.len());
+            self.places.push(at);
+            let outcome = Outcome::Unknown("still open at the end".to_owned());
+            self.history.entries.push(Entry { process, operation, invoked, completed: None, outcome });
+            return Ok(());
+        }
+        let open = open.ok_or_else(|| ParseError::protocol(at, &HistoryError::NothingOpen { process }))?;
+        let completed = if kind == "open" { None } else { Some(self.moment(&line)) };
+        let entry = &mut self.history.entries[open];
+        let reason = line.reason.unwrap_or_default();
+        entry.completed = completed;
+        entry.outcome = match kind {
+            "ok" => Outcome::Ok(line.reply),
+            "failed" => Outcome::Failed(reason),
+            _ => Outcome::Unknown(reason),
+        };
+        Ok(())
+    }
+
+    fn moment(&mut self, line: &Line) -> Moment {
+        let position = line.position.unwrap_or(self.next_position);
+        self.next_position = self.next_position.max(position.saturating_add(1));
+        Moment { position, time: line.time.unwrap_or(u64::from(position)) }
+    }
+}
+
+/// Writes the format.
+pub(super) fn write(history: &History) -> String {
+    let mut out = String::new();
+    line(&mut out, &Header { version: VERSION, provenance: history.provenance.clone() });
+    let mut events: Vec<Line> = Vec::with_capacity(2 * history.entries.len() + history.marks.len());
+    let mut open = Vec::new();
+    for entry in &history.entries {
+        let process = Some(entry.process.0);
+        let Operation { f, key, args } = entry.operation.clone();
+        let invoke =
+            Line { process, f: Some(f.as_str().to_owned()), key, args, ..event("invoke", Some(entry.invoked)) };
+        events.push(invoke);
+        let (kind, reply, reason) = match &entry.outcome {
+            Outcome::Ok(reply) => ("ok", reply.clone(), None),
+            Outcome::Failed(why) => ("failed", Value::Nil, Some(why.clone())),
+            Outcome::Unknown(why) => ("unknown", Value::Nil, Some(why.clone())),
+        };
+        match entry.completed {
+            Some(_) => events.push(Line { process, reply, reason, ..event(kind, entry.completed) }),
+            None => open.push(Line { process, reason, ..event("open", None) }),
+        }
+    }
+    let marks = history.marks.iter().map(|mark| Line { kind: Some(mark.kind.clone()), ..event("mark", Some(mark.at)) });
+    events.extend(marks);
+    events.sort_by_key(|e| e.position);
+    events.iter().chain(&open).for_each(|event| line(&mut out, event));
+    out
+}
+
+fn event(kind: &str, at: Option<Moment>) -> Line {
+    Line {
+        kind_of_event: kind.to_owned(),
+        position: at.map(|m| m.position),
+        time: at.map(|m| m.time),
+        ..Line::default()
+    }
+}
+
+fn line(out: &mut String, value: &impl Serialize) {
+    let json = serde_json::to_string(value).expect("these types are plain data with string keys");
+    writeln!(out, "{json}").expect("writing to a string does not fail");
+}

@@ -1,0 +1,40 @@
+//! The public histories of knossos, porcupine and Jepsen's etcd test, judged as their authors judged them.
+//!
+//! They lie outside of the repository, in `../shared/corpus` beside the workspace; without them the test says so and passes.
+
+use std::{fs, path::Path};
+
+use squall_checkers::{budget::Budget, formats, models, verdict::Verdict};
+
+#[test]
+fn verdicts_agree_with_the_manifest() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
+    let Ok(manifest) = fs::read_to_string(root.join("MANIFEST.json")) else {
+        println!("skipped: no histories in {}", root.display());
+        return;
+    };
+    let manifest: Vec<serde_json::Value> = serde_json::from_str(&manifest).expect("the manifest is JSON");
+    let (mut right, mut unknown, mut wrong) = (0, Vec::new(), Vec::new());
+    for case in &manifest {
+        let [file, expected] = ["file", "expected"].map(|field| case[field].as_str().unwrap_or_default());
+        let name = match file {
+            f if f.starts_with("porcupine/etcd") || f.starts_with("knossos/cas-register") => "cas-register",
+            f if f.starts_with("porcupine/kv") => "kv",
+            f if f.starts_with("knossos/multi-register") => "multi-register",
+            f if f.starts_with("knossos/mutex") => "mutex",
+            _ => continue,
+        };
+        let model = (models::model(name).expect("in the catalogue").build)();
+        let content = fs::read(root.join(file)).expect("listed in the manifest");
+        let history = formats::read(&content, None).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let verdict = model.linearizable(&history, &Budget::default());
+        match &verdict {
+            Verdict::Unknown { detail, .. } => unknown.push(format!("{file}: {detail}")),
+            _ if verdict.is_valid() == (expected == "linearizable") => right += 1,
+            _ => wrong.push(format!("{file}: {expected}, but {:?}", verdict.anomalies())),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(unknown.len() <= 2, "{}", unknown.join("\n"));
+    assert!(right >= 119, "only {right} of {} files were judged", manifest.len());
+}
