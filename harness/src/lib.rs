@@ -1,6 +1,8 @@
 //! Squall: deterministic chaos and correctness testing for replicated stores.
 
 pub mod catalogue;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod engine;
 pub mod environment;
 pub mod exit;

@@ -1,7 +1,16 @@
 //! The engine: one run and its judgement, campaigns of many, the check of determinism, the search for the smallest failure.
 
+#[cfg(feature = "cli")]
+pub mod campaign;
+pub mod determinism;
+pub mod explain;
 pub mod judge;
+pub mod names;
 pub mod panics;
+pub mod record;
 pub mod run;
+pub mod seeds;
+pub mod span;
+pub mod spec;
 
 pub use self::run::{Outcome, Subject, run_plan};

@@ -2,7 +2,10 @@
 
 use std::thread;
 
-use squall_checkers::verdict::{Reason, Verdict};
+use squall_checkers::{
+    budget::Budget,
+    verdict::{Reason, Verdict},
+};
 use squall_reports::records::{CheckerVerdict, Failure, FailureKind, Signature};
 use squall_workloads::workload::Workload;
 
@@ -15,6 +18,9 @@ use crate::{
 /// Stack of the thread a run lives on. Only touched pages are paid for.
 const STACK_BYTES: usize = 64 << 20;
 
+/// What a checker may spend on one run: far more than the histories of campaigns need, far less than a person would wait.
+const BUDGET: Budget = Budget { steps: 5_000_000, bytes: 256 << 20 };
+
 /// What a plan is run against: a system on a simulator, and the workload that drives and judges it.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
@@ -23,7 +29,7 @@ pub struct Subject<'a> {
     /// Where it runs.
     pub simulator: Simulator,
     /// What its clients do, and who judges them.
-    pub workload: &'a dyn Workload,
+    pub workload: &'static dyn Workload,
 }
 
 /// A run and its judgement.
@@ -62,11 +68,11 @@ impl Outcome {
     pub fn class(&self) -> Class {
         if let Some(failure) = &self.failure {
             Class::Failed(failure.kind)
-        } else if self.verdicts.iter().any(|v| matches!(v.verdict, Verdict::Invalid { .. })) {
+        } else if self.verdicts.iter().any(|v| v.verdict.is_invalid()) {
             Class::Invalid
         } else if self.vacuous {
             Class::Vacuous
-        } else if self.verdicts.iter().any(|v| matches!(v.verdict, Verdict::Unknown { .. })) {
+        } else if self.verdicts.iter().any(|v| v.verdict.is_unknown()) {
             Class::Unknown
         } else {
             Class::Valid
@@ -129,7 +135,8 @@ pub fn judge_run(subject: &Subject, plan: &Plan, run: Result<Execution, Failure>
     let vacuous = execution.as_ref().is_some_and(|e| !e.history.entries.iter().any(|entry| entry.is_ok()));
     let verdicts = match &execution {
         Some(execution) if failure.is_none() => {
-            judge::judge(&execution.history, &judge::judges(&subject.system.promise(), subject.workload, plan))
+            let judges = judge::judges(&subject.system.promise(), subject.workload, plan);
+            judge::judge(&execution.history, &judges, &BUDGET)
         }
         _ => Vec::new(),
     };
@@ -144,9 +151,7 @@ pub fn judge_run(subject: &Subject, plan: &Plan, run: Result<Execution, Failure>
 fn signatures(system: &str, verdicts: &[CheckerVerdict]) -> Vec<Signature> {
     let mut all: Vec<Signature> = Vec::new();
     for CheckerVerdict { checker, verdict, .. } in verdicts {
-        if let Verdict::Invalid { anomalies } = verdict
-            && let Some(anomaly) = anomalies.first()
-        {
+        if let Some(anomaly) = verdict.anomalies().first() {
             let signature =
                 Signature { system: system.to_owned(), checker: checker.clone(), anomaly: anomaly.kind.to_string() };
             if !all.contains(&signature) {

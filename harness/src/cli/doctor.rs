@@ -1,0 +1,97 @@
+//! `squall doctor SYSTEM`: is it deterministic? Where not, the first event that differs, and what it smells of.
+
+use std::time::Duration;
+
+use super::{Context, Result, campaign, spec_args, wrong};
+use crate::{
+    engine::{
+        campaign::{
+            examine::{Disagreement, Examination, examine},
+            keeper::Limits,
+        },
+        determinism, record,
+        seeds::Seeds,
+        span::Span,
+        spec::Spec,
+    },
+    exit::Exit,
+    simulators::TraceEvent,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The system, perhaps with a bug: `raft-rs-kv`, `raft-rs-kv:ack-before-fsync`
+    system: String,
+    #[command(flatten)]
+    spec: spec_args::SpecArgs,
+    /// The seeds: `N` for 0..N, or a half-open range `A..B`
+    #[arg(long, value_name = "N|A..B", default_value = "100")]
+    seeds: Seeds,
+    /// End after so much real time, whatever is left
+    #[arg(long, value_name = "WALL", default_value = "50s")]
+    budget: Span,
+}
+
+pub(super) fn run(args: &Args, context: &mut Context) -> Result {
+    let spec = args.spec.spec(&args.system);
+    spec_args::resolve(&spec, context)?;
+    let budget = Duration::from_nanos(args.budget.0);
+    let examination = examine(&spec, args.seeds, budget, Limits::default(), &campaign::launch()?)
+        .map_err(|e| wrong(&e, "`squall campaign` tells what the system does to its process."))?;
+    let Examination { agreed, disagreement, failed } = &examination;
+    if let Some((seed, failure)) = failed {
+        context.output.line(format!("seed {seed}: {}: {}", failure.kind, failure.message))?;
+        context.output.line(format!("It cannot be examined. Run it by: {}", spec.command(*seed)))?;
+        return Ok(Exit::Finding);
+    }
+    match disagreement {
+        None if *agreed == 0 => {
+            context.output.line("No seed ended within the budget: nothing is known. Give more by `--budget`.")?;
+            Ok(Exit::Inconclusive)
+        }
+        None => {
+            context.output.line(format!(
+                "{}: deterministic in {agreed} of {} seeds: same digests and histories in two threads and in another process.",
+                args.system,
+                args.seeds.count(),
+            ))?;
+            Ok(Exit::Valid)
+        }
+        Some(disagreement) => {
+            context.output.text(&show(&spec, *agreed, disagreement))?;
+            Ok(Exit::Nondeterminism)
+        }
+    }
+}
+
+fn show(spec: &Spec, agreed: u64, disagreement: &Disagreement) -> String {
+    let Disagreement { seed, between, divergence, foreign_wakes } = disagreement;
+    let places = match between {
+        determinism::Between::ThreadsOnly => "two threads of one process",
+        determinism::Between::ProcessesOnly => "two processes",
+        determinism::Between::Both => "two threads, and in two processes",
+    };
+    let mut out = format!(
+        "{}: not deterministic: seed {seed} ran differently in {places} ({agreed} seeds before it agreed).\n",
+        spec.system
+    );
+    match divergence {
+        Some(divergence) => {
+            out.push_str(&format!("After {} equal events they part:\n", divergence.common));
+            out.push_str(&format!("  one run:    {}\n", event(divergence.one.as_ref())));
+            out.push_str(&format!("  the other:  {}\n", event(divergence.other.as_ref())));
+            out.push_str(determinism::guess(*between, divergence.manner, *foreign_wakes));
+        }
+        None => out.push_str("With a trace the runs agreed, so the first event that differs is not known."),
+    }
+    out.push_str(&format!("\nRun it by: {}\n", spec.command(*seed)));
+    out
+}
+
+fn event(event: Option<&TraceEvent>) -> String {
+    let Some(event) = event else { return "it ended".to_owned() };
+    let record = record::trace_event(event);
+    let node = |id: Option<u32>| id.map(|id| format!(" n{id}")).unwrap_or_default();
+    let to = record.to.map(|id| format!(" to n{id}")).unwrap_or_default();
+    format!("at {:.6} s:{} {}{to}: {}", event.time_ns as f64 / 1e9, node(record.from), record.kind, record.text)
+}

@@ -1,0 +1,39 @@
+//! Reading and writing the files that people name.
+
+use std::{
+    fs,
+    io::{self, Read},
+    path::Path,
+};
+
+use super::wrong;
+
+/// Reads a file; `-` is stdin.
+pub(super) fn read(path: &Path) -> super::Result<Vec<u8>> {
+    let read = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        fs::read(path)
+    };
+    read.map_err(|e| wrong(format!("cannot read {}: {e}", path.display()), ""))
+}
+
+/// Reads a file that must be text.
+pub(super) fn read_text(path: &Path) -> super::Result<String> {
+    String::from_utf8(read(path)?).map_err(|e| {
+        let valid = &e.as_bytes()[..e.utf8_error().valid_up_to()];
+        let line = valid.iter().filter(|b| **b == b'\n').count() + 1;
+        let column = valid.iter().rev().take_while(|b| **b != b'\n').count() + 1;
+        wrong(format!("{}:{line}:{column}: expected text in UTF-8, found bytes that are none", path.display()), "")
+    })
+}
+
+/// Writes a file, with the folders above it.
+pub(super) fn write(path: &Path, text: &str) -> super::Result<()> {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+    parent
+        .map_or(Ok(()), fs::create_dir_all)
+        .and_then(|()| fs::write(path, text))
+        .map_err(|e| wrong(format!("cannot write {}: {e}", path.display()), "Name a place that can be written."))
+}

@@ -1,0 +1,294 @@
+//! The folder of a campaign: what it is, how far it came, what it found. Append-only while it runs, so that a kill at any
+//! moment loses nothing that was found.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use squall_reports::records::{self, FINDINGS_FILE, Finding, RecordError, Signature, TOTALS_FILE, Totals};
+
+use super::protocol::SeedReport;
+use crate::engine::{seeds::Seeds, spec::Spec};
+
+/// The file that says what the campaign is.
+pub const CAMPAIGN_FILE: &str = "campaign.json";
+
+/// The file with one line for each seed that was run.
+pub const PROGRESS_FILE: &str = "progress.jsonl";
+
+/// The version of [`CAMPAIGN_FILE`] and [`PROGRESS_FILE`].
+const VERSION: u32 = 1;
+
+/// Full records kept of each kind of failure; further ones are counted.
+pub const RECORDS_PER_SIGNATURE: usize = 5;
+
+/// What a campaign is: everything that its results depend on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charter {
+    /// The version of this file.
+    pub version: u32,
+    /// What the seeds are run against.
+    pub spec: Spec,
+    /// The seeds.
+    pub seeds: Seeds,
+    /// After so many failing seeds it ends.
+    pub stop_after: Option<u64>,
+}
+
+impl Charter {
+    /// A charter of the version that this build writes.
+    pub fn new(spec: Spec, seeds: Seeds, stop_after: Option<u64>) -> Self {
+        Charter { version: VERSION, spec, seeds, stop_after }
+    }
+}
+
+/// Why a campaign's folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// The file system said no.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+    /// A record could not be written or read.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// There is a campaign in it already.
+    #[error("{} already holds a campaign; go on with it by `--resume`, or name another folder", .0.display())]
+    Taken(PathBuf),
+    /// There is none in it.
+    #[error("{} holds no campaign: it has no {CAMPAIGN_FILE}", .0.display())]
+    None(PathBuf),
+    /// Another process is at work in it.
+    #[error("another campaign is running in {}", .0.display())]
+    Busy(PathBuf),
+    /// A file of it is not what it should be.
+    #[error("{}:{line}:{column}: {problem}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+impl FolderError {
+    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| FolderError::Io { action, path: path.to_owned(), source }
+    }
+}
+
+/// A campaign's folder, open for writing by this process alone.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    /// Holds the lock.
+    _charter: File,
+    progress: File,
+    kept: BTreeMap<Signature, BTreeMap<u64, Finding>>,
+}
+
+impl Folder {
+    /// Makes the folder, with all above it, for a new campaign.
+    ///
+    /// # Errors
+    /// When it cannot be written or holds a campaign.
+    pub fn create(path: &Path, charter: &Charter) -> Result<Self, FolderError> {
+        fs::create_dir_all(path).map_err(FolderError::io("make the folder", path))?;
+        let file = path.join(CAMPAIGN_FILE);
+        let mut text = serde_json::to_vec_pretty(charter).map_err(|e| FolderError::io("encode", &file)(e.into()))?;
+        text.push(b'\n');
+        let mut opened = match File::create_new(&file) {
+            Ok(opened) => opened,
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Err(FolderError::Taken(path.to_owned())),
+            Err(e) => return Err(FolderError::io("write", &file)(e)),
+        };
+        lock(&opened, path)?;
+        opened.write_all(&text).and_then(|()| opened.sync_all()).map_err(FolderError::io("write", &file))?;
+        Ok(Folder { path: path.to_owned(), _charter: opened, progress: open_progress(path)?, kept: BTreeMap::new() })
+    }
+
+    /// Opens the folder of a campaign that was cut short, and reads how far it came. A last line that was cut off is dropped:
+    /// its seed runs again.
+    ///
+    /// # Errors
+    /// When it holds none, is in use, or its files are not what they should be.
+    pub fn resume(path: &Path) -> Result<(Self, Charter, Vec<SeedReport>), FolderError> {
+        let charter = read_charter(path)?;
+        let file = path.join(CAMPAIGN_FILE);
+        let opened = OpenOptions::new().read(true).write(true).open(&file).map_err(FolderError::io("open", &file))?;
+        lock(&opened, path)?;
+        let reports = read_progress(&path.join(PROGRESS_FILE))?;
+        let mut kept: BTreeMap<Signature, BTreeMap<u64, Finding>> = BTreeMap::new();
+        for finding in findings(path)? {
+            kept.entry(finding.signature.clone()).or_default().insert(finding.seed, finding);
+        }
+        let folder = Folder { path: path.to_owned(), _charter: opened, progress: open_progress(path)?, kept };
+        Ok((folder, charter, reports))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The failures of which there are records enough of seeds before this one: whatever happens, no record of it is kept.
+    pub fn known_before(&self, seed: u64) -> Vec<Signature> {
+        let enough = |records: &BTreeMap<u64, Finding>| records.range(..seed).nth(RECORDS_PER_SIGNATURE - 1).is_some();
+        self.kept.iter().filter(|(_, records)| enough(records)).map(|(signature, _)| signature.clone()).collect()
+    }
+
+    /// Appends what came of a seed: findings first, so that a seed that is marked as done has all its findings on file.
+    ///
+    /// # Errors
+    /// When the folder cannot be written, as on a full disk. The findings are kept in memory all the same.
+    pub fn append(&mut self, report: &SeedReport, findings: Vec<Finding>) -> Result<(), FolderError> {
+        let mut result = Ok(());
+        for finding in findings {
+            let records = self.kept.entry(finding.signature.clone()).or_default();
+            if records.range(..finding.seed).nth(RECORDS_PER_SIGNATURE - 1).is_some() {
+                continue;
+            }
+            if result.is_ok() {
+                result = records::append(&self.path.join(FINDINGS_FILE), &finding);
+            }
+            records.insert(finding.seed, finding);
+            if records.len() > RECORDS_PER_SIGNATURE {
+                records.pop_last();
+            }
+        }
+        result?;
+        let mut line = serde_json::to_vec(report).map_err(|e| self.progress_error(e.into()))?;
+        line.push(b'\n');
+        self.progress.write_all(&line).map_err(|e| self.progress_error(e))
+    }
+
+    /// The findings kept so far, of seeds up to `last`: by seed, then by signature.
+    pub fn findings(&self, last: u64) -> Vec<Finding> {
+        let mut all: Vec<Finding> =
+            self.kept.values().flat_map(|records| records.range(..=last)).map(|(_, f)| f.clone()).collect();
+        all.sort_by(|a, b| (a.seed, &a.signature).cmp(&(b.seed, &b.signature)));
+        all
+    }
+
+    /// Puts a more telling record in the place of an old one.
+    pub fn replace(&mut self, finding: Finding) {
+        self.kept.entry(finding.signature.clone()).or_default().insert(finding.seed, finding);
+    }
+
+    /// Writes the findings up to seed `last` in the order of seeds, in one stroke, and the totals: the folder then is the same
+    /// whatever the number of jobs was.
+    ///
+    /// # Errors
+    /// When the folder cannot be written. What was appended before is still there.
+    pub fn settle(&self, last: u64, totals: &Totals) -> Result<(), FolderError> {
+        let path = self.path.join(FINDINGS_FILE);
+        let beside = self.path.join("findings.jsonl.new");
+        let findings = self.findings(last);
+        match fs::remove_file(&beside) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(FolderError::io("replace", &beside)(e)),
+            _ => {}
+        }
+        if findings.is_empty() {
+            File::create(&beside).map_err(FolderError::io("write", &beside))?;
+        }
+        for finding in &findings {
+            records::append(&beside, finding)?;
+        }
+        fs::rename(&beside, &path).map_err(FolderError::io("replace", &path))?;
+        Ok(records::write_totals(&self.path.join(TOTALS_FILE), totals)?)
+    }
+
+    fn progress_error(&self, source: io::Error) -> FolderError {
+        FolderError::io("append to", &self.path.join(PROGRESS_FILE))(source)
+    }
+}
+
+/// What the campaign in this folder is.
+///
+/// # Errors
+/// When there is none, or its file is not what it should be.
+pub fn read_charter(path: &Path) -> Result<Charter, FolderError> {
+    #[derive(Deserialize)]
+    struct Head {
+        version: u32,
+    }
+
+    let file = path.join(CAMPAIGN_FILE);
+    let text = match fs::read_to_string(&file) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(FolderError::None(path.to_owned())),
+        read => read.map_err(FolderError::io("read", &file))?,
+    };
+    let malformed = |e: &serde_json::Error| malformed(&file, 0, e);
+    let head: Head = serde_json::from_str(&text).map_err(|e| malformed(&e))?;
+    if head.version != VERSION {
+        let problem = format!("version {} of a campaign; this build understands {VERSION}", head.version);
+        return Err(FolderError::Malformed { path: file, line: 1, column: 1, problem });
+    }
+    serde_json::from_str(&text).map_err(|e| malformed(&e))
+}
+
+/// The findings in this folder; none when nothing was found yet. A last line that was cut off is left out.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn findings(path: &Path) -> Result<Vec<Finding>, FolderError> {
+    match records::read_all(&path.join(FINDINGS_FILE)) {
+        Ok((findings, _)) => Ok(findings),
+        Err(RecordError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+fn lock(file: &File, path: &Path) -> Result<(), FolderError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(FolderError::Busy(path.to_owned())),
+        // A file system without locks: then nobody is kept out.
+        Err(TryLockError::Error(_)) => Ok(()),
+    }
+}
+
+fn open_progress(path: &Path) -> Result<File, FolderError> {
+    let file = path.join(PROGRESS_FILE);
+    OpenOptions::new().append(true).create(true).open(&file).map_err(FolderError::io("open", &file))
+}
+
+/// Reads the reports, and cuts off a half line at the end so that the next one does not run into it.
+fn read_progress(file: &Path) -> Result<Vec<SeedReport>, FolderError> {
+    let bytes = match fs::read(file) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.map_err(FolderError::io("read", file))?,
+    };
+    let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+    if whole < bytes.len() {
+        let opened = OpenOptions::new().write(true).open(file).map_err(FolderError::io("open", file))?;
+        opened.set_len(whole as u64).map_err(FolderError::io("repair the end of", file))?;
+    }
+    let lines = bytes[..whole].split_inclusive(|b| *b == b'\n').enumerate();
+    lines.map(|(i, line)| serde_json::from_slice(line).map_err(|e| malformed(file, i, &e))).collect()
+}
+
+fn malformed(file: &Path, lines_before: usize, error: &serde_json::Error) -> FolderError {
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let text = error.to_string();
+    FolderError::Malformed {
+        path: file.to_owned(),
+        line: lines_before + error.line().max(1),
+        column: error.column(),
+        problem: text.strip_suffix(&place).unwrap_or(&text).to_owned(),
+    }
+}

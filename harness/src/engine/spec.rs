@@ -1,0 +1,289 @@
+//! What seeds are run against, as the command line says it; and the same with every name resolved.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use squall_workloads::workload::{Setting, SettingError, Settings, Workload, WorkloadEntry};
+
+use super::{
+    names::{self, UnknownName},
+    run::Subject,
+    span::Span,
+};
+use crate::{
+    catalogue::SystemEntry,
+    nemesis::{NEMESES, NemesisSelection},
+    plan::{Latency, Plan, Promise, SECOND, Stream, draw::PlanRequest},
+    simulators::{AnySystem, PlanError, SIMULATORS, SimulatorEntry},
+};
+
+/// Everything that names can be resolved to: the systems and workloads that a binary registers.
+#[derive(Clone, Copy)]
+pub struct Registry {
+    /// The systems.
+    pub systems: &'static [SystemEntry],
+    /// The workloads.
+    pub workloads: &'static [WorkloadEntry],
+}
+
+/// What seeds are run against. What is not given is the system's or the workload's default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spec {
+    /// The system, perhaps with a bug: `raft-rs-kv:ack-before-fsync`.
+    pub system: String,
+    /// The workload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
+    /// The simulator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulator: Option<String>,
+    /// The nemeses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nemeses: Vec<String>,
+    /// Number of replicas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<u32>,
+    /// Number of clients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients: Option<u32>,
+    /// Operations per second of virtual time, of all clients together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u32>,
+    /// One-way latency of messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Latency>,
+    /// Length of the chaos phase in virtual time, in nanoseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ns: Option<u64>,
+    /// Settings of the system and of the workload.
+    #[serde(default, skip_serializing_if = "Settings::is_empty")]
+    pub settings: Settings,
+}
+
+/// A spec that cannot be resolved.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SpecError {
+    /// A name that nothing has.
+    #[error(transparent)]
+    Name(#[from] UnknownName),
+    /// A setting that cannot be used.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// A plan that cannot be drawn or run.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// System and workload do not speak the same interface.
+    #[error("`{system}` does not serve the interface `{interface}` of the workload `{workload}`; it serves {served}")]
+    Interface {
+        /// The system.
+        system: String,
+        /// The workload.
+        workload: String,
+        /// What the workload speaks.
+        interface: String,
+        /// What the system serves.
+        served: String,
+    },
+}
+
+/// The live parts that a plan names: the built system, the workload, the simulator.
+pub struct Arena {
+    /// The system, as the command line names it.
+    pub system_name: String,
+    /// The system.
+    pub system: Box<dyn AnySystem>,
+    /// What it promises.
+    pub promise: Promise,
+    /// The workload's line of the catalogue.
+    pub workload: &'static WorkloadEntry,
+    /// The simulator's line of the catalogue.
+    pub simulator: &'static SimulatorEntry,
+}
+
+/// A resolved spec: gives the plan of each seed, and the subject to run it against.
+pub struct Job {
+    /// What it was resolved from.
+    pub spec: Spec,
+    /// Where plans run.
+    pub arena: Arena,
+    /// What is asked of every plan.
+    pub request: PlanRequest,
+}
+
+impl Arena {
+    /// The arena of a plan that is there already, such as one read from a file.
+    ///
+    /// # Errors
+    /// When a name of the plan is unknown or a setting is of no use.
+    pub fn of_plan(registry: &Registry, plan: &Plan, simulator: Option<&str>) -> Result<Self, SpecError> {
+        Arena::new(registry, &plan.system, &plan.settings, Some(&plan.workload.name), simulator)
+    }
+
+    fn new(
+        registry: &Registry,
+        system_name: &str,
+        settings: &Settings,
+        workload: Option<&str>,
+        simulator: Option<&str>,
+    ) -> Result<Self, SpecError> {
+        let (entry, bug) = find_system(registry, system_name)?;
+        let workload = find_workload(registry, workload.unwrap_or(entry.workload))?;
+        let simulator = simulator.unwrap_or(SIMULATORS[0].name);
+        let simulator = names::find("simulator", SIMULATORS, |s| s.name, simulator)?;
+        let system = (entry.build)(bug, settings)?;
+        let promise = system.promise();
+        let interface = workload.workload.interface();
+        if !promise.interfaces.contains(&interface) {
+            return Err(SpecError::Interface {
+                system: system_name.to_owned(),
+                workload: workload.name.to_owned(),
+                interface: interface.to_string(),
+                served: promise.interfaces.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            });
+        }
+        Ok(Arena { system_name: system_name.to_owned(), system, promise, workload, simulator })
+    }
+
+    /// What plans are run against.
+    pub fn subject(&self) -> Subject<'_> {
+        Subject { system: &*self.system, simulator: self.simulator.simulator, workload: self.workload.workload }
+    }
+}
+
+impl Job {
+    /// The plan of a seed.
+    pub fn plan(&self, seed: u64) -> Plan {
+        self.request.draw(seed)
+    }
+}
+
+impl Spec {
+    /// The defaults of this system.
+    pub fn of(system: impl Into<String>) -> Self {
+        Spec { system: system.into(), ..Spec::default() }
+    }
+
+    /// Builds what the names stand for.
+    ///
+    /// # Errors
+    /// When a name is unknown (the nearest is offered), a setting is of no use, or system and workload do not fit.
+    pub fn resolve(&self, registry: &Registry) -> Result<Job, SpecError> {
+        let (entry, _) = find_system(registry, &self.system)?;
+        let workload = find_workload(registry, self.workload.as_deref().unwrap_or(entry.workload))?;
+        let (system_settings, mut workload_settings) = self.split_settings(entry, workload.workload)?;
+        for (key, value) in entry.defaults {
+            if workload.workload.settings().iter().any(|s| s.key == *key) {
+                workload_settings.entry((*key).to_owned()).or_insert_with(|| (*value).to_owned());
+            }
+        }
+        let simulator = self.simulator.as_deref();
+        let arena = Arena::new(registry, &self.system, &system_settings, Some(workload.name), simulator)?;
+        let mut request = PlanRequest::new(&*self.system, arena.promise.clone(), workload.name);
+        request.settings = system_settings;
+        request.workload_settings = workload_settings;
+        request.nodes = self.nodes;
+        request.clients = self.clients.unwrap_or(request.clients);
+        request.latency = self.latency.unwrap_or(request.latency);
+        request.duration_ns = self.duration_ns.unwrap_or(request.duration_ns);
+        if let Some(rate) = self.rate {
+            request.interval_ns = u64::from(request.clients.max(1)) * SECOND / u64::from(rate.max(1));
+        }
+        if self.rate.is_some() || self.duration_ns.is_some() {
+            request.limit = operations_in(&request);
+        }
+        if !self.nemeses.is_empty() {
+            request.nemeses = parse_nemeses(&self.nemeses)?;
+        }
+        // A setting of the workload is looked at when a client is made: better now than in every run.
+        workload.workload.client(&request.workload_settings, 0, 1, Stream::named(0, "settings"))?;
+        Ok(Job { spec: self.clone(), arena, request })
+    }
+
+    fn split_settings(&self, entry: &SystemEntry, workload: &dyn Workload) -> Result<(Settings, Settings), SpecError> {
+        let has = |table: &[Setting], key: &str| table.iter().any(|s| s.key == key);
+        let (mut of_system, mut of_workload) = (Settings::new(), Settings::new());
+        for (key, value) in &self.settings {
+            let (system, workload_too) = (has(entry.settings, key), has(workload.settings(), key));
+            if !system && !workload_too {
+                let known = entry.settings.iter().chain(workload.settings()).map(|s| s.key.to_owned()).collect();
+                return Err(names::unknown("setting", key, known).into());
+            }
+            if system {
+                of_system.insert(key.clone(), value.clone());
+            }
+            if workload_too {
+                of_workload.insert(key.clone(), value.clone());
+            }
+        }
+        Ok((of_system, of_workload))
+    }
+
+    /// The options that say the same on the command line, each with a space before it. Empty for the defaults.
+    pub fn options(&self) -> String {
+        let mut text = String::new();
+        let mut option = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                let _ = write!(text, " --{name} {value}");
+            }
+        };
+        option("workload", self.workload.clone());
+        option("simulator", self.simulator.clone());
+        option("nemesis", (!self.nemeses.is_empty()).then(|| self.nemeses.join(",")));
+        option("nodes", self.nodes.map(|n| n.to_string()));
+        option("clients", self.clients.map(|n| n.to_string()));
+        option("rate", self.rate.map(|n| n.to_string()));
+        option("latency", self.latency.map(|l| format!("{}..{}", Span(l.min_ns), Span(l.max_ns))));
+        option("duration", self.duration_ns.map(|ns| Span(ns).to_string()));
+        for (key, value) in &self.settings {
+            option("set", Some(shell_word(&format!("{key}={value}"))));
+        }
+        text
+    }
+
+    /// The command that runs one seed.
+    pub fn command(&self, seed: u64) -> String {
+        format!("squall run {} --seed {seed}{}", self.system, self.options())
+    }
+}
+
+/// The system's line of the catalogue and the bug that is meant, of `system` or `system:bug`.
+///
+/// # Errors
+/// When there is no such system or it has no such bug.
+pub fn find_system<'a>(
+    registry: &Registry,
+    name: &'a str,
+) -> Result<(&'static SystemEntry, Option<&'a str>), UnknownName> {
+    let (system, bug) = name.split_once(':').map_or((name, None), |(system, bug)| (system, Some(bug)));
+    let entry = names::find("system", registry.systems, |s| s.name, system)?;
+    match bug {
+        Some(bug) if entry.bugs.iter().all(|b| b.name != bug) => {
+            let known = entry.bugs.iter().map(|b| format!("{system}:{}", b.name)).collect();
+            Err(names::unknown("system", name, known))
+        }
+        _ => Ok((entry, bug)),
+    }
+}
+
+fn find_workload(registry: &Registry, name: &str) -> Result<&'static WorkloadEntry, UnknownName> {
+    names::find("workload", registry.workloads, |w| w.name, name)
+}
+
+fn parse_nemeses(words: &[String]) -> Result<NemesisSelection, UnknownName> {
+    NemesisSelection::parse(&words.join(",")).map_err(|e| {
+        let known = NEMESES.iter().map(|n| n.name).chain(["all", "beyond", "none"]).map(str::to_owned).collect();
+        names::unknown("nemesis", &e.name, known)
+    })
+}
+
+/// As many operations as the clients would ask for in chaos and settle phase.
+fn operations_in(request: &PlanRequest) -> u32 {
+    let span = request.duration_ns.saturating_add(request.settle_ns);
+    let each = span / request.interval_ns.max(1);
+    u32::try_from(each.saturating_mul(u64::from(request.clients))).unwrap_or(u32::MAX).max(1)
+}
+
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "=-_.,:/+".contains(c);
+    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
