@@ -38,7 +38,8 @@ pub(super) fn run<S: System>(core: Core<EnvEvent>, system: &S) -> Execution {
         let EnvHost { sim, roots, sessions, .. } = host;
         drop(roots);
         drop(sessions);
-        for task in sim.borrow().executor.tasks_at(|_| true) {
+        let left = sim.borrow().executor.tasks_at(|_| true);
+        for task in left {
             let future = sim.borrow_mut().executor.end(task);
             drop(future);
         }
