@@ -1,6 +1,9 @@
 //! The boundary behind which every checker stands, and the catalogue of checkers.
 
-use crate::{budget::Budget, history::History, linearizable, models::ModelEntry, verdict::Verdict};
+use crate::{
+    budget::Budget, causal, convergence, durability, history::History, linearizable, liveness, models::ModelEntry,
+    sessions, verdict::Verdict,
+};
 
 /// Decides whether a history is one that a consistency model allows.
 pub trait Checker: Send + Sync {
@@ -26,7 +29,17 @@ pub struct CheckerEntry {
 }
 
 /// Every checker, by name.
-pub const CHECKERS: &[CheckerEntry] = &[linearizable::ENTRY];
+pub const CHECKERS: &[CheckerEntry] = &[
+    linearizable::ENTRY,
+    causal::ENTRY,
+    sessions::MONOTONIC_READS,
+    sessions::MONOTONIC_WRITES,
+    sessions::READ_YOUR_WRITES,
+    sessions::WRITES_FOLLOW_READS,
+    durability::ENTRY,
+    convergence::ENTRY,
+    liveness::ENTRY,
+];
 
 /// The checker of this name.
 pub fn checker(name: &str) -> Option<&'static CheckerEntry> {

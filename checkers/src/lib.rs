@@ -19,15 +19,24 @@
 
 pub mod anomaly;
 pub mod budget;
+mod causal;
 pub mod checker;
+mod convergence;
+mod durability;
 pub mod formats;
+mod graph;
 pub mod history;
 pub mod linearizability;
 pub mod linearizable;
+mod liveness;
 pub mod model;
 pub mod models;
+mod observations;
 pub mod operation;
 pub mod partition;
 pub mod recorder;
+#[cfg(feature = "second-opinion")]
+pub mod second_opinion;
+mod sessions;
 pub mod value;
 pub mod verdict;

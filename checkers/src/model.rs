@@ -29,7 +29,7 @@ use crate::{operation::Operation, value::Value};
 /// ```
 pub trait Model: Send + Sync {
     /// The state of one object.
-    type State: Clone + Eq + Hash;
+    type State: Clone + Eq + Hash + Send;
     /// The states that one step may lead to: `Option` for a deterministic object, `Vec` for a nondeterministic one.
     type Successors: IntoIterator<Item = Self::State>;
 

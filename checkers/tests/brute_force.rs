@@ -1,7 +1,9 @@
 //! Every linearizability model against a checker that tries all orders, on all small histories.
 
+mod orders;
 mod support;
 
+use orders::{Letter, Spec, every_history, examine, ok, register_spec, unknown};
 use squall_checkers::{
     budget::Budget,
     history::Outcome,
@@ -11,7 +13,6 @@ use squall_checkers::{
     operation::Operation,
     value::Value,
 };
-use support::{Letter, Spec, every_history, examine, ok, register_spec, unknown};
 
 fn compare(model: &impl Model, spec: Spec, initial: &Value, n: usize, alphabet: &[Letter]) {
     for n in 1..=n {

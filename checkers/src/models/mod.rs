@@ -72,6 +72,9 @@ pub trait AnyModel: Send + Sync {
     fn name(&self) -> &str;
     /// Whether the history is linearizable with respect to the model.
     fn linearizable(&self, history: &History, budget: &Budget) -> Verdict;
+    /// What porcupine-rs says to that, within a limit of real time for each key.
+    #[cfg(feature = "second-opinion")]
+    fn second_opinion(&self, history: &History, limit: std::time::Duration) -> Verdict;
 }
 
 impl<M: Model> AnyModel for M {
@@ -81,6 +84,11 @@ impl<M: Model> AnyModel for M {
 
     fn linearizable(&self, history: &History, budget: &Budget) -> Verdict {
         linearizability::check(self, history, budget)
+    }
+
+    #[cfg(feature = "second-opinion")]
+    fn second_opinion(&self, history: &History, limit: std::time::Duration) -> Verdict {
+        crate::second_opinion::check(self, history, limit)
     }
 }
 
