@@ -1,0 +1,149 @@
+//! Every format: what is written is read again, and what is wrong is said with line and column.
+
+mod generator;
+
+use generator::Shape;
+use squall_checkers::{
+    formats::{self, Format},
+    history::{History, MarkKind, Phase, ProcessId, Provenance},
+    operation::{Name, Operation},
+    recorder::HistoryBuilder,
+    value::Value,
+};
+
+/// A history with one of everything.
+fn rich() -> History {
+    let shape = Shape { operations: 40, processes: 4, values: 3, cas: true, unknown_per_mille: 200, stale: false };
+    let mut history = generator::history(shape, 7);
+    let mut recorder = HistoryBuilder::new();
+    recorder.mark(MarkKind::Phase(Phase::Chaos), 5);
+    recorder.mark(MarkKind::FaultBegins(1, "partition {0} \"from\" {1 2}\n".into()), 6);
+    recorder.mark(MarkKind::FaultEnds(1), 7);
+    recorder.mark(MarkKind::Phase(Phase::Settle), 8);
+    recorder.mark(MarkKind::Phase(Phase::FinalReads), 9);
+    recorder.mark(MarkKind::FinalReads(ProcessId(3), 2), 10);
+    let odd =
+        Value::Map([(Value::Bytes(vec![0, 255]), Value::List(vec![Value::Nil, "nil".into(), "a b".into()]))].into());
+    recorder.invoke(ProcessId(900), Operation::new("odd name", odd.clone(), odd), 11);
+    let more = recorder.finish();
+    let offset = 1000;
+    history.marks = more.marks;
+    history.entries.extend(more.entries);
+    for moment in history.marks.iter_mut().map(|m| &mut m.at) {
+        moment.position += offset;
+    }
+    if let Some(last) = history.entries.last_mut() {
+        last.invoked.position += offset;
+    }
+    history.provenance = Provenance {
+        system: "raft:bug".into(),
+        workload: "register".into(),
+        seed: Some(u64::MAX),
+        promised: Some(Name::new("linearizable")),
+    };
+    history.validate().expect("well-formed");
+    history
+}
+
+#[test]
+fn text_and_jsonl_are_read_as_they_were_written() {
+    for format in [Format::Text, Format::Jsonl] {
+        let written = formats::write(&rich(), format).expect("a format that is written");
+        assert_eq!(Format::detect(&written), format);
+        let read = formats::read(written.as_bytes(), None).unwrap_or_else(|error| panic!("{error}\n{written}"));
+        assert_eq!(read, rich(), "{written}");
+    }
+}
+
+#[test]
+fn json_lines_keep_their_shape() {
+    let text = "0: write[x] 1; 1: read[x] ? slow; 2: write[x] 2 ! full; 3: read[x] ? @9..; -- settle @12/700";
+    let history = formats::text::read(text).unwrap();
+    insta::assert_snapshot!(formats::write(&history, Format::Jsonl).unwrap());
+}
+
+#[test]
+fn errors_say_where_and_what() {
+    let deep = "[".repeat(100_000);
+    let deep_json =
+        format!("{{\"squall-history\":1}}\n{{\"type\":\"invoke\",\"process\":0,\"f\":\"read\",\"key\":{deep}");
+    let cases: &[(&str, &str)] = &[
+        ("0: write[x] 1\n1: read[x] -> @3..4", "text"),
+        ("0 write[x] 1", "text"),
+        ("0: write[x 1", "text"),
+        ("0: write[x] 99999999999999999999", "text"),
+        ("99999999999: write[x] 1", "text"),
+        ("0: write[x] \"abc", "text"),
+        ("0: write[x] 1 @5..3", "text"),
+        ("0: write[x] 1 @0..9\n0: read[x] -> 1 @1..2", "text"),
+        ("0: write[x] 1 ?\n0: read[x] -> 1", "text"),
+        ("0: write[x] 1 @0..1; 1: read[x] -> 1 @1..2", "text"),
+        ("hello", "text"),
+        (&deep, "text"),
+        ("[{:type :invoke, :f :read, :process 0}\n{:type :invoke, :f :read, :process 0}]", "jepsen-edn"),
+        ("[{:type :ok, :f :read, :process 0}]", "jepsen-edn"),
+        ("[{:type :invoke, :f :read, :process 0}\n {:type :ok, :f :write, :process 0}]", "jepsen-edn"),
+        ("[{:type :invoke, :f :read, :process 0}", "jepsen-edn"),
+        ("{:type :invoke, :f :read}", "jepsen-edn"),
+        ("{:type :invoke :f :read :process -1}", "jepsen-edn"),
+        ("{:type :maybe, :f :read, :process 0}", "jepsen-edn"),
+        ("{:type :invoke, :f}", "jepsen-edn"),
+        (&deep, "jepsen-edn"),
+        ("INFO  jepsen.util - 0\t:ok\t:read\tnil", "etcd-log"),
+        ("INFO  jepsen.util - 0\t:invoke\t:read", "etcd-log"),
+        ("{\"squall-history\":2}", "jsonl"),
+        ("{\"squall-history\":1}\n{\"type\":\"invoke\",\"process\":0}", "jsonl"),
+        ("{\"squall-history\":1}\n{\"type\":\"ok\",\"process\":0}", "jsonl"),
+        ("{\"squall-history\":1}\n{\"type\":\"invoke\",\"process\":0,\"f\":\"read\",\"key\":1.5}", "jsonl"),
+        ("{\"squall-history\":1}\n{\"type\":\"invoke\",\"process\":0,\"f\":\"read\",\"key\":1e999}", "jsonl"),
+        ("{\"squall-history\":1}\n{\"type\":\"invoke\",\"process\":0,\"f\":\"rea", "jsonl"),
+        ("{\"squall-history\":1}\n{\"type\":\"what\",\"process\":0}", "jsonl"),
+        (&deep_json, "jsonl"),
+        ("", "jsonl"),
+    ];
+    let mut out = String::new();
+    for (content, format) in cases {
+        let error = formats::read(content.as_bytes(), Format::named(format)).expect_err("this is no history");
+        let shown: String = content.chars().take(100).collect();
+        out.push_str(&format!("{format}: {shown:?}\n    {error}\n"));
+    }
+    let error = formats::read(b"0: write[x] 1\n1: \xff", None).expect_err("not UTF-8");
+    insta::assert_snapshot!(format!("{out}bytes: {error}"));
+}
+
+#[test]
+fn every_prefix_of_a_file_is_read_or_refused() {
+    let edn = "; comment\n[{:type :invoke, :f :cas, :value [1 2], :process 0, :time 5}\n #_x {:type :info, :f :cas, :process 0, :error [\"a\" #{1}]}]";
+    let log = "INFO  jepsen.util - 0\t:invoke\t:cas\t[1 2]\nINFO  jepsen.util - 0\t:fail\t:cas\t[1 2]\n";
+    let text = formats::write(&rich(), Format::Text).unwrap();
+    let jsonl = formats::write(&rich(), Format::Jsonl).unwrap();
+    for (content, format) in
+        [(edn, Format::JepsenEdn), (log, Format::EtcdLog), (&text, Format::Text), (&jsonl, Format::Jsonl)]
+    {
+        formats::read(content.as_bytes(), Some(format)).expect("whole");
+        for end in 0..content.len() {
+            for format in Format::ALL {
+                if let Ok(history) = formats::read(&content.as_bytes()[..end], Some(format)) {
+                    assert_eq!(history.validate(), Ok(()));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn conversions_follow_what_the_tools_mean() {
+    let edn = "[{:type :invoke, :f :cas, :value [1 2], :process 0}\n{:type :fail, :f :cas, :value [1 2], :process 0}\n\
+        {:type :info, :f :start, :process :nemesis}\n{:type :invoke, :f :read, :value nil, :process 1}\n\
+        {:type :ok, :f :read, :value 3, :process 1}\n{:type :invoke, :f :write, :value 4, :process 0}\n\
+        {:type :info, :f :write, :value 4, :process 0, :error :timeout}]";
+    let log = "INFO  jepsen.util - 0\t:invoke\t:cas\t[1 2]\nINFO  jepsen.util - 0\t:fail\t:cas\t[1 2]\n\
+        INFO  jepsen.util - 1\t:invoke\t:read\tnil\nINFO  jepsen.util - 1\t:fail\t:read\t:timed-out\n\
+        INFO  jepsen.util - 2\t:invoke\t:write\t3\nINFO  jepsen.util - 2\t:info\t:write\t:timed-out\n";
+    let kv = "{:process 2, :type :invoke, :f :get, :key \"0\", :value nil}\n{:process 2, :type :ok, :f :get, :key \"0\", :value \"x\"}\n";
+    let shown = [edn, log, kv].map(|content| {
+        let history = formats::read(content.as_bytes(), None).unwrap();
+        formats::write(&history, Format::Text).unwrap()
+    });
+    insta::assert_snapshot!(shown.join("--\n"));
+}

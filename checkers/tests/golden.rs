@@ -1,0 +1,253 @@
+//! Good and bad histories for each checker, with where they come from, and the sentences that people read.
+
+use squall_checkers::{
+    budget::Budget,
+    checker::{CHECKERS, checker},
+    formats::text,
+    models::{MODELS, model},
+    verdict::{Reason, Verdict},
+};
+
+fn judge(name: &str, history: &str) -> Verdict {
+    let (name, model_name) = name.split_once(' ').unwrap_or((name, "cas-register"));
+    let checker = (checker(name).expect("in the catalogue").build)(model(model_name)).expect("given a model");
+    let history = text::read(history).unwrap_or_else(|error| panic!("{history}: {error}"));
+    checker.check(&history, &Budget::default())
+}
+
+/// Judges each history and describes the verdicts, one per line.
+fn check(cases: &[(&str, &str, &str)]) -> String {
+    let mut out = String::new();
+    for (checker, source, history) in cases {
+        let verdict = match judge(checker, history) {
+            Verdict::Valid { .. } => "valid".to_owned(),
+            Verdict::Unknown { detail, .. } => format!("unknown: {detail}"),
+            Verdict::Invalid { anomalies } => {
+                let lines = anomalies.iter().map(|a| format!("{} {:?}: {}", a.kind, a.operations, a.sentence));
+                lines.collect::<Vec<_>>().join("\n    ")
+            }
+        };
+        out.push_str(&format!("{checker} ({source})\n  {}\n    {verdict}\n", history.trim()));
+    }
+    out
+}
+
+#[test]
+fn linearizable_registers() {
+    insta::assert_snapshot!(check(&[
+        (
+            "linearizable",
+            "Herlihy & Wing 1990, figure 1: overlapping writes may take effect in either order",
+            "0: write[x] 0 @0..3; 1: write[x] 1 @1..6; 2: read[x] -> 1 @2..5; 0: read[x] -> 1 @7..8"
+        ),
+        ("linearizable", "a read of a value nobody wrote", "0: write[x] 1; 1: read[x] -> 7"),
+        ("linearizable", "a read that returns before the write is invoked", "1: read[x] -> 1; 0: write[x] 1"),
+        (
+            "linearizable",
+            "the write after a crash is gone",
+            "0: write[x] 1; 0: write[x] 2; 1: read[x] -> 1; 1: read[x] -> 1"
+        ),
+        (
+            "linearizable",
+            "a leader that was replaced answers from its copy",
+            "0: write[x] 1; 0: write[x] 2; 1: read[x] -> 1; 2: read[x] -> 2"
+        ),
+        (
+            "linearizable",
+            "Lamport 1986: a regular register is not atomic",
+            "0: write[x] 1; 0: write[x] 2 @2..9; 1: read[x] -> 2 @3..4; 2: read[x] -> 1 @5..6"
+        ),
+        (
+            "linearizable",
+            "two processes win the same cas",
+            "0: write[x] 1; 0: cas[x] [1 2] -> true @2..5; 1: cas[x] [1 3] -> true @3..4"
+        ),
+        ("linearizable", "a cas on a value that is gone", "0: write[x] 1; 0: write[x] 2; 1: cas[x] [1 3] -> true"),
+        ("linearizable", "a failed cas on the value that is there", "0: write[x] 1; 1: cas[x] [1 3] -> false"),
+        (
+            "linearizable",
+            "an unknown write may take effect late",
+            "0: write[x] 1 ? timeout @0..1; 1: read[x] -> nil @2..3; 1: read[x] -> 1 @4..5"
+        ),
+        (
+            "linearizable",
+            "but only once",
+            "0: write[x] 1 ? timeout @0..1; 1: read[x] -> 1 @2..3; 1: write[x] 2 @4..5; 1: read[x] -> 1 @6..7"
+        ),
+        (
+            "linearizable",
+            "small values: the same write twice",
+            "0: write[x] 1; 1: write[x] 2; 0: write[x] 1; 1: read[x] -> 2"
+        ),
+        ("linearizable", "what failed did not happen", "0: write[x] 1 ! full; 1: read[x] -> 1"),
+        ("linearizable", "nothing succeeded", "0: write[x] 1 ? timeout"),
+        ("linearizable register", "not an operation of the model", "0: cas[x] [1 2] -> true"),
+    ]));
+}
+
+#[test]
+fn linearizable_objects() {
+    insta::assert_snapshot!(check(&[
+        ("linearizable kv", "porcupine's tests", "0: put[k] a; 1: append[k] b; 0: get[k] -> ab"),
+        ("linearizable kv", "an append is missing", "0: append[k] a; 1: append[k] b; 0: get[k] -> b"),
+        ("linearizable kv", "appends shown in the wrong order", "0: append[k] a; 1: append[k] b; 0: get[k] -> ba"),
+        ("linearizable mutex", "two holders", "0: acquire; 1: acquire; 0: release"),
+        ("linearizable mutex", "handed over", "0: acquire; 0: release @2..5; 1: acquire @3..4"),
+        ("linearizable set", "an element is missing", "0: add 1; 1: add 2; 0: read -> [2]"),
+        (
+            "linearizable set",
+            "two reads that exclude each other",
+            "0: add 1 @0..9; 1: add 2 @1..8; 2: read -> [1] @2..5; 3: read -> [2] @3..4"
+        ),
+        (
+            "linearizable multi-register",
+            "a torn transaction",
+            "0: txn [[write x 1] [write y 1]] -> [[write x 1] [write y 1]]; 1: txn [[read x nil] [read y nil]] -> [[read x 1] [read y nil]]"
+        ),
+    ]));
+}
+
+#[test]
+fn sessions_and_causality() {
+    insta::assert_snapshot!(check(&[
+        ("monotonic-reads", "Terry et al. 1994", "0: write[x] 1; 0: write[x] 2; 1: read[x] -> 2; 1: read[x] -> 1"),
+        (
+            "monotonic-reads",
+            "each process goes forward",
+            "0: write[x] 1; 0: write[x] 2; 1: read[x] -> 1; 1: read[x] -> 2; 2: read[x] -> nil"
+        ),
+        ("read-your-writes", "Terry et al. 1994", "0: write[x] 1; 0: read[x] -> nil"),
+        ("monotonic-writes", "Terry et al. 1994", "0: write[x] 1; 0: write[y] 2; 1: read[y] -> 2; 1: read[x] -> nil"),
+        (
+            "writes-follow-reads",
+            "a reply is seen without the question",
+            "0: write[q] 1; 1: read[q] -> 1; 1: write[a] 2; 2: read[a] -> 2; 2: read[q] -> nil"
+        ),
+        (
+            "causal",
+            "the same; after Ahamad et al. 1995",
+            "0: write[q] 1; 1: read[q] -> 1; 1: write[a] 2; 2: read[a] -> 2; 2: read[q] -> nil"
+        ),
+        ("causal", "stale reads alone are no violation", "0: write[x] 1; 0: write[x] 2; 1: read[x] -> 1"),
+        (
+            "causal",
+            "after Bouajjani et al. 2017: each process alone could explain it",
+            "0: write[z] 1; 0: write[x] 1; 0: write[y] 1; 1: write[x] 2; 1: read[z] -> nil; 1: read[y] -> 1; 1: read[x] -> 2; 2: read[x] -> 2; 2: read[x] -> 1"
+        ),
+        (
+            "causal",
+            "an overwritten value",
+            "0: write[x] 1; 0: write[x] 2; 0: write[y] 3; 1: read[y] -> 3; 1: read[x] -> 1"
+        ),
+        ("causal", "a circle", "0: read[x] -> 2; 0: write[y] 1; 1: read[y] -> 1; 1: write[x] 2"),
+        (
+            "causal",
+            "concurrent writes seen in two orders",
+            "0: write[x] 1; 1: write[x] 2; 2: read[x] -> 1; 2: read[x] -> 2; 3: read[x] -> 2; 3: read[x] -> 1"
+        ),
+        ("causal", "values must be unique", "0: write[x] 1; 1: write[x] 1; 2: read[x] -> 1"),
+    ]));
+}
+
+#[test]
+fn after_the_faults() {
+    insta::assert_snapshot!(check(&[
+        (
+            "durability",
+            "an acknowledged write is gone",
+            "0: write[x] 1; 0: write[x] 2; -- final-reads; 1: read[x] -> 1; 2: read[x] -> 1"
+        ),
+        (
+            "durability",
+            "one replica is behind, another has it",
+            "0: write[x] 1; 0: write[x] 2; -- final-reads; 1: read[x] -> 1; 2: read[x] -> 2"
+        ),
+        (
+            "durability",
+            "a concurrent write may have won",
+            "0: write[x] 1 @0..3; 1: write[x] 2 @1..2; -- final-reads @4; 2: read[x] -> 1 @5..6"
+        ),
+        (
+            "durability",
+            "an unknown write may arrive late",
+            "0: write[x] 1 ? timeout; 1: write[x] 2; -- final-reads; 2: read[x] -> 1"
+        ),
+        ("durability", "an element is gone", "0: add 1; 0: add 2; -- final-reads; 1: read -> [2]"),
+        ("durability", "no final reads", "0: write[x] 1"),
+        (
+            "convergence",
+            "two replicas differ",
+            "0: write[x] 1; -- process 1 reads replica 0; 1: read[x] -> 1; -- process 1 reads replica 1; 1: read[x] -> nil"
+        ),
+        (
+            "convergence",
+            "all agree",
+            "0: write[x] 1; -- process 1 reads replica 0; 1: read[x] -> 1; -- process 2 reads replica 1; 2: read[x] -> 1"
+        ),
+        ("liveness", "nobody gets on", "0: write[x] 1; -- settle; 0: read[x] ? timeout; 1: write[x] 2 ! refused"),
+        ("liveness", "all is well again", "0: write[x] 1 ? timeout; -- settle; 1: read[x] -> 1"),
+        ("liveness", "no such phase", "0: write[x] 1"),
+    ]));
+}
+
+#[test]
+fn anomalies_are_named() {
+    for (checker, history, kind) in [
+        ("linearizable", "0: write[x] 1; 1: read[x] -> 7", "thin-air-read"),
+        ("linearizable", "1: read[x] -> 1; 0: write[x] 1", "future-read"),
+        ("linearizable", "0: write[x] 1; 0: write[x] 2; 1: read[x] -> 1", "lost-write"),
+        ("linearizable", "0: write[x] 1; 0: write[x] 2; 1: read[x] -> 1; 1: read[x] -> 2", "stale-read"),
+        ("linearizable", "0: write[x] 1 @0..9; 1: read[x] -> 1 @1..2; 2: read[x] -> nil @3..4", "new-old-inversion"),
+        ("linearizable", "0: write[x] 1; 0: write[x] 2; 1: cas[x] [1 3] -> true", "lost-update"),
+        ("linearizable", "0: write[x] 1; 1: write[x] 2; 0: write[x] 1; 1: read[x] -> 2; 0: read[x] -> 1", "stale-read"),
+        ("linearizable mutex", "0: acquire; 1: acquire", "double-acquire"),
+    ] {
+        let verdict = judge(checker, history);
+        let kinds: Vec<&str> = verdict.anomalies().iter().map(|a| a.kind.as_str()).collect();
+        assert_eq!(kinds, [kind], "{history}");
+    }
+}
+
+#[test]
+fn a_spent_budget_is_unknown() {
+    // A cas needs a value that only an order of many concurrent writes can leave; there is none.
+    let mut history = String::new();
+    for process in 0..16 {
+        history += &format!("{process}: write[x] {} @{process}..{}\n", process % 8, 100 + process);
+    }
+    history += "20: read[x] -> 1 @200..201\n21: read[x] -> 2 @202..203\n";
+    let history = text::read(&history).unwrap();
+    let checker = (checker("linearizable").unwrap().build)(model("cas-register")).unwrap();
+    let verdict = |steps, bytes| checker.check(&history, &Budget { steps, bytes });
+    assert!(matches!(verdict(50, u64::MAX), Verdict::Unknown { reason: Reason::Steps, .. }));
+    assert!(matches!(verdict(u64::MAX, 500), Verdict::Unknown { reason: Reason::Memory, .. }));
+    assert!(verdict(20_000_000, 1 << 30).is_invalid());
+}
+
+#[test]
+fn verdicts_compose() {
+    let valid = judge("linearizable", "0: write[x] 1");
+    let unknown = judge("linearizable", "0: write[x] 1 ?");
+    let invalid = judge("linearizable", "0: write[x] 1; 1: read[x] -> nil");
+    assert!(valid.clone().worst(unknown.clone()).is_unknown());
+    assert!(invalid.clone().worst(unknown.clone()).is_invalid());
+    assert!(unknown.worst(invalid.clone()).is_invalid());
+    assert_eq!(invalid.clone().worst(invalid).anomalies().len(), 2);
+    assert!(valid.clone().worst(valid).is_valid());
+}
+
+#[test]
+fn names_of_the_catalogue_are_unique_and_kebab_case() {
+    let names: Vec<&str> = CHECKERS.iter().map(|c| c.name).chain(MODELS.iter().map(|m| m.name)).collect();
+    for (i, name) in names.iter().enumerate() {
+        assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{name}");
+        assert!(!names[..i].contains(name), "{name} is there twice");
+    }
+    for entry in MODELS {
+        assert_eq!((entry.build)().name(), entry.name);
+    }
+    for entry in CHECKERS {
+        assert_eq!((entry.build)(MODELS.first()).map(|c| c.name().to_owned()).as_deref(), Some(entry.name));
+        assert_eq!((entry.build)(None).is_none(), entry.needs_model);
+    }
+}
