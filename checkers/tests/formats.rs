@@ -2,6 +2,8 @@
 
 mod generator;
 
+use std::fmt::Write;
+
 use generator::Shape;
 use squall_checkers::{
     formats::{self, Format},
@@ -105,7 +107,7 @@ fn errors_say_where_and_what() {
     for (content, format) in cases {
         let error = formats::read(content.as_bytes(), Format::named(format)).expect_err("this is no history");
         let shown: String = content.chars().take(100).collect();
-        out.push_str(&format!("{format}: {shown:?}\n    {error}\n"));
+        writeln!(out, "{format}: {shown:?}\n    {error}").expect("strings take everything");
     }
     let error = formats::read(b"0: write[x] 1\n1: \xff", None).expect_err("not UTF-8");
     insta::assert_snapshot!(format!("{out}bytes: {error}"));

@@ -1,5 +1,7 @@
 //! Good and bad histories for each checker, with where they come from, and the sentences that people read.
 
+use std::fmt::Write;
+
 use squall_checkers::{
     budget::Budget,
     checker::{CHECKERS, checker},
@@ -27,7 +29,7 @@ fn check(cases: &[(&str, &str, &str)]) -> String {
                 lines.collect::<Vec<_>>().join("\n    ")
             }
         };
-        out.push_str(&format!("{checker} ({source})\n  {}\n    {verdict}\n", history.trim()));
+        writeln!(out, "{checker} ({source})\n  {}\n    {verdict}", history.trim()).expect("strings take everything");
     }
     out
 }
@@ -211,11 +213,9 @@ fn anomalies_are_named() {
 #[test]
 fn a_spent_budget_is_unknown() {
     // A cas needs a value that only an order of many concurrent writes can leave; there is none.
-    let mut history = String::new();
-    for process in 0..16 {
-        history += &format!("{process}: write[x] {} @{process}..{}\n", process % 8, 100 + process);
-    }
-    history += "20: read[x] -> 1 @200..201\n21: read[x] -> 2 @202..203\n";
+    let write = |i| format!("{i}: write[x] {} @{i}..{}\n", i % 8, 100 + i);
+    let mut history: String = (0..16).map(write).collect::<Vec<_>>().concat();
+    history.push_str("20: read[x] -> 1 @200..201\n21: read[x] -> 2 @202..203\n");
     let history = text::read(&history).unwrap();
     let checker = (checker("linearizable").unwrap().build)(model("cas-register")).unwrap();
     let verdict = |steps, bytes| checker.check(&history, &Budget { steps, bytes });

@@ -259,7 +259,7 @@ fn compare(name: &str, alphabet: &[Do], expected: impl Fn(&Small) -> bool) {
             *(if expected { &mut valid } else { &mut invalid }) += 1;
         });
     }
-    assert!(valid > 10 && invalid > 10, "{valid} valid and {invalid} invalid histories");
+    assert!(valid > 100 && invalid > 0, "{valid} valid and {invalid} invalid histories");
 }
 
 #[test]

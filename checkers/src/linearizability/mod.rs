@@ -31,11 +31,10 @@ use crate::{
     verdict::{Anomaly, Reason, Verdict},
 };
 
-/// Steps that one recheck, and all of them, may take while a core is made small.
-const CORE_STEPS_EACH: u64 = 20_000;
-const CORE_STEPS_ALL: u64 = 2_000_000;
+/// Steps that all rechecks together may take while a core is made small; one may take a hundredth.
+const CORE_STEPS: u64 = 2_000_000;
 /// The same where each step asks a model and copies a state.
-const CORE_STEPS_ALL_OF_MODEL: u64 = 100_000;
+const CORE_STEPS_OF_MODEL: u64 = 100_000;
 
 /// Whether `history` is linearizable with respect to `model`.
 ///
@@ -134,10 +133,10 @@ fn decide<M: Model>(model: &M, history: &History, key: &Value, entries: &[EntryI
         Found::Legal(ops) => Decision::Legal(order(problem, ops)),
         Found::Spent { reason, placed, of } => Decision::GaveUp { reason, placed, of },
         Found::Illegal => {
-            let steps = if problem.register { CORE_STEPS_ALL } else { CORE_STEPS_ALL_OF_MODEL };
+            let steps = if problem.register { CORE_STEPS } else { CORE_STEPS_OF_MODEL };
             let mut side = Meter::new(Budget { steps, ..meter.budget() });
             let core = core::minimise(problem, |smaller| {
-                let mut each = side.share(CORE_STEPS_EACH);
+                let mut each = side.share(steps / 100);
                 let found = run_search(model, smaller, &mut each);
                 side.absorb(&each);
                 matches!(found, Found::Illegal)

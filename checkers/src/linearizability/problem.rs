@@ -1,5 +1,7 @@
 //! One partition of a history, made small: operations in order of their calls, equal ones sharing a class, values as numbers.
 
+use std::rc::Rc;
+
 use crate::{
     history::{EntryId, History},
     model::{Effect, Model},
@@ -73,7 +75,7 @@ pub(crate) struct Class<'h> {
 pub(crate) struct Problem<'h> {
     /// By call.
     pub(crate) ops: Vec<Op>,
-    pub(crate) classes: Vec<Class<'h>>,
+    pub(crate) classes: Rc<[Class<'h>]>,
     /// Whether every operation is one of a register.
     pub(crate) register: bool,
     /// How many values there are. [`Self::INITIAL`] is what the register holds at first.
@@ -132,7 +134,7 @@ impl<'h> Problem<'h> {
             register &= !matches!(kind, Kind::Opaque | Kind::Observes);
             ops.push(Op { entry: id, call: entry.invoked.position, ret: entry.returned(), class });
         }
-        Problem { ops, classes, register, values: values.len() }
+        Problem { ops, classes: classes.into(), register, values: values.len() }
     }
 
     pub(crate) fn kind(&self, op: &Op) -> Kind {
@@ -146,7 +148,8 @@ impl<'h> Problem<'h> {
 
     /// The same without the operations that `keep` refuses.
     pub(crate) fn filtered(&self, mut keep: impl FnMut(&Op) -> bool) -> Problem<'h> {
-        Problem { ops: self.ops.iter().copied().filter(|op| keep(op)).collect(), ..self.clone() }
+        let ops = self.ops.iter().copied().filter(|op| keep(op)).collect();
+        Problem { ops, classes: Rc::clone(&self.classes), register: self.register, values: self.values }
     }
 
     /// A register without the operations of unknown outcome whose value nothing else builds on, or that need a value which
