@@ -36,32 +36,52 @@ const CORE_STEPS: u64 = 2_000_000;
 /// The same where each step asks a model and copies a state.
 const CORE_STEPS_OF_MODEL: u64 = 100_000;
 
+/// Every object is looked at with this part of the budget before any is searched with all of it.
+const FIRST_LOOK: u64 = 100;
+
 /// Whether `history` is linearizable with respect to `model`.
 ///
-/// Valid comes with one order of the operations, invalid with one anomaly for each key that cannot be explained. The budget
-/// is shared by all keys. `history` is one that [`History::validate`] accepts.
+/// Valid comes with one order of the operations, invalid with one anomaly for each key that was found impossible: once there
+/// is one, keys that are hard to decide are left undecided. The budget is shared by all keys. `history` is one that
+/// [`History::validate`] accepts.
 pub fn check<M: Model>(model: &M, history: &History, budget: &Budget) -> Verdict {
     if let Err(verdict) = precondition(model, history) {
         return verdict;
     }
+    let partition = history.partition();
+    let everything: Vec<EntryId> = (0..history.entries.len()).collect();
+    let objects: Vec<(&Value, &[EntryId])> = if history.entries.iter().all(|e| model.is_keyed(&e.operation)) {
+        partition.iter().collect()
+    } else {
+        vec![(&Value::Nil, &everything)]
+    };
+
     let mut meter = Meter::new(*budget);
     let mut anomalies = Vec::new();
-    let mut gave_up: Option<(Reason, String)> = None;
     let mut orders: Vec<Vec<EntryId>> = Vec::new();
-    let mut judge = |key: &Value, entries: &[EntryId]| match decide(model, history, key, entries, &mut meter) {
-        Decision::Legal(order) => orders.push(order),
-        Decision::Illegal(anomaly) => anomalies.push(anomaly),
-        Decision::GaveUp { reason, placed, of } => {
-            let object = if key.is_nil() { String::new() } else { format!("key {key}: ") };
-            gave_up.get_or_insert((reason, format!("{object}{placed} of {of} completed operations placed")));
+    let mut hard = Vec::new();
+    for &(key, entries) in &objects {
+        let mut first = meter.share(budget.steps / FIRST_LOOK);
+        match decide(model, history, key, entries, &mut first) {
+            Decision::Legal(order) => orders.push(order),
+            Decision::Illegal(anomaly) => anomalies.push(anomaly),
+            Decision::GaveUp { .. } => hard.push((key, entries)),
         }
-    };
-    if history.entries.iter().all(|e| model.is_keyed(&e.operation)) {
-        for (key, entries) in history.partition().iter() {
-            judge(key, entries);
+        meter.absorb(&first);
+    }
+    let mut gave_up: Option<(Reason, String)> = None;
+    for (key, entries) in hard {
+        if !anomalies.is_empty() {
+            break;
         }
-    } else {
-        judge(&Value::Nil, &(0..history.entries.len()).collect::<Vec<_>>());
+        match decide(model, history, key, entries, &mut meter) {
+            Decision::Legal(order) => orders.push(order),
+            Decision::Illegal(anomaly) => anomalies.push(anomaly),
+            Decision::GaveUp { reason, placed, of } => {
+                let object = if key.is_nil() { String::new() } else { format!("key {key}: ") };
+                gave_up.get_or_insert((reason, format!("{object}{placed} of {of} completed operations placed")));
+            }
+        }
     }
     if !anomalies.is_empty() {
         return Verdict::of(anomalies);
