@@ -15,9 +15,9 @@ use super::{Context, Result, findings, progress::Bar, spec_args, wrong};
 use crate::{
     engine::{
         campaign::{
-            self, Conduct, Ended, Report,
+            self, CampaignError, Conduct, Ended, Report,
             folder::{CAMPAIGN_FILE, Charter, Folder, FolderError},
-            keeper::{Launch, Limits},
+            keeper::{KeeperError, Launch, Limits},
             protocol::SeedReport,
         },
         seeds::Seeds,
@@ -282,6 +282,10 @@ fn exit(report: &Report) -> Exit {
     let finding = if report.failing_inside > 0 { Exit::Finding } else { Exit::Valid };
     let inconclusive = report.inconclusive.is_some() || report.ended == Ended::Interrupted;
     let inconclusive = if inconclusive { Exit::Inconclusive } else { Exit::Valid };
-    let trouble = if report.trouble.is_some() { Exit::Usage } else { Exit::Valid };
+    let trouble = match &report.trouble {
+        None => Exit::Valid,
+        Some(CampaignError::Worker(KeeperError::OwnBug(_))) => Exit::OwnBug,
+        Some(_) => Exit::Usage,
+    };
     finding.max(inconclusive).max(trouble)
 }

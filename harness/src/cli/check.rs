@@ -1,6 +1,6 @@
 //! `squall check HISTORY`: judges a history that somebody else recorded.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use serde_json::json;
 use squall_checkers::{
@@ -8,7 +8,7 @@ use squall_checkers::{
     checker::{self, CHECKERS},
     formats::{self, Format},
     history::History,
-    models::MODELS,
+    models::{MODELS, ModelEntry},
     verdict::Verdict,
 };
 
@@ -34,6 +34,9 @@ pub(super) struct Args {
     /// Steps the checker may take before it says that it does not know
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
+    /// Ask porcupine-rs too, which shares no code with our checker; for `linearizable` only
+    #[arg(long)]
+    second_opinion: bool,
     /// The verdict on stdout, for machines
     #[arg(long)]
     json: bool,
@@ -52,25 +55,70 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
             "Name one by `--model M`; `squall list models` shows all there are.",
         ));
     };
+    if args.second_opinion && entry.name != LINEARIZABLE {
+        return Err(wrong(
+            format!("there is no second opinion on `{}`", entry.name),
+            "There is one on `linearizable` only.",
+        ));
+    }
     let history = read(&args.history, format)?;
     let budget = Budget { steps: args.steps.unwrap_or(Budget::default().steps), ..Budget::default() };
     let verdict = judge(&*checker, &history, &budget);
+    let second = model.filter(|_| args.second_opinion).map(|m| second_opinion(m, &history));
     if args.json {
         context.output.json(&json!({
             "checker": entry.name,
             "model": model.map(|m| m.name),
             "operations": history.entries.len(),
             "verdict": verdict,
+            "second_opinion": second,
         }))?;
     } else {
         let by = model.map(|m| format!(" ({})", m.name)).unwrap_or_default();
         context.output.text(&show(&history, &verdict, &format!("{}{by}", entry.name)))?;
+        if let Some(second) = &second {
+            context.output.line(format!("porcupine-rs: {}", word(second)))?;
+        }
     }
-    Ok(match verdict {
+    Ok(match second {
+        // One of two engines is wrong: that is for us to mend.
+        Some(second) if disagree(&verdict, &second) => {
+            eprintln!("squall: two checkers disagree about this history. Please report it with the history.");
+            Exit::OwnBug
+        }
+        _ => exit(&verdict),
+    })
+}
+
+/// The name of the checker that a second opinion can be had on.
+const LINEARIZABLE: &str = "linearizable";
+
+/// Real time that the second opinion may take for each key.
+const SECOND_OPINION_AT_MOST: Duration = Duration::from_secs(30);
+
+fn second_opinion(model: &ModelEntry, history: &History) -> Verdict {
+    panics::catch(|| (model.build)().second_opinion(history, SECOND_OPINION_AT_MOST))
+        .unwrap_or_else(|message| Verdict::precondition(format!("porcupine-rs itself failed: {message}")))
+}
+
+fn disagree(one: &Verdict, other: &Verdict) -> bool {
+    (one.is_valid() && other.is_invalid()) || (one.is_invalid() && other.is_valid())
+}
+
+fn exit(verdict: &Verdict) -> Exit {
+    match verdict {
         Verdict::Valid { .. } => Exit::Valid,
         Verdict::Unknown { .. } => Exit::Inconclusive,
         Verdict::Invalid { .. } => Exit::Finding,
-    })
+    }
+}
+
+fn word(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Valid { .. } => "valid".to_owned(),
+        Verdict::Unknown { detail, .. } => format!("unknown: {detail}"),
+        Verdict::Invalid { .. } => "invalid".to_owned(),
+    }
 }
 
 fn read(path: &std::path::Path, format: Option<Format>) -> Result<History> {

@@ -49,6 +49,7 @@ fn add_execution(finding: &mut Finding, plan: &Plan, execution: &Execution) {
             record.effects = effect.effects;
             record.unresolved = effect.unresolved;
             record.inert = is_inert(effect);
+            add_nodes(&mut record.description, &record.target, &record.nodes);
         }
     }
     finding.phases = phases(&execution.history);
@@ -123,12 +124,31 @@ fn class_name(class: crate::plan::FaultClass) -> String {
     name.and_then(|v| v.as_str().map(|s| s.replace('-', " "))).unwrap_or_else(|| format!("{class:?}"))
 }
 
+/// What a fault does beyond its kind's name, and to whom: `(loss of 10% of messages) of the leader`. Empty when kind and target
+/// say it all.
+fn description(fault: &Fault) -> String {
+    let (kind, text) = (fault.kind.name(), fault.kind.to_string());
+    if text == kind {
+        return String::new();
+    }
+    let text = text.strip_prefix(kind).map_or(&*text, |rest| rest.trim_start_matches([',', ' ']));
+    format!("({}) of {}", text.replace(" (", ", ").replace(['(', ')'], ""), fault.target)
+}
+
+/// Names the nodes that a role turned out to be.
+fn add_nodes(description: &mut String, target: &str, nodes: &[u32]) {
+    let names: Vec<_> = nodes.iter().map(|n| format!("n{n}")).collect();
+    if !description.is_empty() && !names.is_empty() && names.join("+") != target {
+        description.push_str(&format!(" ({})", names.join(" ")));
+    }
+}
+
 fn fault_record(fault: &Fault) -> FaultRecord {
     FaultRecord {
         id: fault.id,
         kind: fault.kind.name().to_owned(),
         target: fault.target.to_string(),
-        description: fault.to_string(),
+        description: description(fault),
         begins_ns: fault.begins_ns,
         ends_ns: Some(fault.ends_ns()),
         ..FaultRecord::default()
@@ -187,5 +207,34 @@ pub fn trace_event(event: &simulators::TraceEvent) -> TraceEvent {
         TraceKind::Fault { id, text } => TraceEvent { fault: Some(*id), ..at("fault", text) },
         TraceKind::Process { text } => at("process", text),
         TraceKind::Observed { key, value } => at("observe", &format!("{key} = {value}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{FaultKind, Loss, NodeId, Target};
+
+    fn check(kind: FaultKind, target: Target, nodes: &[u32], expected: &str) {
+        let mut record = fault_record(&Fault { id: 1, begins_ns: 0, lasts_ns: 1, target, kind });
+        record.nodes = nodes.to_vec();
+        add_nodes(&mut record.description, &record.target, &record.nodes);
+        assert_eq!(squall_reports::story::fault_name(&record), expected);
+    }
+
+    #[test]
+    fn faults_are_called_by_kind_detail_and_victims() {
+        check(FaultKind::Pause, Target::Leader, &[2], "pause of the leader (n2)");
+        check(FaultKind::Pause, Target::Nodes(vec![NodeId(1)]), &[1], "pause of n1");
+        check(
+            FaultKind::Crash { loss: Loss::Lost },
+            Target::Leader,
+            &[0],
+            "crash (power loss, unsynced writes lost) of the leader (n0)",
+        );
+        check(FaultKind::Drop { permille: 100 }, Target::All, &[], "drop (loss of 10% of messages) of all nodes");
+        let one_way = FaultKind::Partition { shape: crate::plan::Shape::Inbound, flap_ns: None, clients: true };
+        let expected = "partition (one-way partition, hears nobody, clients cut too) of n0";
+        check(one_way, Target::Nodes(vec![NodeId(0)]), &[0], expected);
     }
 }

@@ -78,6 +78,9 @@ pub enum KeeperError {
     /// It cannot do its work.
     #[error("a worker process refused its work: {0}")]
     Refused(String),
+    /// It failed by a mistake of the harness.
+    #[error("this is a bug of squall itself, not of the system under test: {0}")]
+    OwnBug(String),
 }
 
 /// Keeps one worker process, and starts another when that one is gone.
@@ -130,7 +133,9 @@ impl Keeper {
         let worker = self.worker.as_mut().expect("it was started above");
         let reply = worker.ask(request, &self.limits, hang_after, is_wanted);
         match reply {
-            Reply::Answer(answer) if matches!(*answer, Answer::Refused(_)) => Err(KeeperError::out_of_turn(&answer)),
+            Reply::Answer(answer) if matches!(*answer, Answer::Refused(_) | Answer::OwnBug(_)) => {
+                Err(KeeperError::out_of_turn(&answer))
+            }
             Reply::Answer(answer) => {
                 // What a system leaks from run to run must not be held against a later seed for ever.
                 if worker.resident_bytes() > self.limits.memory_bytes {
@@ -149,10 +154,11 @@ impl Keeper {
 impl KeeperError {
     /// The worker answered something else than what it was asked.
     pub fn out_of_turn(answer: &Answer) -> Self {
-        KeeperError::Refused(match answer {
-            Answer::Refused(why) => why.clone(),
-            other => format!("it answered out of turn: {other:?}"),
-        })
+        match answer {
+            Answer::Refused(why) => KeeperError::Refused(why.clone()),
+            Answer::OwnBug(what) => KeeperError::OwnBug(what.clone()),
+            other => KeeperError::Refused(format!("it answered out of turn: {other:?}")),
+        }
     }
 }
 

@@ -44,6 +44,8 @@ pub enum Answer {
     Ready,
     /// To any request: it cannot be done, for a reason that is no verdict.
     Refused(String),
+    /// To any request: the harness itself failed.
+    OwnBug(String),
     /// To `Seed`.
     Done {
         /// What came of it, in short.

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     engine::{
         determinism::Fingerprint,
-        explain, record,
+        explain, panics, record,
         run::{self, Class, Outcome},
         spec::{Job, Registry, Spec},
     },
@@ -58,7 +58,7 @@ pub fn serve(registry: &Registry) -> io::Result<()> {
     let mut job = None;
     while let Some(request) = next(&incoming) {
         let answer = match request {
-            Ok(request) => answer(registry, &mut job, request),
+            Ok(request) => panics::catch(|| answer(registry, &mut job, request)).unwrap_or_else(own_bug),
             Err(e) => Answer::Refused(format!("a garbled request: {e}")),
         };
         let mut line = serde_json::to_vec(&answer).map_err(io::Error::other)?;
@@ -67,6 +67,12 @@ pub fn serve(registry: &Registry) -> io::Result<()> {
         answers.flush()?;
     }
     Ok(())
+}
+
+/// What the system under test does is caught elsewhere: a panic that comes this far is ours.
+fn own_bug(message: String) -> Answer {
+    let place = panics::last_place().map(|place| format!(", at {place}")).unwrap_or_default();
+    Answer::OwnBug(message + &place)
 }
 
 fn next(incoming: &Receiver<String>) -> Option<serde_json::Result<Request>> {

@@ -1,0 +1,132 @@
+//! The minimiser: from a failing run to the smallest plan that still fails in the same way.
+//!
+//! First the run is frozen: roles become the nodes they turned out to be, generated operations the script of what was asked.
+//! Then parts are taken away while the same anomaly is still seen, large pieces before small ones (after Zeller and Hildebrandt,
+//! "Simplifying and Isolating Failure-Inducing Input", 2002), what remains is made shorter and simpler, and all of this is
+//! repeated until no single fault, operation, client or node can be taken away: the plan is then 1-minimal.
+//!
+//! A smaller plan never leaves the promise when the plan it comes from did not: fewer nodes or shorter gaps must not turn a
+//! found bug into a fault that nobody promised to survive.
+
+mod freeze;
+mod parts;
+mod rules;
+mod search;
+mod seen;
+mod simplify;
+
+#[cfg(test)]
+mod tests;
+
+use squall_reports::records::{Counts, Signature};
+
+pub use self::{
+    parts::{Part, parts, without},
+    rules::Rules,
+    seen::Seen,
+};
+use self::search::Search;
+use super::run::{Subject, run_plan};
+use crate::{
+    plan::{Operations, Plan},
+    simulators::{Options, PlanError},
+};
+
+/// Runs a minimisation may take when not told otherwise.
+pub const DEFAULT_RUNS: u64 = 4_000;
+
+/// Passes over all that can be made smaller. More than a few are never needed; the last one changes nothing.
+const PASSES_MAX: u32 = 20;
+
+/// The smallest plan found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Minimised {
+    /// The plan. It fails in the same way.
+    pub plan: Plan,
+    /// How many runs it took.
+    pub runs: u64,
+    /// Whether its operations are a script. When false, no script failed in the same way, and clients still ask the workload.
+    pub frozen: bool,
+    /// Whether it is 1-minimal; when false, the runs were spent before that was certain.
+    pub minimal: bool,
+    /// The size of the run that failed first: final reads count as operations.
+    pub before: Counts,
+    /// The size of the plan.
+    pub after: Counts,
+}
+
+/// How far a minimisation has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Runs so far.
+    pub runs: u64,
+    /// The size of the smallest plan so far.
+    pub size: Counts,
+}
+
+/// Makes a failing plan small by running it against `subject`. `None` when it does not fail in this way.
+///
+/// # Errors
+/// When the plan cannot be run.
+pub fn minimise_on(
+    subject: &Subject<'_>,
+    plan: &Plan,
+    signature: &Signature,
+    runs: u64,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Option<Minimised>, PlanError> {
+    let first = run_plan(subject, plan, Options::default())?;
+    let Some(seen) = Seen::of(plan, &first, signature) else { return Ok(None) };
+    let promise = subject.system.promise();
+    let rules = Rules::new(plan, signature, &promise.tolerates);
+    let mut trial = |candidate: &Plan| {
+        let outcome = run_plan(subject, candidate, Options::default()).ok()?;
+        Seen::of(candidate, &outcome, signature)
+    };
+    Ok(Some(minimise(plan, seen, rules, &mut trial, runs, progress)))
+}
+
+/// Makes a failing plan small. `seen` is what its run showed; `trial` runs a plan and says what it showed, or `None` when it does
+/// not fail in the same way. At most `runs` trials are made; what was found by then is kept.
+pub fn minimise(
+    plan: &Plan,
+    seen: Seen,
+    rules: Rules,
+    trial: &mut dyn FnMut(&Plan) -> Option<Seen>,
+    runs: u64,
+    progress: &mut dyn FnMut(Progress),
+) -> Minimised {
+    let before = Counts { operations: (seen.operations.len() + seen.final_reads.len()) as u64, ..size(plan) };
+    let mut search = Search::new(plan.clone(), seen, rules, trial, runs, progress);
+    freeze::freeze(&mut search);
+    freeze::keep_what_matters(&mut search);
+    for _ in 0..PASSES_MAX {
+        let at_first = search.plan().clone();
+        freeze::record_again(&mut search);
+        parts::shrink_faults(&mut search);
+        parts::shrink_operations(&mut search);
+        parts::shrink_machines(&mut search);
+        simplify::simplify(&mut search);
+        if *search.plan() == at_first || search.spent() {
+            break;
+        }
+    }
+    let minimal = !search.spent();
+    let (plan, runs) = search.finish();
+    let frozen = matches!(plan.workload.operations, Operations::Script(_));
+    Minimised { after: size(&plan), plan, runs, frozen, minimal, before }
+}
+
+/// The size of a plan; generated operations count at their limit.
+pub fn size(plan: &Plan) -> Counts {
+    let operations = match &plan.workload.operations {
+        Operations::Generated { limit, .. } => u64::from(*limit),
+        Operations::Script(script) => script.len() as u64,
+    };
+    Counts {
+        faults: plan.faults.len() as u64,
+        operations,
+        clients: u64::from(plan.cluster.clients),
+        nodes: u64::from(plan.cluster.nodes),
+    }
+}

@@ -1,0 +1,179 @@
+//! Taking parts away: faults, operations, clients and nodes, large pieces before small ones.
+
+use super::search::Search;
+use crate::plan::{NodeId, Operations, Plan, Scripted, Target};
+
+/// A part of a plan that can be taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The fault at this place of the list.
+    Fault(usize),
+    /// The operation at this place of the script.
+    Operation(usize),
+    /// A client, with all that it asks; those after it move up.
+    Client(u32),
+    /// A replica; those after it move up.
+    Node(u32),
+}
+
+/// Every part that can be taken away. The last client and the last replica cannot.
+pub fn parts(plan: &Plan) -> Vec<Part> {
+    let operations = match &plan.workload.operations {
+        Operations::Generated { .. } => 0,
+        Operations::Script(script) => script.len(),
+    };
+    let (clients, nodes) = (plan.cluster.clients, plan.cluster.nodes);
+    let faults = (0..plan.faults.len()).map(Part::Fault);
+    let clients = (0..clients).filter(|_| clients > 1).map(Part::Client);
+    let nodes = (0..nodes).filter(|_| nodes > 1).map(Part::Node);
+    faults.chain((0..operations).map(Part::Operation)).chain(clients).chain(nodes).collect()
+}
+
+/// The plan without one of its [`parts`].
+pub fn without(plan: &Plan, part: Part) -> Plan {
+    let mut plan = plan.clone();
+    match part {
+        Part::Fault(i) => {
+            plan.faults.remove(i);
+        }
+        Part::Operation(i) => change_script(&mut plan, |script| {
+            script.remove(i);
+        }),
+        Part::Client(gone) => {
+            plan.cluster.clients -= 1;
+            change_script(&mut plan, |script| {
+                script.retain(|o| o.client != gone);
+                script.iter_mut().for_each(|o| o.client -= u32::from(o.client > gone));
+            });
+        }
+        Part::Node(gone) => remove_node(&mut plan, NodeId(gone)),
+    }
+    plan
+}
+
+fn change_script(plan: &mut Plan, change: impl FnOnce(&mut Vec<Scripted>)) {
+    if let Operations::Script(script) = &mut plan.workload.operations {
+        change(script);
+    }
+}
+
+/// Those who preferred the replica prefer another one; faults that struck nobody else go.
+fn remove_node(plan: &mut Plan, gone: NodeId) {
+    plan.cluster.nodes -= 1;
+    let left = plan.cluster.nodes;
+    for fault in &mut plan.faults {
+        if let Target::Nodes(nodes) = &mut fault.target {
+            nodes.retain(|n| *n != gone);
+            nodes.iter_mut().for_each(|n| n.0 -= u32::from(n.0 > gone.0));
+        }
+    }
+    plan.faults.retain(|f| f.target != Target::Nodes(Vec::new()));
+    change_script(plan, |script| {
+        for home in script.iter_mut().filter_map(|o| o.home.as_mut()) {
+            *home = if *home == gone.0 { *home % left } else { *home - u32::from(*home > gone.0) };
+        }
+    });
+}
+
+/// Takes away as many of a plan's items as it fails without: halves of the list, quarters and so on down to single ones, the
+/// last ones first, for what comes late rarely matters.
+fn shrink(search: &mut Search, count: impl Fn(&Plan) -> usize, remove: impl Fn(&mut Plan, std::ops::Range<usize>)) {
+    let mut size = count(search.plan()).div_ceil(2);
+    while size > 0 {
+        let mut end = count(search.plan());
+        while end > 0 {
+            let begin = end.saturating_sub(size);
+            search.try_with(|plan| remove(plan, begin..end));
+            end = begin;
+        }
+        size = if size == 1 { 0 } else { size.div_ceil(2) };
+    }
+}
+
+/// Takes away faults.
+pub(super) fn shrink_faults(search: &mut Search) {
+    shrink(search, |p| p.faults.len(), |p, range| drop(p.faults.drain(range)));
+}
+
+/// Takes away operations: processes as a whole, then any. Without a script, the limit is lowered.
+pub(super) fn shrink_operations(search: &mut Search) {
+    match search.plan().workload.operations.clone() {
+        Operations::Generated { .. } => lower_limit(search),
+        Operations::Script(script) => {
+            let mut processes: Vec<u32> = script.iter().map(|o| o.process).collect();
+            processes.sort_unstable();
+            processes.dedup();
+            for process in processes.into_iter().rev() {
+                search.try_with(|plan| change_script(plan, |script| script.retain(|o| o.process != process)));
+            }
+            let count = |plan: &Plan| match &plan.workload.operations {
+                Operations::Generated { .. } => 0,
+                Operations::Script(script) => script.len(),
+            };
+            shrink(search, count, |plan, range| change_script(plan, |script| drop(script.drain(range))));
+        }
+    }
+}
+
+fn lower_limit(search: &mut Search) {
+    let lowered = |plan: &mut Plan| {
+        if let Operations::Generated { limit, .. } = &mut plan.workload.operations {
+            *limit /= 2;
+        }
+    };
+    while search.try_with(lowered) {}
+}
+
+/// Takes away clients and nodes.
+pub(super) fn shrink_machines(search: &mut Search) {
+    gather_clients(search);
+    take_each(search, |plan| plan.cluster.clients, Part::Client);
+    take_each(search, |plan| plan.cluster.nodes, Part::Node);
+}
+
+fn take_each(search: &mut Search, count: impl Fn(&Plan) -> u32, part: impl Fn(u32) -> Part) {
+    let mut index = count(search.plan());
+    while index > 0 {
+        index -= 1;
+        if count(search.plan()) > 1 {
+            search.take(without(search.plan(), part(index)));
+        }
+    }
+}
+
+/// Lets fewer machines do what was asked: unused ones go, then one does it all, or one takes over another's part.
+fn gather_clients(search: &mut Search) {
+    let Operations::Script(script) = &search.plan().workload.operations else { return };
+    let mut used: Vec<u32> = script.iter().map(|o| o.client).collect();
+    used.sort_unstable();
+    used.dedup();
+    // A machine that nobody comes after can go without a trace.
+    let last = used.last().copied().unwrap_or(0);
+    search.try_with(|plan| plan.cluster.clients = last + 1);
+    let place = |client: u32| used.iter().position(|c| *c == client).map_or(0, |i| i as u32);
+    search.try_with(|plan| {
+        plan.cluster.clients = used.len().max(1) as u32;
+        change_script(plan, |script| script.iter_mut().for_each(|o| o.client = place(o.client)));
+    });
+    search.try_with(|plan| {
+        plan.cluster.clients = 1;
+        change_script(plan, |script| script.iter_mut().for_each(|o| o.client = 0));
+    });
+    let mut from = search.plan().cluster.clients;
+    while from > 1 {
+        from -= 1;
+        for to in 0..from {
+            let merged = search.try_with(|plan| {
+                plan.cluster.clients -= 1;
+                change_script(plan, |script| {
+                    for o in script {
+                        o.client = if o.client == from { to } else { o.client - u32::from(o.client > from) };
+                    }
+                });
+            });
+            if merged {
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The search for a smaller plan: the smallest so far, and what is known not to fail.
+
+use std::collections::BTreeSet;
+
+use super::{Progress, Rules, Seen, size};
+use crate::plan::{Plan, mix};
+
+/// The state of a minimisation.
+pub(super) struct Search<'a> {
+    plan: Plan,
+    seen: Seen,
+    rules: Rules,
+    trial: &'a mut dyn FnMut(&Plan) -> Option<Seen>,
+    /// Fingerprints of the plans that do not fail.
+    passing: BTreeSet<u64>,
+    runs: u64,
+    runs_max: u64,
+    progress: &'a mut dyn FnMut(Progress),
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(
+        plan: Plan,
+        seen: Seen,
+        rules: Rules,
+        trial: &'a mut dyn FnMut(&Plan) -> Option<Seen>,
+        runs_max: u64,
+        progress: &'a mut dyn FnMut(Progress),
+    ) -> Self {
+        Search { plan, seen, rules, trial, passing: BTreeSet::new(), runs: 0, runs_max, progress }
+    }
+
+    /// The smallest plan so far.
+    pub(super) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What its run showed.
+    pub(super) fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    pub(super) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Whether no more runs may be made.
+    pub(super) fn spent(&self) -> bool {
+        self.runs >= self.runs_max
+    }
+
+    /// Goes on from this plan if it fails in the same way. False too when it is no other plan, breaks a rule, or the runs are
+    /// spent.
+    pub(super) fn take(&mut self, candidate: Plan) -> bool {
+        if candidate == self.plan || self.spent() || !self.rules.allow(&candidate) {
+            return false;
+        }
+        let fingerprint = fingerprint(&candidate);
+        if self.passing.contains(&fingerprint) {
+            return false;
+        }
+        self.runs += 1;
+        let seen = (self.trial)(&candidate);
+        let taken = seen.is_some();
+        if let Some(seen) = seen {
+            self.plan = candidate;
+            self.seen = seen;
+        } else {
+            self.passing.insert(fingerprint);
+        }
+        (self.progress)(Progress { runs: self.runs, size: size(&self.plan) });
+        taken
+    }
+
+    /// Goes on from a changed copy of the plan if it fails in the same way.
+    pub(super) fn try_with(&mut self, change: impl FnOnce(&mut Plan)) -> bool {
+        let mut candidate = self.plan.clone();
+        change(&mut candidate);
+        self.take(candidate)
+    }
+
+    /// The smallest plan, and the runs it took.
+    pub(super) fn finish(self) -> (Plan, u64) {
+        (self.plan, self.runs)
+    }
+}
+
+/// 64 bits that tell plans apart.
+fn fingerprint(plan: &Plan) -> u64 {
+    let text = serde_json::to_vec(plan).expect("plans have text keys and no failing parts");
+    text.chunks(8).fold(text.len() as u64, |hash, chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        mix(hash, u64::from_le_bytes(word))
+    })
+}
