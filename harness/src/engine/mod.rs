@@ -5,6 +5,7 @@ pub mod campaign;
 pub mod determinism;
 pub mod explain;
 pub mod judge;
+pub mod minimise;
 pub mod names;
 pub mod panics;
 pub mod record;

@@ -20,12 +20,12 @@ mod tests;
 
 use squall_reports::records::{Counts, Signature};
 
+use self::search::Search;
 pub use self::{
     parts::{Part, parts, without},
     rules::Rules,
     seen::Seen,
 };
-use self::search::Search;
 use super::run::{Subject, run_plan};
 use crate::{
     plan::{Operations, Plan},
@@ -100,6 +100,7 @@ pub fn minimise(
     let mut search = Search::new(plan.clone(), seen, rules, trial, runs, progress);
     freeze::freeze(&mut search);
     freeze::keep_what_matters(&mut search);
+    let mut minimal = false;
     for _ in 0..PASSES_MAX {
         let at_first = search.plan().clone();
         freeze::record_again(&mut search);
@@ -107,11 +108,11 @@ pub fn minimise(
         parts::shrink_operations(&mut search);
         parts::shrink_machines(&mut search);
         simplify::simplify(&mut search);
-        if *search.plan() == at_first || search.spent() {
+        minimal = *search.plan() == at_first && !search.spent();
+        if minimal || search.spent() {
             break;
         }
     }
-    let minimal = !search.spent();
     let (plan, runs) = search.finish();
     let frozen = matches!(plan.workload.operations, Operations::Script(_));
     Minimised { after: size(&plan), plan, runs, frozen, minimal, before }
