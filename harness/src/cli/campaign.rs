@@ -20,6 +20,7 @@ use crate::{
             keeper::{KeeperError, Launch, Limits},
             protocol::SeedReport,
         },
+        minimise,
         seeds::Seeds,
         span::Span,
     },
@@ -86,7 +87,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
         jobs: jobs(args.jobs),
         budget: args.budget.map(|b| Duration::from_nanos(b.0)),
         limits: Limits { hang_after: Duration::from_nanos(args.hang_after.0.max(1)), memory_bytes: args.memory << 20 },
-        minimise: !args.no_minimize,
+        minimise: (!args.no_minimize).then_some(minimise::DEFAULT_RUNS),
         launch: launch()?,
     };
     let path = folder.path().to_owned();
@@ -138,7 +139,8 @@ fn fresh_folder(charter: &Charter) -> std::result::Result<Folder, FolderError> {
     }
 }
 
-fn folder_error(error: &FolderError) -> miette::Report {
+/// A folder that cannot be used, with what to do about it.
+pub(super) fn folder_error(error: &FolderError) -> miette::Report {
     let next = match error {
         FolderError::Taken(path) => &*format!("`squall campaign --resume {}` goes on with it.", path.display()),
         FolderError::None(_) => "A campaign's folder is what `--out` named, or one in `squall-out`.",

@@ -10,6 +10,7 @@ use crate::{
             folder::{Charter, Folder, FolderError},
             keeper::Limits,
         },
+        minimise,
         seeds::Seeds,
         spec::Spec,
     },
@@ -47,7 +48,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
         jobs: command::jobs(None),
         budget: None,
         limits: Limits::default(),
-        minimise: true,
+        minimise: Some(minimise::DEFAULT_RUNS),
         launch: command::launch()?,
     };
     let mut bar = Bar::new();

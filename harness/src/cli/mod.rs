@@ -13,6 +13,7 @@ mod doctor;
 mod files;
 mod findings;
 mod list;
+mod minimize;
 mod output;
 mod plan;
 mod progress;
@@ -62,6 +63,8 @@ enum Command {
     Run(run::Args),
     /// Runs a case again: does it still fail?
     Replay(replay::Args),
+    /// Shrinks a case, or the failures of a campaign's folder, to what matters
+    Minimize(minimize::Args),
     /// Judges a history from a file
     Check(check::Args),
     /// Draws the HTML pages of campaigns' folders again
@@ -133,6 +136,7 @@ fn start(registry: Registry) -> ExitCode {
         Command::Plan(args) => plan::run(&args, &mut context),
         Command::Run(args) => run::run(&args, &mut context),
         Command::Replay(args) => replay::run(&args, &mut context),
+        Command::Minimize(args) => minimize::run(&args, &mut context),
         Command::Check(args) => check::run(&args, &mut context),
         Command::Report(args) => report::run(&args, &mut context),
         Command::Doctor(args) => doctor::run(&args, &mut context),

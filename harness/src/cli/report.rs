@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use squall_reports::records::{self, TOTALS_FILE, Totals};
-
-use super::{Context, Result, findings, wrong};
+use super::{Context, Result, findings, minimize, wrong};
 use crate::{engine::campaign::folder, exit::Exit};
 
 #[derive(Debug, clap::Args)]
@@ -18,13 +16,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     for path in &args.folders {
         let charter = folder::read_charter(path).map_err(|e| wrong(&e, "Name the folder of a campaign."))?;
         let found = folder::findings(path).map_err(|e| wrong(&e, ""))?;
-        let totals_path = path.join(TOTALS_FILE);
-        let totals = if totals_path.exists() {
-            records::read_totals(&totals_path).map_err(|e| wrong(&e, ""))?
-        } else {
-            // It was killed: what it found can be shown all the same.
-            Totals { system: charter.spec.system, ended: "it was cut short".to_owned(), ..Totals::default() }
-        };
+        let totals = minimize::totals(path, &charter.spec.system)?;
         let index = findings::write_pages(path, &totals, &found)?;
         context.output.line(format!("{} findings: {}", found.len(), index.display()))?;
     }

@@ -184,9 +184,19 @@ impl Folder {
         all
     }
 
-    /// Puts a more telling record in the place of an old one.
-    pub fn replace(&mut self, finding: Finding) {
+    /// Puts a more telling record in the place of an old one, and writes down its case if it has one.
+    ///
+    /// # Errors
+    /// When the case cannot be written.
+    pub fn explain(&mut self, mut finding: Finding) -> Result<(), FolderError> {
+        let name = finding.minimised.as_ref().and_then(|m| m.case_file.clone());
+        if let (Some(name), Some(case)) = (name, &finding.case) {
+            let path = self.path.join(name);
+            fs::write(&path, case).map_err(FolderError::io("write", &path))?;
+            finding.replay = format!("squall replay {}", path.display());
+        }
         self.kept.entry(finding.signature.clone()).or_default().insert(finding.seed, finding);
+        Ok(())
     }
 
     /// Writes the findings up to seed `last` in the order of seeds, in one stroke, and the totals: the folder then is the same
@@ -290,5 +300,92 @@ fn malformed(file: &Path, lines_before: usize, error: &serde_json::Error) -> Fol
         line: lines_before + error.line().max(1),
         column: error.column(),
         problem: text.strip_suffix(&place).unwrap_or(&text).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use squall_reports::records::{FailureKind, OperationCounts};
+
+    use super::*;
+    use crate::engine::run::Class;
+
+    fn signature() -> Signature {
+        Signature::of_failure("s", FailureKind::Panic)
+    }
+
+    fn report(seed: u64) -> SeedReport {
+        SeedReport {
+            seed,
+            class: Class::Failed(FailureKind::Panic),
+            signatures: vec![signature()],
+            inside_promise: true,
+            inconclusive: None,
+            operations: OperationCounts::default(),
+            messages: 0,
+            simulated_ns: 0,
+            faults: Vec::new(),
+            cpu_us: 0,
+            judging_us: 0,
+        }
+    }
+
+    fn finding(seed: u64) -> Finding {
+        Finding { seed, signature: signature(), ..Finding::default() }
+    }
+
+    fn charter() -> Charter {
+        Charter::new(Spec::of("s"), Seeds { start: 0, end: 100 }, None)
+    }
+
+    #[test]
+    fn the_records_kept_are_those_of_the_first_seeds_whatever_the_order() {
+        let seeds = |order: Vec<u64>| {
+            let place = tempfile::tempdir().expect("a folder");
+            let mut folder = Folder::create(&place.path().join("out"), &charter()).expect("a new folder");
+            for seed in order {
+                folder.append(&report(seed), vec![finding(seed)]).expect("it can be written");
+            }
+            assert_eq!(folder.known_before(5), Vec::new(), "a record of an earlier seed is still wanted");
+            assert_eq!(folder.known_before(6), [signature()]);
+            folder.settle(99, &Totals::default()).expect("it can be written");
+            findings(folder.path()).expect("they are there").iter().map(|f| f.seed).collect::<Vec<_>>()
+        };
+        assert_eq!(seeds((1..20).collect()), [1, 2, 3, 4, 5]);
+        assert_eq!(seeds((1..20).rev().collect()), [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn what_was_written_is_there_after_a_kill_and_half_lines_are_dropped() {
+        let place = tempfile::tempdir().expect("a folder");
+        let path = place.path().join("out");
+        let mut folder = Folder::create(&path, &charter()).expect("a new folder");
+        for seed in [4, 2] {
+            folder.append(&report(seed), vec![finding(seed)]).expect("it can be written");
+        }
+        assert!(matches!(Folder::resume(&path), Err(FolderError::Busy(_))), "its owner is at work");
+        drop(folder);
+        for file in [PROGRESS_FILE, FINDINGS_FILE] {
+            let mut opened = OpenOptions::new().append(true).open(path.join(file)).expect("a file");
+            opened.write_all(b"{\"seed\":9,\"ver").expect("it can be written");
+        }
+        let (mut folder, resumed, reports) = Folder::resume(&path).expect("a folder to go on with");
+        assert_eq!(resumed, charter());
+        assert_eq!(reports, [report(4), report(2)]);
+        assert_eq!(folder.findings(99), [finding(2), finding(4)]);
+        folder.append(&report(9), vec![finding(9)]).expect("it can be written");
+        drop(folder);
+        let (folder, _, reports) = Folder::resume(&path).expect("a folder to go on with");
+        assert_eq!((reports.len(), folder.findings(99).len()), (3, 3));
+    }
+
+    #[test]
+    fn a_report_that_is_none_is_told_with_its_place() {
+        let place = tempfile::tempdir().expect("a folder");
+        let path = place.path().join("out");
+        drop(Folder::create(&path, &charter()).expect("a new folder"));
+        fs::write(path.join(PROGRESS_FILE), "\n{\"seed\":1}\n").expect("it can be written");
+        let error = Folder::resume(&path).expect_err("the first line is empty");
+        assert!(matches!(&error, FolderError::Malformed { line: 1, .. }), "{error}");
     }
 }

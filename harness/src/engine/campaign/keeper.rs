@@ -300,6 +300,68 @@ fn tail(mut pipe: impl Read) -> String {
 mod tests {
     use super::*;
 
+    /// Asks a worker that is this shell script once it has said that it is ready.
+    fn check(script: &str, limits: Limits) -> Result<Reply, KeeperError> {
+        let script = format!("read begin; echo '\"ready\"'; read seed; {script}");
+        let launch = Launch { program: "/bin/sh".into(), args: vec!["-c".into(), script.into()] };
+        let request = Request::Seed { seed: 7, known: Vec::new() };
+        Keeper::new(launch, Spec::of("any"), limits).ask(&request, limits.hang_after, &|| true)
+    }
+
+    /// The failure that such a worker comes to.
+    fn failure_of(script: &str, limits: Limits) -> (FailureKind, String) {
+        match check(script, limits).expect("a worker that can be used") {
+            Reply::Failed(failure) => (failure.kind, failure.message),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    const PATIENT: Limits = Limits { hang_after: Duration::from_secs(60), memory_bytes: 1 << 30 };
+
+    #[test]
+    fn a_worker_that_dies_is_an_abort_with_what_ended_it_and_what_it_said() {
+        let (kind, message) = failure_of("echo 'no such luck' >&2; kill -ABRT $$", PATIENT);
+        assert_eq!(kind, FailureKind::Abort);
+        assert!(message.contains("SIGABRT") && message.contains("no such luck"), "{message}");
+        let (kind, message) = failure_of("exit 3", PATIENT);
+        assert_eq!(
+            (kind, message.as_str()),
+            (FailureKind::Abort, "the worker process ended by itself with exit code 3")
+        );
+    }
+
+    #[test]
+    fn a_worker_that_runs_out_of_memory_is_a_memory_failure() {
+        let says = "echo 'memory allocation of 8 bytes failed' >&2; kill -ABRT $$";
+        assert_eq!(failure_of(says, PATIENT).0, FailureKind::Memory);
+        if cfg!(target_os = "linux") {
+            let takes = "x=$(head -c 200000000 /dev/zero | tr '\\0' a); sleep 60; echo $x";
+            assert_eq!(failure_of(takes, Limits { memory_bytes: 32 << 20, ..PATIENT }).0, FailureKind::Memory);
+        }
+    }
+
+    #[test]
+    fn a_worker_that_does_not_answer_hangs() {
+        let limits = Limits { hang_after: Duration::from_millis(100), ..PATIENT };
+        assert_eq!(failure_of("exec sleep 60", limits).0, FailureKind::Hang);
+    }
+
+    #[test]
+    fn a_worker_that_cannot_be_used_is_no_verdict() {
+        assert!(matches!(check("echo '{\"refused\":\"no\"}'", PATIENT), Err(KeeperError::Refused(why)) if why == "no"));
+        assert!(
+            matches!(check("echo '{\"own-bug\":\"oh\"}'", PATIENT), Err(KeeperError::OwnBug(what)) if what == "oh")
+        );
+        assert!(matches!(check("echo garbage; sleep 60", PATIENT), Err(KeeperError::Refused(_))));
+        let launch = Launch { program: "/nonexistent".into(), args: Vec::new() };
+        let asked = Keeper::new(launch, Spec::of("any"), PATIENT).ask(
+            &Request::Seed { seed: 7, known: Vec::new() },
+            PATIENT.hang_after,
+            &|| true,
+        );
+        assert!(matches!(asked, Err(KeeperError::Start { .. })));
+    }
+
     #[test]
     fn only_the_end_of_what_a_worker_said_is_kept() {
         assert_eq!(tail(&b"short"[..]), "short");

@@ -1,6 +1,7 @@
 //! A campaign: a supervisor with one worker process per job. Whatever a seed does to its worker, the campaign goes on, and what
 //! was found is on file before the next seed starts.
 
+pub mod closer;
 pub mod examine;
 pub mod folder;
 pub mod keeper;
@@ -23,6 +24,7 @@ use std::{
 use squall_reports::records::{Failure, Finding, OperationCounts, Signature, Totals};
 
 use self::{
+    closer::Closer,
     folder::{Charter, Folder, FolderError},
     keeper::{Keeper, KeeperError, Launch, Limits, Reply},
     ledger::Ledger,
@@ -47,8 +49,8 @@ pub struct Conduct {
     pub budget: Option<Duration>,
     /// What one seed may take.
     pub limits: Limits,
-    /// Whether the first failure of each kind is shrunk at the end.
-    pub minimise: bool,
+    /// Runs that shrinking the first failure of each kind may take, at the end; `None` to leave them as they are.
+    pub minimise: Option<u64>,
     /// How to start a worker.
     pub launch: Launch,
 }
@@ -346,42 +348,27 @@ impl Campaign<'_> {
 
     /// Looks closer at the first failure of each kind: shrinks it where asked for, and records its trace.
     fn explain(&mut self, last: u64, watcher: &mut dyn Watcher) {
-        let mut first: Vec<Finding> = Vec::new();
-        for finding in self.shared.folder().findings(last) {
-            if finding.failure.is_none() && first.iter().all(|f| f.signature != finding.signature) {
-                first.push(finding);
-            }
-        }
-        let mut keeper = keeper(self.job, self.conduct);
-        for Finding { seed, signature, .. } in first {
+        let first = closer::first_of_each(&self.shared.folder().findings(last));
+        let mut closer = Closer::new(&self.job.spec, self.conduct.limits, &self.conduct.launch);
+        for (seed, signature) in first {
             self.tell(Stage::Explaining(&signature), watcher);
-            let request = Request::Explain { seed, signature: signature.clone(), minimise: self.conduct.minimise };
-            let patience = self.conduct.limits.hang_after.max(EXPLAIN_AT_MOST);
-            let stop = || !self.shared.is_stopped();
-            match keeper.ask(&request, patience, &stop) {
-                Ok(Reply::Answer(answer)) => {
-                    if let Answer::Explained(Some(finding)) = *answer {
-                        self.shared.folder().replace(*finding);
-                    }
-                }
+            let looked = closer.look(seed, &signature, self.conduct.minimise, &|| !self.shared.is_stopped());
+            let told = looked.map_err(CampaignError::from).and_then(|finding| match finding {
+                Some(finding) => Ok(self.shared.folder().explain(finding)?),
                 // The record we have stays.
-                Ok(Reply::Failed(_)) => {}
-                Ok(Reply::Abandoned) | Err(_) => return,
+                None => Ok(()),
+            });
+            if let Err(e) = told {
+                self.trouble.get_or_insert(e);
+                return;
             }
         }
     }
 }
 
-/// Real time that looking closer at one failure may take.
-const EXPLAIN_AT_MOST: Duration = Duration::from_secs(60);
-
-fn keeper(job: &Job, conduct: &Conduct) -> Keeper {
-    Keeper::new(conduct.launch.clone(), job.spec.clone(), conduct.limits)
-}
-
 /// One job: takes seed after seed, and writes down what came of each before it takes the next.
 fn keep(job: &Job, conduct: &Conduct, shared: &Shared<'_>, reports: &Sender<Result<SeedReport, CampaignError>>) {
-    let mut keeper = keeper(job, conduct);
+    let mut keeper = Keeper::new(conduct.launch.clone(), job.spec.clone(), conduct.limits);
     while let Some(seed) = shared.take_seed() {
         let known = shared.folder().known_before(seed);
         let request = Request::Seed { seed, known };

@@ -24,8 +24,8 @@ pub enum Request {
         seed: u64,
         /// The failure to explain.
         signature: Signature,
-        /// Whether to shrink it.
-        minimise: bool,
+        /// Runs that shrinking it may take; `None` when it shall stay as it is.
+        minimise: Option<u64>,
     },
     /// Run this seed and tell digest and history, for the check of determinism.
     Fingerprint {

@@ -106,7 +106,10 @@ fn answer(registry: &Registry, job: &mut Option<Job>, request: Request) -> Answe
         (_, None) => Err("nothing was begun".to_owned()),
         (Request::Seed { seed, known }, Some(job)) => run_seed(job, seed, &known),
         (Request::Explain { seed, signature, minimise }, Some(job)) => {
-            explain::explain(job, seed, &signature, minimise).map(|f| Answer::Explained(f.map(Box::new)))
+            let command = job.spec.command(seed);
+            explain::explain(&job.arena, &job.plan(seed), &signature, minimise, command)
+                .map(|explained| Answer::Explained(explained.map(|e| Box::new(e.finding))))
+                .map_err(|e| e.to_string())
         }
         (Request::Fingerprint { seed, trace }, Some(job)) => {
             Fingerprint::of(job, seed, trace).map(|f| Answer::Fingerprint(Box::new(f)))
