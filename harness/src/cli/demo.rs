@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     }
     let Some(finding) = findings::first_of_each(&report.findings).into_iter().next() else {
         context.output.line(format!("Nothing failed in {} seeds, which should not be.", report.totals.seeds.run))?;
-        return Ok(Exit::Finding);
+        return Ok(Exit::Inconclusive);
     };
     context.output.line(format!("Seed {} fails, the first of {}.\n", finding.seed, report.totals.seeds.run))?;
     findings::show(context, finding)?;

@@ -3,12 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Context, Result, files, findings, run, wrong};
-use crate::{
-    engine::run::{Class, run_plan},
-    exit::Exit,
-    plan::case::Case,
-    simulators::Options,
-};
+use crate::{engine::run::Class, exit::Exit, plan::case::Case};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -22,15 +17,14 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     let case = read(&args.case)?;
     let arena = run::arena(context, &case.plan, Some(&case.simulator))?;
-    let outcome = run_plan(&arena.subject(), &case.plan, Options { trace: true }).map_err(|e| wrong(&e, ""))?;
     let command = format!("squall replay {}", args.case.display());
-    let found = run::findings_of(&arena, &case.plan, &outcome, &command);
-    let expected = &case.signature;
-    let same = found.iter().find(|f| f.signature == *expected);
+    let single = run::apart(&arena, &case.plan, &command, false)?;
+    let (found, expected) = (&single.findings, &case.signature);
+    let same = single.finding(expected);
     if args.json {
         context.output.json(&serde_json::json!({
             "expected": expected,
-            "class": outcome.class(),
+            "class": single.class,
             "same": same.is_some(),
             "findings": found,
         }))?;
@@ -42,10 +36,10 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
         context.output.line(format!("It still fails: {expected}."))?;
         return Ok(Exit::Finding);
     }
-    for finding in &found {
+    for finding in found {
         findings::show(context, finding)?;
     }
-    let said = match outcome.class() {
+    let said = match single.class {
         Class::Invalid | Class::Failed(_) => format!("It no longer shows {expected}, but fails in another way."),
         Class::Vacuous => format!("It no longer shows {expected}; but no operation succeeded, so this proves little."),
         Class::Unknown => format!("It no longer shows {expected}; but a checker gave up, so this proves little."),

@@ -1,22 +1,26 @@
 //! `squall run SYSTEM --seed S`, `squall run --plan FILE`: one run, judged and shown.
 
-use std::path::PathBuf;
+use std::{fmt::Write as _, path::PathBuf};
 
 use squall_reports::{
-    records::{CheckerVerdict, Finding},
+    records::{CheckerVerdict, OperationCounts},
     story,
 };
 
-use super::{Context, Result, files, findings, spec_args, wrong};
+use super::{Context, Result, campaign, files, findings, spec_args, wrong};
 use crate::{
     engine::{
+        campaign::{
+            keeper::{KeeperError, Limits},
+            single::{Ran, Single},
+        },
         record,
-        run::{self, Class, Outcome},
+        run::Class,
         spec::Arena,
     },
     exit::Exit,
     plan::{Plan, file},
-    simulators::{Execution, Options, TraceEvent},
+    simulators::TraceEvent,
 };
 
 #[derive(Debug, clap::Args)]
@@ -59,13 +63,20 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
             (job.arena, plan, spec.command(seed))
         }
     };
-    // A trace costs little for one run, and makes its record whole.
-    let outcome = run::run_plan(&arena.subject(), &plan, Options { trace: true }).map_err(|e| wrong(&e, ""))?;
+    let single = apart(&arena, &plan, &command, args.trace.is_some())?;
     if let Some(path) = &args.trace {
-        files::write(path, &trace(outcome.execution.as_ref()))?;
+        files::write(path, &trace(&single.events))?;
     }
-    show(context, &arena, &plan, &outcome, &command, args.json)?;
-    Ok(exit(&arena, &plan, &outcome))
+    show(context, &plan, &single, args.json)?;
+    Ok(exit(&arena, &plan, &single))
+}
+
+/// Runs a plan in a worker process, so that there is a verdict whatever it does.
+pub(super) fn apart(arena: &Arena, plan: &Plan, command: &str, events: bool) -> Result<Single> {
+    Single::apart(arena, plan, command, events, Limits::default(), &campaign::launch()?).map_err(|e| match e {
+        KeeperError::Refused(why) => wrong(why, ""),
+        other => wrong(other, ""),
+    })
 }
 
 /// The arena of a plan from a file.
@@ -73,50 +84,41 @@ pub(super) fn arena(context: &Context, plan: &Plan, simulator: Option<&str>) -> 
     Arena::of_plan(&context.registry, plan, simulator).map_err(|e| wrong(&e, "`squall list` shows what there is."))
 }
 
-/// The finding of each way in which a run failed.
-pub(super) fn findings_of(arena: &Arena, plan: &Plan, outcome: &Outcome, command: &str) -> Vec<Finding> {
-    outcome.signatures.iter().map(|s| record::finding(arena, plan, outcome, s, command.to_owned())).collect()
-}
-
-fn show(context: &mut Context, arena: &Arena, plan: &Plan, outcome: &Outcome, command: &str, json: bool) -> Result<()> {
-    let found = findings_of(arena, plan, outcome, command);
+fn show(context: &mut Context, plan: &Plan, single: &Single, json: bool) -> Result<()> {
     if json {
         return context.output.json(&serde_json::json!({
             "seed": plan.seed,
             "system": plan.system,
-            "class": outcome.class(),
-            "digest": outcome.execution.as_ref().map(|e| format!("{:016x}", e.digest)),
-            "statistics": outcome.execution.as_ref().map(|e| &e.statistics),
-            "verdicts": outcome.verdicts,
-            "findings": found,
+            "class": single.class,
+            "digest": single.ran.as_ref().map(|ran| format!("{:016x}", ran.digest)),
+            "statistics": single.ran.as_ref().map(|ran| &ran.statistics),
+            "operations": single.operations,
+            "verdicts": single.verdicts,
+            "findings": single.findings,
         }));
     }
-    for finding in &found {
+    for finding in &single.findings {
         findings::show(context, finding)?;
     }
-    context.output.text(&summary(plan, outcome))
+    context.output.text(&summary(plan, single))
 }
 
 /// The run in a few lines.
-fn summary(plan: &Plan, outcome: &Outcome) -> String {
-    let mut out = format!("{}, seed {}: {}\n", plan.system, plan.seed, class_name(outcome.class()));
-    for said in &outcome.verdicts {
+fn summary(plan: &Plan, single: &Single) -> String {
+    let mut out = format!("{}, seed {}: {}\n", plan.system, plan.seed, class_name(single.class));
+    for said in &single.verdicts {
         let CheckerVerdict { checker, model, .. } = said;
         let by = if model.is_empty() { checker.clone() } else { format!("{checker} ({model})") };
         let (word, detail) = story::verdict(said);
-        out.push_str(&format!("  {by}: {word}{}{detail}\n", if detail.is_empty() { "" } else { ", " }));
+        let _ = writeln!(out, "  {by}: {word}{}{detail}", if detail.is_empty() { "" } else { ", " });
     }
-    if let Some(execution) = &outcome.execution {
-        let operations = record::operation_counts(&execution.history);
-        out.push_str(&format!(
-            "  {} ok, {} failed, {} unknown; {} events, {} messages; digest {:016x}\n",
-            operations.ok,
-            operations.failed,
-            operations.unknown,
-            execution.statistics.events,
-            execution.statistics.messages,
-            execution.digest,
-        ));
+    if let Some(Ran { digest, statistics }) = &single.ran {
+        let OperationCounts { ok, failed, unknown } = single.operations;
+        let (events, messages) = (statistics.events, statistics.messages);
+        let _ = writeln!(
+            out,
+            "  {ok} ok, {failed} failed, {unknown} unknown; {events} events, {messages} messages; digest {digest:016x}"
+        );
     }
     out
 }
@@ -131,8 +133,8 @@ fn class_name(class: Class) -> String {
     }
 }
 
-fn exit(arena: &Arena, plan: &Plan, outcome: &Outcome) -> Exit {
-    match outcome.class() {
+fn exit(arena: &Arena, plan: &Plan, single: &Single) -> Exit {
+    match single.class {
         Class::Valid => Exit::Valid,
         Class::Unknown | Class::Vacuous => Exit::Inconclusive,
         // Outside its promise a system may do what it likes.
@@ -142,8 +144,6 @@ fn exit(arena: &Arena, plan: &Plan, outcome: &Outcome) -> Exit {
 }
 
 /// One JSON value per line, one line per event.
-fn trace(execution: Option<&Execution>) -> String {
-    let events = execution.and_then(|e| e.trace.as_ref()).map(|t| t.events.as_slice()).unwrap_or_default();
-    let line = |event: &TraceEvent| serde_json::to_string(event).expect("events are plain data") + "\n";
-    events.iter().map(line).collect()
+fn trace(events: &[TraceEvent]) -> String {
+    events.iter().map(|event| serde_json::to_string(event).expect("events are plain data") + "\n").collect()
 }

@@ -64,6 +64,17 @@ pub enum Class {
 }
 
 impl Outcome {
+    /// The outcome of a run of `system` of which nothing is left but how it failed.
+    pub fn of_failure(system: &str, failure: Failure) -> Self {
+        Outcome {
+            execution: None,
+            verdicts: Vec::new(),
+            signatures: vec![Signature::of_failure(system, failure.kind)],
+            failure: Some(failure),
+            vacuous: false,
+        }
+    }
+
     /// What came of it, in one word.
     pub fn class(&self) -> Class {
         if let Some(failure) = &self.failure {

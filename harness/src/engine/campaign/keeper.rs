@@ -86,7 +86,7 @@ pub enum KeeperError {
 /// Keeps one worker process, and starts another when that one is gone.
 pub struct Keeper {
     launch: Launch,
-    spec: Spec,
+    spec: Option<Spec>,
     limits: Limits,
     worker: Option<Worker>,
 }
@@ -101,7 +101,12 @@ struct Worker {
 impl Keeper {
     /// A keeper whose worker starts with the first request.
     pub fn new(launch: Launch, spec: Spec, limits: Limits) -> Self {
-        Keeper { launch, spec, limits, worker: None }
+        Keeper { launch, spec: Some(spec), limits, worker: None }
+    }
+
+    /// A keeper whose worker is only asked to run plans, which say themselves what they are run against.
+    pub fn without_spec(launch: Launch, limits: Limits) -> Self {
+        Keeper { launch, spec: None, limits, worker: None }
     }
 
     /// Asks, and waits until there is an answer, the worker is gone, or `is_wanted` says no.
@@ -114,21 +119,8 @@ impl Keeper {
         hang_after: Duration,
         is_wanted: &dyn Fn() -> bool,
     ) -> Result<Reply, KeeperError> {
-        if self.worker.is_none() {
-            let begin = Request::Begin(Box::new(self.spec.clone()));
-            let worker = self.worker.insert(Worker::start(&self.launch, &self.limits)?);
-            match worker.ask(&begin, &self.limits, self.limits.hang_after, is_wanted) {
-                Reply::Answer(answer) if matches!(*answer, Answer::Ready) => {}
-                Reply::Abandoned => {
-                    self.worker = None;
-                    return Ok(Reply::Abandoned);
-                }
-                Reply::Failed(failure) => {
-                    self.worker = None;
-                    return Err(KeeperError::Refused(format!("{}: {}", failure.kind, failure.message)));
-                }
-                Reply::Answer(answer) => return Err(KeeperError::out_of_turn(&answer)),
-            }
+        if self.worker.is_none() && !self.begin(is_wanted)? {
+            return Ok(Reply::Abandoned);
         }
         let worker = self.worker.as_mut().expect("it was started above");
         let reply = worker.ask(request, &self.limits, hang_after, is_wanted);
@@ -148,6 +140,21 @@ impl Keeper {
                 Ok(gone)
             }
         }
+    }
+
+    /// Starts a worker and tells it what seeds are run against. False when it is no longer wanted.
+    fn begin(&mut self, is_wanted: &dyn Fn() -> bool) -> Result<bool, KeeperError> {
+        let worker = self.worker.insert(Worker::start(&self.launch, &self.limits)?);
+        let Some(spec) = &self.spec else { return Ok(true) };
+        let begin = Request::Begin(Box::new(spec.clone()));
+        let result = match worker.ask(&begin, &self.limits, self.limits.hang_after, is_wanted) {
+            Reply::Answer(answer) if matches!(*answer, Answer::Ready) => return Ok(true),
+            Reply::Answer(answer) => Err(KeeperError::out_of_turn(&answer)),
+            Reply::Failed(failure) => Err(KeeperError::Refused(format!("{}: {}", failure.kind, failure.message))),
+            Reply::Abandoned => Ok(false),
+        };
+        self.worker = None;
+        result
     }
 }
 

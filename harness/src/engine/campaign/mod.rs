@@ -7,6 +7,7 @@ pub mod folder;
 pub mod keeper;
 pub mod ledger;
 pub mod protocol;
+pub mod single;
 pub mod watch;
 pub mod worker;
 
@@ -33,7 +34,7 @@ use self::{
 };
 use super::{
     record,
-    run::Class,
+    run::{Class, Outcome},
     spec::{Job, Registry, SpecError},
 };
 
@@ -415,13 +416,7 @@ fn failed(job: &Job, seed: u64, failure: Failure) -> (SeedReport, Vec<Finding>) 
         cpu_us: 0,
         judging_us: 0,
     };
-    let outcome = super::run::Outcome {
-        execution: None,
-        verdicts: Vec::new(),
-        failure: Some(failure),
-        signatures: vec![signature.clone()],
-        vacuous: false,
-    };
+    let outcome = Outcome::of_failure(&plan.system, failure);
     let finding = record::finding(&job.arena, &plan, &outcome, &signature, job.spec.command(seed));
     (report, vec![finding])
 }

@@ -3,13 +3,17 @@
 use serde::{Deserialize, Serialize};
 use squall_reports::records::{FaultCount, Finding, OperationCounts, Signature};
 
-use crate::engine::{run::Class, spec::Spec};
+use super::single::Single;
+use crate::{
+    engine::{run::Class, spec::Spec},
+    plan::Plan,
+};
 
 /// What the supervisor asks.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Request {
-    /// First of all: what the seeds are to be run against.
+    /// Before any seed: what the seeds are to be run against.
     Begin(Box<Spec>),
     /// Run this seed and judge it.
     Seed {
@@ -26,6 +30,17 @@ pub enum Request {
         signature: Signature,
         /// Runs that shrinking it may take; `None` when it shall stay as it is.
         minimise: Option<u64>,
+    },
+    /// Run this plan, which says itself what it is run against.
+    Run {
+        /// The plan.
+        plan: Box<Plan>,
+        /// The simulator.
+        simulator: String,
+        /// How to run it again.
+        command: String,
+        /// Whether to send every event.
+        events: bool,
     },
     /// Run this seed and tell digest and history, for the check of determinism.
     Fingerprint {
@@ -55,6 +70,8 @@ pub enum Answer {
     },
     /// To `Explain`: the finding, more telling than before; `None` when the seed did not fail in that way again.
     Explained(Option<Box<Finding>>),
+    /// To `Run`.
+    Ran(Box<Single>),
     /// To `Fingerprint`.
     Fingerprint(Box<crate::engine::determinism::Fingerprint>),
 }

@@ -19,6 +19,7 @@ use squall_reports::records::Signature;
 use super::{
     keeper::MEMORY_VARIABLE,
     protocol::{Answer, Request, SeedReport},
+    single::Single,
     watch::cpu_time,
 };
 use crate::{
@@ -26,8 +27,9 @@ use crate::{
         determinism::Fingerprint,
         explain, panics, record,
         run::{self, Class, Outcome},
-        spec::{Job, Registry, Spec},
+        spec::{Arena, Job, Registry, Spec},
     },
+    plan::Plan,
     simulators::Options,
 };
 
@@ -103,6 +105,9 @@ fn answer(registry: &Registry, job: &mut Option<Job>, request: Request) -> Answe
             *job = Some(begun);
             Answer::Ready
         }),
+        (Request::Run { plan, simulator, command, events }, _) => {
+            run_plan(registry, &plan, &simulator, &command, events).map(|single| Answer::Ran(Box::new(single)))
+        }
         (_, None) => Err("nothing was begun".to_owned()),
         (Request::Seed { seed, known }, Some(job)) => run_seed(job, seed, &known),
         (Request::Explain { seed, signature, minimise }, Some(job)) => {
@@ -120,6 +125,11 @@ fn answer(registry: &Registry, job: &mut Option<Job>, request: Request) -> Answe
 
 fn begin(registry: &Registry, spec: Spec) -> Result<Job, String> {
     spec.resolve(registry).map_err(|e| e.to_string())
+}
+
+fn run_plan(registry: &Registry, plan: &Plan, simulator: &str, command: &str, events: bool) -> Result<Single, String> {
+    let arena = Arena::of_plan(registry, plan, Some(simulator)).map_err(|e| e.to_string())?;
+    Single::here(&arena, plan, command, events).map_err(|e| e.to_string())
 }
 
 /// Runs one seed and sums it up.
