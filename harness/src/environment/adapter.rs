@@ -233,13 +233,14 @@ impl<N: Node> Replica<N> {
                 let bytes = encode(&Wire::Peer(message))?;
                 self.socket.send_to(Address { node: to, port: PORT }, &bytes)?;
             }
-            Effect::Reply(id, result) => self.answer(id, ClientWire::Reply(id, result))?,
+            Effect::Reply(id, result) => self.answer(id, ClientWire::Reply(id, *result))?,
             Effect::Redirect(id, to) => self.answer(id, ClientWire::Redirect(id, to))?,
             Effect::SetTimer(id, after, timer) => {
                 self.timers.insert((self.env.monotonic() + after, id), timer);
             }
             Effect::CancelTimer(id) => self.timers.retain(|(_, set), _| *set != id),
-            Effect::Sync(file, token) => {
+            Effect::Sync(what) => {
+                let (file, token) = *what;
                 let disk = self.env.disk();
                 let mut sync = Box::pin(async move {
                     let result = match file {
@@ -253,8 +254,8 @@ impl<N: Node> Replica<N> {
                 let _ = sync.as_mut().poll(&mut idle).map(|_| unreachable!("a disk takes time"));
                 self.syncs.push(sync);
             }
-            Effect::Observe(key, value) => self.env.observe(key, value),
-            Effect::Halt(why) => return Err(Failed::Unknown(why)),
+            Effect::Observe(seen) => self.env.observe(seen.0, seen.1),
+            Effect::Halt(why) => return Err(Failed::Unknown(why.into_string())),
         }
         Ok(())
     }

@@ -70,16 +70,16 @@ pub struct RequestId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimerId(pub(crate) u64);
 
-/// What a handler asks for. Applied in order when it returns.
+/// What a handler asks for. Applied in order when it returns. What is rare or large is boxed, for most effects are messages.
 pub(crate) enum Effect<N: Node + ?Sized> {
     Send(NodeId, N::Message),
-    Reply(RequestId, Result<Reply, Failed>),
+    Reply(RequestId, Box<Result<Reply, Failed>>),
     Redirect(RequestId, NodeId),
     SetTimer(TimerId, Duration, N::Timer),
     CancelTimer(TimerId),
-    Sync(Option<String>, u64),
-    Observe(Name, Value),
-    Halt(String),
+    Sync(Box<(Option<String>, u64)>),
+    Observe(Box<(Name, Value)>),
+    Halt(Box<str>),
 }
 
 /// What a node may do and see while it handles one input.
@@ -161,7 +161,7 @@ impl<N: Node> Context<'_, N> {
     /// Answers a request. Only the first answer that reaches the client counts.
     #[inline]
     pub fn reply(&mut self, request: RequestId, result: Result<Reply, Failed>) {
-        self.effects.push(Effect::Reply(request, result));
+        self.effects.push(Effect::Reply(request, Box::new(result)));
     }
 
     /// Tells the client to send the request again, to another replica.
@@ -195,23 +195,23 @@ impl<N: Node> Context<'_, N> {
     /// Makes what has been written to `file` so far durable, then calls [`Node::on_synced`] with the token. The file's name in
     /// its directory is not covered: a new, renamed or removed file needs [`Context::sync_directory`].
     pub fn sync(&mut self, file: &str, token: u64) {
-        self.effects.push(Effect::Sync(Some(file.to_owned()), token));
+        self.effects.push(Effect::Sync(Box::new((Some(file.to_owned()), token))));
     }
 
     /// Makes all creations, renames and removals so far durable, then calls [`Node::on_synced`] with the token.
     pub fn sync_directory(&mut self, token: u64) {
-        self.effects.push(Effect::Sync(None, token));
+        self.effects.push(Effect::Sync(Box::new((None, token))));
     }
 
     /// Shows something of the node's state to the harness: fault targets (`role`, `term`), reports and traces. Never
     /// influences the system.
     pub fn observe(&mut self, key: impl Into<Name>, value: impl Into<Value>) {
-        self.effects.push(Effect::Observe(key.into(), value.into()));
+        self.effects.push(Effect::Observe(Box::new((key.into(), value.into()))));
     }
 
     /// Ends this process at once, as after a failed sync. It is started again after a second, as a supervisor would; the disk
     /// is as it was.
     pub fn halt(&mut self, why: impl Into<String>) {
-        self.effects.push(Effect::Halt(why.into()));
+        self.effects.push(Effect::Halt(why.into().into_boxed_str()));
     }
 }

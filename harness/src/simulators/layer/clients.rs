@@ -51,10 +51,15 @@ pub(crate) struct Clients {
     final_reads: Vec<Operation>,
     /// Final reads still to be done, by replica.
     reading: Vec<Reading>,
+    /// Rounds of final reads begun so far.
+    rounds: u32,
     /// Operations that are open.
     open: u32,
-    phase: Phase,
 }
+
+/// Every replica is read twice: the first round settles writes whose outcome is unknown (a reader may be the first to carry one
+/// further), the second is the one that must agree.
+const ROUNDS: u32 = 2;
 
 /// A session.
 struct Process {
@@ -128,8 +133,8 @@ impl Clients {
             final_source: plan.phases.final_reads.then(|| (workload, plan.workload.settings.clone())),
             final_reads: Vec::new(),
             reading: Vec::new(),
+            rounds: 0,
             open: 0,
-            phase: Phase::Chaos,
         })
     }
 
@@ -278,38 +283,46 @@ impl Clients {
 
     /// The chaos is over.
     pub(crate) fn settle(&mut self, now: u64) {
-        self.phase = Phase::Settle;
         self.recorder.mark(MarkKind::Phase(Phase::Settle), now);
     }
 
-    /// The settling is over: every replica is read.
-    pub(crate) fn begin_final_reads(&mut self, now: u64) -> Vec<Action> {
-        self.phase = Phase::FinalReads;
-        if let Some((workload, settings)) = &self.final_source {
+    /// The settling is over, or the last round of final reads: every replica is read (again). Nothing when that was done.
+    pub(crate) fn next_final_reads(&mut self, now: u64) -> Option<Vec<Action>> {
+        let (workload, settings) = self.final_source.as_ref()?;
+        if self.rounds == ROUNDS || self.machines == 0 {
+            return None;
+        }
+        if self.rounds == 0 {
             let asked: Vec<Operation> = self.recorder.entries().iter().map(|e| e.operation.clone()).collect();
             self.final_reads =
                 workload.final_reads(settings, &asked).expect("the settings were looked at before the run");
         }
-        if self.final_reads.is_empty() || self.machines == 0 {
-            return Vec::new();
+        self.rounds += 1;
+        let last = self.rounds == ROUNDS;
+        if last {
+            self.recorder.mark(MarkKind::Phase(Phase::FinalReads), now);
         }
-        self.recorder.mark(MarkKind::Phase(Phase::FinalReads), now);
+        self.reading.clear();
         let mut actions = Vec::new();
         for replica in 0..self.nodes {
             let process = ProcessId(self.processes.len() as u32);
             self.processes.push(Process::new(replica % self.machines, NodeId(replica)));
-            self.recorder.mark(MarkKind::FinalReads(process, replica), now);
+            if last {
+                self.recorder.mark(MarkKind::FinalReads(process, replica), now);
+            }
             self.reading.push(Reading { process, next: 0 });
             actions.push(Action::Schedule(now, Turn::FinalRead(process)));
         }
-        actions
+        Some(actions)
     }
 
-    /// Whether nothing more will be asked and nothing is open.
-    pub(crate) fn done(&self) -> bool {
+    /// Whether nothing is open, and neither the script, if there is one, nor a final read is still to be asked.
+    #[inline]
+    pub(crate) fn idle(&self) -> bool {
         let reading = |r: &Reading| !self.processes[r.process.0 as usize].retired && r.next < self.final_reads.len();
-        let scripted = matches!(&self.source, Source::Script(script) if !script.done());
-        self.phase == Phase::FinalReads && self.open == 0 && !scripted && !self.reading.iter().any(reading)
+        self.open == 0
+            && !matches!(&self.source, Source::Script(script) if !script.done())
+            && !self.reading.iter().any(reading)
     }
 
     pub(crate) fn mark(&mut self, kind: MarkKind, now: u64) {

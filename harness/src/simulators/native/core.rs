@@ -119,11 +119,14 @@ pub(super) struct Core<X> {
     at_instant: u64,
     /// The machine whose code runs, for panics.
     pub(super) running: Option<u32>,
+    /// The phases are over, and the final reads wait for the last operations.
+    settled: bool,
     overtime: bool,
 }
 
 impl<X: OwnEvent> Core<X> {
     pub(super) fn new(plan: &Plan, workload: &'static dyn Workload, options: Options) -> Result<Self, PlanError> {
+        plan.validate().map_err(|error| PlanError::Invalid { what: error.to_string() })?;
         let nodes = plan.cluster.nodes;
         let machines = nodes + plan.cluster.clients;
         let machine = |i: u32| Machine {
@@ -156,6 +159,7 @@ impl<X: OwnEvent> Core<X> {
             trace: options.trace.then(Trace::default),
             at_instant: 0,
             running: None,
+            settled: false,
             overtime: false,
         };
         let schedule: Vec<_> = core.faults.schedule().collect();
@@ -183,10 +187,13 @@ impl<X: OwnEvent> Core<X> {
         self.put(at, Event::Own(event, false))
     }
 
-    /// Cancels an event that has not happened.
+    /// Cancels an event of the host's own. Its slot may have gone to another event meanwhile, so `is_it` has the last word.
     #[inline]
-    pub(super) fn cancel(&mut self, slot: u32) {
-        if let Some(event) = self.events.get_mut(slot) {
+    pub(super) fn cancel(&mut self, slot: u32, is_it: impl FnOnce(&X) -> bool) {
+        if let Some(event) = self.events.get_mut(slot)
+            && let Event::Own(own, _) = event
+            && is_it(own)
+        {
             *event = Event::Nothing;
         }
     }
@@ -346,7 +353,11 @@ impl<X: OwnEvent> Core<X> {
     }
 
     /// Counts writes that a full disk refused.
+    #[inline]
     pub(super) fn count_refused(&mut self, node: u32) {
+        if !self.machines[node as usize].condition.disk_full {
+            return;
+        }
         let refused = self.machines[node as usize].disk.take_refused();
         if refused > 0 {
             self.faults.touched_on(NodeId(node), refused, |kind| matches!(kind, FaultKind::DiskFull));
@@ -389,8 +400,11 @@ impl<X: OwnEvent> Core<X> {
             }
         }
         self.actions = actions;
-        let timeout = self.timeouts[entry];
-        self.cancel(timeout);
+        if let Some(event) = self.events.get_mut(self.timeouts[entry])
+            && matches!(event, Event::Timeout(of) if *of == entry)
+        {
+            *event = Event::Nothing;
+        }
         completed
     }
 
@@ -468,6 +482,9 @@ fn main_loop<H: Host>(host: &mut H) -> bool {
         if !host.settle_instant() {
             return false;
         }
+        if host.core(|c| c.settled && c.clients.idle()) && !final_reads(host) {
+            return true;
+        }
         let next = host.core(|c| {
             let (time, slot) = c.queue.pop()?;
             debug_assert!(time >= c.now);
@@ -524,13 +541,7 @@ fn shared<H: Host>(host: &mut H, event: Event<H::Own>) -> bool {
             c.digest(0x9 << 60, 1);
             c.clients.settle(c.now);
         }),
-        Event::FinalReads => {
-            let actions = host.core(|c| {
-                c.digest(0x9 << 60, 2);
-                c.clients.begin_final_reads(c.now)
-            });
-            perform(host, actions);
-        }
+        Event::FinalReads => host.core(|c| c.settled = true),
         Event::Restart { node, incarnation } => {
             let due = host.core(|c| {
                 let machine = &c.machines[node as usize];
@@ -543,7 +554,19 @@ fn shared<H: Host>(host: &mut H, event: Event<H::Own>) -> bool {
         Event::Overtime => host.core(|c| c.overtime = true),
         Event::Own(..) | Event::Nothing => unreachable!("handled by the loop"),
     }
-    host.core(|c| !c.overtime && !c.clients.done())
+    host.core(|c| !c.overtime)
+}
+
+/// Every replica is read once the phases are over and all operations are complete: what is still under way would otherwise be
+/// concurrent with the final reads, and they would prove nothing. False when that was done, and the run is over.
+fn final_reads<H: Host>(host: &mut H) -> bool {
+    let actions = host.core(|c| {
+        c.digest(0x9 << 60, 2);
+        c.clients.next_final_reads(c.now)
+    });
+    let Some(actions) = actions else { return false };
+    perform(host, actions);
+    true
 }
 
 /// Does what the clients ask for; returns the emptied list for reuse.

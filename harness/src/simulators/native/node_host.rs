@@ -20,11 +20,18 @@ pub(super) const SYNC_NS_SPREAD: u64 = 900_000;
 pub(super) enum NodeEvent<N: Node> {
     Message { from: u32, to: u32, hash: u64, message: N::Message },
     Request { entry: u32, to: u32, hash: u64 },
-    Reply { entry: u32, from: u32, result: Result<Reply, Failed> },
+    Reply { entry: u32, from: u32, result: Box<Result<Reply, Failed>> },
     Redirect { entry: u32, from: u32, to: u32 },
     Retry { entry: u32, attempt: u32 },
     Timer { node: u32, incarnation: u32, id: TimerId, deadline_ns: u64, timer: N::Timer },
-    Synced { node: u32, incarnation: u32, token: u64, ticket: Result<SyncTicket, io::ErrorKind>, succeeded: bool },
+    Synced { node: u32, incarnation: u32, token: u64, sync: Box<Sync> },
+}
+
+/// A sync under way.
+#[derive(Clone)]
+pub(super) struct Sync {
+    ticket: Result<SyncTicket, io::ErrorKind>,
+    succeeded: bool,
 }
 
 // Derived, it would ask for `N: Clone` only and miss the associated types.
@@ -45,13 +52,9 @@ impl<N: Node> Clone for NodeEvent<N> {
                 deadline_ns: *deadline_ns,
                 timer: timer.clone(),
             },
-            Self::Synced { node, incarnation, token, ticket, succeeded } => Self::Synced {
-                node: *node,
-                incarnation: *incarnation,
-                token: *token,
-                ticket: ticket.clone(),
-                succeeded: *succeeded,
-            },
+            Self::Synced { node, incarnation, token, sync } => {
+                Self::Synced { node: *node, incarnation: *incarnation, token: *token, sync: sync.clone() }
+            }
         }
     }
 }
@@ -74,12 +77,14 @@ impl<N: Node> OwnEvent for NodeEvent<N> {
         match self {
             Self::Message { message, .. } => format!("{message:?}"),
             Self::Request { entry, .. } => format!("request {entry}"),
-            Self::Reply { entry, result: Ok(reply), .. } => format!("reply {entry}: {reply}"),
-            Self::Reply { entry, result: Err(error), .. } => format!("reply {entry}: {error}"),
+            Self::Reply { entry, result, .. } => match &**result {
+                Ok(reply) => format!("reply {entry}: {reply}"),
+                Err(error) => format!("reply {entry}: {error}"),
+            },
             Self::Redirect { entry, to, .. } => format!("redirect {entry} to n{to}"),
             Self::Retry { entry, attempt } => format!("retry {entry}, attempt {attempt}"),
             Self::Timer { timer, .. } => format!("{timer:?}"),
-            Self::Synced { token, succeeded: true, .. } => format!("sync {token} done"),
+            Self::Synced { token, sync, .. } if sync.succeeded => format!("sync {token} done"),
             Self::Synced { token, .. } => format!("sync {token} failed"),
         }
     }
@@ -194,6 +199,7 @@ impl<'a, N: Node> NodeHost<'a, N> {
         }
         let clock_read = cx.clock_read.get();
         self.core.running = None;
+        self.core.count_refused(at);
         if clock_read {
             self.core.clock_read(at);
         }
@@ -244,11 +250,11 @@ impl<'a, N: Node> NodeHost<'a, N> {
             }
             Effect::CancelTimer(id) => {
                 if let Some(slot) = self.timers.remove(&id) {
-                    self.core.cancel(slot);
+                    self.core.cancel(slot, |event| matches!(event, NodeEvent::Timer { id: of, .. } if *of == id));
                 }
             }
-            Effect::Sync(file, token) => self.begin_sync(at, file.as_deref(), token),
-            Effect::Observe(key, value) => self.core.observe(at, key, value),
+            Effect::Sync(what) => self.begin_sync(at, what.0.as_deref(), what.1),
+            Effect::Observe(seen) => self.core.observe(at, seen.0, seen.1),
             Effect::Halt(why) => {
                 self.nodes[at as usize] = None;
                 self.core.halted(at, &why);
@@ -259,14 +265,14 @@ impl<'a, N: Node> NodeHost<'a, N> {
     }
 
     fn begin_sync(&mut self, at: u32, file: Option<&str>, token: u64) {
-        self.core.count_refused(at);
         let succeeded = !self.core.sync_fails(at);
         let machine = &mut self.core.machines[at as usize];
         let ticket = machine.disk.begin_sync(file).map_err(|error| error.kind());
         let incarnation = machine.incarnation;
         let draw = content::hash(&(at, incarnation, token, self.core.now));
         let span = self.core.disk_latency_ns(at, SYNC_NS_MIN + scale(draw, SYNC_NS_SPREAD));
-        let event = NodeEvent::Synced { node: at, incarnation, token, ticket, succeeded };
+        let sync = Box::new(Sync { ticket, succeeded });
+        let event = NodeEvent::Synced { node: at, incarnation, token, sync };
         self.core.schedule(self.core.now + span, event);
     }
 
@@ -385,7 +391,7 @@ impl<N: Node> NodeHost<'_, N> {
             NodeEvent::Reply { entry, from, result } => {
                 self.core.statistics.messages += 1;
                 self.core.digest(0x3 << 60 | u64::from(from) << 32, u64::from(entry));
-                self.core.complete(entry as usize, result);
+                self.core.complete(entry as usize, *result);
             }
             NodeEvent::Redirect { entry, from, to } => {
                 self.core.statistics.messages += 1;
@@ -430,7 +436,8 @@ impl<N: Node> NodeHost<'_, N> {
                 self.core.trace(Some(node), || TraceKind::Timer { text: format!("{timer:?}") });
                 self.step(node, Input::Timer(timer));
             }
-            NodeEvent::Synced { node, token, ticket, succeeded, .. } => {
+            NodeEvent::Synced { node, token, sync, .. } => {
+                let Sync { ticket, succeeded } = *sync;
                 self.core.digest(0x5 << 60 | u64::from(node), token << 1 | u64::from(succeeded));
                 let text =
                     || TraceKind::Disk { text: format!("sync {token} {}", if succeeded { "done" } else { "failed" }) };

@@ -1,12 +1,12 @@
 //! The event queue: a monotone radix heap in base 64, which is a hierarchical timer wheel without ticks.
 //!
-//! Level 0 is the current slot of 2^14 ns (16 us), a short sorted list. An event waits in the bucket of the highest base-64 digit
+//! The current slot of 2^17 ns (131 us) is a short sorted list. An event waits in the bucket of the highest base-64 digit
 //! in which its time differs from the last time served, and moves down at most once per level: O(1) amortised, against
 //! O(log n) of a binary heap, which the many operation timeouts of a run hurt most (Ahuja et al., "Faster algorithms for the
 //! shortest path problem", 1990, for the radix heap). Equal times are served in the order they were pushed.
 
-/// Bits of a level-0 slot.
-const GRAIN_BITS: u32 = 14;
+/// Bits of the current slot: the lowest level then spans 8 ms, so that most messages go straight to it.
+const GRAIN_BITS: u32 = 17;
 /// Bits of one digit.
 const DIGIT_BITS: u32 = 6;
 /// Buckets of a level.

@@ -131,7 +131,7 @@ impl Executor {
         TaskKey(task, generation)
     }
 
-    /// The next woken task whose machine may run.
+    /// The next woken task whose machine may run. Its waker is lent out until [`Self::put_back`].
     #[inline]
     pub(super) fn next(&mut self, may_run: impl Fn(Place) -> bool) -> Option<(TaskKey, Place, Waker, Turn)> {
         loop {
@@ -150,18 +150,24 @@ impl Executor {
                 Body::Elsewhere => Turn::Root,
                 Body::Free => unreachable!("looked at above"),
             };
-            return Some((TaskKey(task, slot.generation), slot.place, slot.waker.clone(), turn));
+            // Lent, not cloned: no counting of references for each poll.
+            let waker = std::mem::replace(&mut slot.waker, Waker::noop().clone());
+            return Some((TaskKey(task, slot.generation), slot.place, waker, turn));
         }
     }
 
-    /// A polled future comes back. Returned again, to be dropped outside the world, when its task was ended meanwhile.
+    /// A polled task's waker, and its future if it was lent, come back. The future is returned again, to be dropped outside the
+    /// world, when the task was ended meanwhile.
     #[inline]
-    pub(super) fn put_back(&mut self, key: TaskKey, future: LocalFuture) -> Option<LocalFuture> {
+    pub(super) fn put_back(&mut self, key: TaskKey, waker: Waker, future: Option<LocalFuture>) -> Option<LocalFuture> {
         let slot = &mut self.tasks[key.0 as usize];
         if slot.generation != key.1 {
-            return Some(future);
+            return future;
         }
-        slot.body = Body::Spawned(future);
+        slot.waker = waker;
+        if let Some(future) = future {
+            slot.body = Body::Spawned(future);
+        }
         None
     }
 

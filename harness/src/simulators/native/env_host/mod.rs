@@ -240,44 +240,42 @@ impl<S: System> Host for EnvHost<'_, S> {
         loop {
             let next = {
                 let sim = &mut *self.sim.borrow_mut();
-                let core = &sim.core;
-                sim.executor.next(|place| core.may_run(place.machine))
+                let core = &mut sim.core;
+                let next = sim.executor.next(|place| core.may_run(place.machine));
+                core.running = next.as_ref().map(|(_, place, ..)| place.machine);
+                next
             };
             let Some((key, place, waker, turn)) = next else { return true };
             let mut cx = Context::from_waker(&waker);
-            self.sim.borrow_mut().core.running = Some(place.machine);
-            let finished = match turn {
-                Turn::Poll(mut future) => {
-                    let finished = future.as_mut().poll(&mut cx).is_ready();
-                    let left =
-                        if finished { Some(future) } else { self.sim.borrow_mut().executor.put_back(key, future) };
-                    drop(left);
-                    finished
-                }
+            let (finished, future) = match turn {
+                Turn::Poll(mut future) => (future.as_mut().poll(&mut cx).is_ready(), Some(future)),
                 Turn::Root => {
                     let Some(mut future) = self.roots[key.0 as usize].take() else { continue };
                     let finished = future.as_mut().poll(&mut cx).is_ready();
-                    if finished {
-                        drop(future);
-                    } else {
+                    if !finished {
                         self.roots[key.0 as usize] = Some(future);
                     }
-                    finished
+                    (finished, None)
                 }
             };
-            {
+            let (spins, left) = {
                 let sim = &mut *self.sim.borrow_mut();
-                sim.core.running = None;
+                let left = sim.executor.put_back(key, waker, future);
                 sim.core.digest(0xC << 60 | u64::from(key.0), u64::from(place.machine) << 1 | u64::from(finished));
-            }
+                let polls = if self.polls_at.0 == sim.core.now { self.polls_at.1 + 1 } else { 1 };
+                self.polls_at = (sim.core.now, polls);
+                let spins = polls > EVENTS_PER_INSTANT_MAX;
+                // Who spins is who ran last.
+                sim.core.running = sim.core.running.filter(|_| spins);
+                (spins, left)
+            };
+            // A future's destructors call the world.
+            drop(left);
             if finished {
                 self.end(key);
                 self.collect();
             }
-            let now = self.sim.borrow().core.now;
-            self.polls_at = if self.polls_at.0 == now { (now, self.polls_at.1 + 1) } else { (now, 1) };
-            if self.polls_at.1 > EVENTS_PER_INSTANT_MAX {
-                self.sim.borrow_mut().core.running = Some(place.machine);
+            if spins {
                 return false;
             }
         }

@@ -133,7 +133,10 @@ impl Sim {
                     && inbox.datagrams.len() < INBOX_MAX
                 {
                     inbox.datagrams.push_back((from, payload));
-                    wake(&mut inbox.waker);
+                    // The waker stays: a loop over one socket then counts no references for each datagram.
+                    if let Some(waker) = &inbox.waker {
+                        waker.wake_by_ref();
+                    }
                 }
             }
             EnvEvent::Timer { machine, incarnation, timer, serial, deadline_ns } => {
@@ -329,7 +332,11 @@ impl World for Sim {
         if let Some(t) = self.timers.remove(timer.0, timer.1)
             && !t.fired
         {
-            self.core.cancel(t.event);
+            let (slot, number) = (timer.0, timer.1);
+            self.core.cancel(
+                t.event,
+                |event| matches!(event, EnvEvent::Timer { timer, serial, .. } if (*timer, *serial) == (slot, number)),
+            );
         }
     }
 
