@@ -4,6 +4,8 @@
 //! entry. To add a system, add a file with its `ENTRY` and a line in [`SYSTEMS`].
 
 mod journal;
+mod majority_files;
+mod misbehaving;
 mod quorum_register;
 mod raft_rs_kv;
 mod registers;
@@ -13,4 +15,5 @@ mod single_copy;
 use squall::catalogue::SystemEntry;
 
 /// Every system.
-pub const SYSTEMS: &[SystemEntry] = &[raft_rs_kv::ENTRY, quorum_register::ENTRY, single_copy::ENTRY];
+pub const SYSTEMS: &[SystemEntry] =
+    &[raft_rs_kv::ENTRY, quorum_register::ENTRY, single_copy::ENTRY, majority_files::ENTRY, misbehaving::ENTRY];

@@ -17,6 +17,7 @@ use squall_checkers::{
     operation::{Interface, Operation},
     value::Value,
 };
+use squall_workloads::settings::SettingsReader;
 
 use crate::journal::Journal;
 
@@ -54,7 +55,8 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             ],
         },
     ],
-    build: |bug, _| {
+    build: |bug, settings| {
+        SettingsReader::new("quorum-register", settings, &[])?;
         let mistake = bug.map(|bug| match bug {
             "read-without-write-back" => Mistake::ReadWithoutWriteBack,
             "tie-without-writer-id" => Mistake::TieWithoutWriterId,

@@ -8,6 +8,7 @@ use squall::{
     plan::{NodeId, Promise},
 };
 use squall_checkers::operation::{Interface, Operation};
+use squall_workloads::settings::SettingsReader;
 
 use crate::{
     journal::Journal,
@@ -22,7 +23,10 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
     settings: &[],
     defaults: &[],
     bugs: &[],
-    build: |_, _| Ok(Box::new(SingleCopy::default())),
+    build: |_, settings| {
+        SettingsReader::new("single-copy", settings, &[])?;
+        Ok(Box::new(SingleCopy::default()))
+    },
 };
 
 const KEEPER: NodeId = NodeId(0);

@@ -17,6 +17,7 @@ use squall::{
     plan::{NodeId, Promise},
 };
 use squall_checkers::operation::{Interface, Operation};
+use squall_workloads::settings::SettingsReader;
 
 use self::{replica::Replica, wire::Wire};
 
@@ -30,7 +31,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
     bugs: &[
         Bug {
             name: "leader-local-read",
-            summary: "a leader answers reads from its own state without asking a majority whether it still leads",
+            summary: "a leader answers reads from its own state, and neither read index nor check-quorum asks whether it leads",
             trigger: "a leader cut off from the others while clients still reach it",
             anomalies: &["stale-read", "new-old-inversion", "non-linearizable"],
         },
@@ -42,12 +43,13 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
         },
         Bug {
             name: "hard-state-not-persisted",
-            summary: "term and vote are not written to disk, so a restarted replica votes again in a term it voted in",
-            trigger: "crashes and restarts around elections",
+            summary: "term and vote are not written to disk: a restarted replica starts again in term 0 and votes again",
+            trigger: "restarts of a majority, which then elects a leader in a term that was used before",
             anomalies: ANOMALIES_OF_LOSS,
         },
     ],
-    build: |bug, _| {
+    build: |bug, settings| {
+        SettingsReader::new("raft-rs-kv", settings, &[])?;
         let mistake = bug.map(|bug| match bug {
             "leader-local-read" => Mistake::LeaderLocalRead,
             "ack-before-fsync" => Mistake::AckBeforeFsync,

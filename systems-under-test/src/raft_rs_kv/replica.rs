@@ -75,14 +75,18 @@ impl Replica {
         journal
             .replace([checkpoint(mistake, &storage)], cx)
             .map_err(|e| format!("the journal cannot be rewritten: {e}"))?;
+        // Check-quorum would soon depose a leader that is cut off, and with it the stale reads. A replica back in term 0 must not
+        // be asked for a pre-vote: raft-rs panics at an answer of term 0.
+        let check_quorum = !matches!(mistake, Some(Mistake::LeaderLocalRead | Mistake::HardStateNotPersisted));
+        let pre_vote = mistake != Some(Mistake::HardStateNotPersisted);
         let config = Config {
             id: id(cx.me()),
             election_tick: ELECTION_TICKS,
             heartbeat_tick: HEARTBEAT_TICKS,
             applied,
             max_size_per_msg: MESSAGE_BYTES_MAX,
-            check_quorum: mistake != Some(Mistake::LeaderLocalRead),
-            pre_vote: true,
+            check_quorum,
+            pre_vote,
             ..Config::default()
         };
         let logger = slog::Logger::root(slog::Discard, slog::o!());
@@ -118,9 +122,14 @@ impl Replica {
     }
 
     pub(super) fn on_message(&mut self, from: NodeId, wire: &Wire, cx: &mut Context<'_>) -> Result<(), String> {
-        let Some(message) = wire.decode().filter(|m| m.from == id(from)) else { return Ok(()) };
+        let Some(mut message) = wire.decode().filter(|m| m.from == id(from)) else { return Ok(()) };
         if !self.journal.is_open() {
             return Ok(());
+        }
+        if self.mistake == Some(Mistake::AckBeforeFsync) && message.get_msg_type() == MessageType::MsgHeartbeat {
+            // A leader may know of entries that a power loss took from us after we had acknowledged them. raft-rs panics at
+            // such a heartbeat, which would hide what this mistake does to clients.
+            message.commit = message.commit.min(self.raft.raft.raft_log.last_index());
         }
         // Errors are messages of strangers and of other terms; to raft they are as good as lost.
         let _ = self.raft.step(message);
