@@ -309,14 +309,14 @@ impl fmt::Display for FaultKind {
             }
             FaultKind::Corrupt { permille } => write!(f, "corruption of {} of messages", Share(*permille)),
             FaultKind::Degrade { permille, factor } => {
-                write!(f, "degraded link ({} lost, {factor}x latency)", Share(*permille))
+                write!(f, "degrade, {} lost at {factor}x latency", Share(*permille))
             }
             FaultKind::Crash { loss: Loss::Kept } => f.write_str("crash"),
             FaultKind::Crash { loss: Loss::Lost } => f.write_str("power loss (unsynced writes lost)"),
             FaultKind::Crash { loss: Loss::Torn } => f.write_str("power loss (last unsynced write torn)"),
             FaultKind::Crash { loss: Loss::Reordered } => f.write_str("power loss (unsynced writes kept out of order)"),
             FaultKind::Pause => f.write_str("pause"),
-            FaultKind::Slow { service_ns } => write!(f, "slowness ({} per event)", Span(*service_ns)),
+            FaultKind::Slow { service_ns } => write!(f, "slow, {} per event", Span(*service_ns)),
             FaultKind::ClockOffset { ns } => write!(f, "wall clock off by {}", Signed(*ns)),
             FaultKind::ClockDrift { ppb } => {
                 let sign = if *ppb < 0 { "-" } else { "+" };

@@ -1,6 +1,9 @@
 //! What the two native hosts share: time, events, machines, network, faults, clients, digest and trace.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use squall_checkers::{
     history::{EntryId, MarkKind},
@@ -41,8 +44,13 @@ pub(super) trait OwnEvent: Clone {
 
 /// An event of a run.
 enum Event<X> {
-    /// The host's own. Whether its machine has let it in already.
-    Own(X, bool),
+    /// The host's own.
+    Own(X),
+    /// A slow machine is done with one event and takes the next.
+    Serve {
+        node: u32,
+        incarnation: u32,
+    },
     Turn(Turn),
     Timeout(EntryId),
     FaultBegins(u32),
@@ -93,7 +101,8 @@ pub(super) struct Machine<X> {
     pub(super) clock: Clock,
     pub(super) disk: DiskImage,
     pub(super) random: u64,
-    backlog: Vec<X>,
+    /// Events that wait for a machine that stands still or is slow.
+    backlog: VecDeque<X>,
     busy_until: u64,
     syncs: u64,
 }
@@ -137,7 +146,7 @@ impl<X: OwnEvent> Core<X> {
             clock: Clock::default(),
             disk: DiskImage::default(),
             random: mix(plan.seed, 0x4D41_4348 ^ u64::from(i) << 32),
-            backlog: Vec::new(),
+            backlog: VecDeque::new(),
             busy_until: 0,
             syncs: 0,
         };
@@ -184,14 +193,14 @@ impl<X: OwnEvent> Core<X> {
     /// Schedules one of the host's own events; returns its slot, valid until it happens.
     #[inline]
     pub(super) fn schedule(&mut self, at: u64, event: X) -> u32 {
-        self.put(at, Event::Own(event, false))
+        self.put(at, Event::Own(event))
     }
 
     /// Cancels an event of the host's own. Its slot may have gone to another event meanwhile, so `is_it` has the last word.
     #[inline]
     pub(super) fn cancel(&mut self, slot: u32, is_it: impl FnOnce(&X) -> bool) {
         if let Some(event) = self.events.get_mut(slot)
-            && let Event::Own(own, _) = event
+            && let Event::Own(own) = event
             && is_it(own)
         {
             *event = Event::Nothing;
@@ -203,9 +212,9 @@ impl<X: OwnEvent> Core<X> {
     pub(super) fn reschedule(&mut self, due: impl Fn(&X) -> Option<u64>, mut moved: impl FnMut(&X, u32)) {
         let mut again = Vec::new();
         for (_, event) in self.events.iter_mut() {
-            if let Event::Own(own, false) = event
+            if let Event::Own(own) = event
                 && let Some(at) = due(own)
-                && let Event::Own(own, _) = std::mem::replace(event, Event::Nothing)
+                && let Event::Own(own) = std::mem::replace(event, Event::Nothing)
             {
                 again.push((at, own));
             }
@@ -283,32 +292,39 @@ impl<X: OwnEvent> Core<X> {
             return None;
         }
         if machine.condition.paused {
-            machine.backlog.push(event);
+            machine.backlog.push_back(event);
             self.faults.touched_on(NodeId(node), 1, |kind| matches!(kind, FaultKind::Pause));
             return None;
         }
         if machine.condition.service_ns > 0 {
-            let at = machine.busy_until.max(now);
-            machine.busy_until = at + machine.condition.service_ns;
             self.faults.touched_on(NodeId(node), 1, |kind| matches!(kind, FaultKind::Slow { .. }));
-            if at > now {
-                self.put(at, Event::Own(event, true));
+            if machine.busy_until > now || !machine.backlog.is_empty() {
+                machine.backlog.push_back(event);
                 return None;
             }
+            self.take_turn(node);
         }
         Some(event)
     }
 
-    /// Whether an event that was let in before can still be handled: its machine may have died or stopped since.
-    pub(super) fn still_admitted(&mut self, node: u32, event: X) -> Option<X> {
+    /// A slow machine takes an event: it is busy for a while, then takes the next.
+    fn take_turn(&mut self, node: u32) {
         let machine = &mut self.machines[node as usize];
-        if !machine.up {
+        machine.busy_until = self.now + machine.condition.service_ns;
+        let (at, incarnation) = (machine.busy_until, machine.incarnation);
+        self.put(at, Event::Serve { node, incarnation });
+    }
+
+    /// The next event that waits for a slow machine.
+    fn serve(&mut self, node: u32, incarnation: u32) -> Option<X> {
+        let now = self.now;
+        let machine = &mut self.machines[node as usize];
+        let over = machine.incarnation != incarnation || machine.condition.service_ns == 0;
+        if over || machine.condition.paused || machine.busy_until > now {
             return None;
         }
-        if machine.condition.paused {
-            machine.backlog.push(event);
-            return None;
-        }
+        let event = machine.backlog.pop_front()?;
+        self.take_turn(node);
         Some(event)
     }
 
@@ -434,7 +450,8 @@ impl<X: OwnEvent> Core<X> {
         machine.attention = machine.condition.paused || machine.condition.service_ns > 0;
     }
 
-    fn take_backlog(&mut self, node: u32) -> Vec<X> {
+    fn take_backlog(&mut self, node: u32) -> VecDeque<X> {
+        self.machines[node as usize].busy_until = 0;
         std::mem::take(&mut self.machines[node as usize].backlog)
     }
 
@@ -501,7 +518,12 @@ fn main_loop<H: Host>(host: &mut H) -> bool {
             return false;
         }
         match event {
-            Event::Own(own, admitted) => host.own(own, admitted),
+            Event::Own(own) => host.own(own, false),
+            Event::Serve { node, incarnation } => {
+                if let Some(own) = host.core(|c| c.serve(node, incarnation)) {
+                    host.own(own, true);
+                }
+            }
             Event::Nothing => {}
             other => {
                 if !shared(host, other) {
@@ -552,7 +574,7 @@ fn shared<H: Host>(host: &mut H, event: Event<H::Own>) -> bool {
             }
         }
         Event::Overtime => host.core(|c| c.overtime = true),
-        Event::Own(..) | Event::Nothing => unreachable!("handled by the loop"),
+        Event::Own(..) | Event::Serve { .. } | Event::Nothing => unreachable!("handled by the loop"),
     }
     host.core(|c| !c.overtime)
 }
@@ -715,7 +737,7 @@ fn refresh<H: Host>(host: &mut H, node: u32) {
     if after.ppb != before.ppb {
         host.rearm(node);
     }
-    if before.paused && !after.paused {
+    if (before.paused && !after.paused) || (before.service_ns > 0 && after.service_ns == 0) {
         for event in host.core(|c| c.take_backlog(node)) {
             host.core(|c| c.schedule(c.now, event));
         }

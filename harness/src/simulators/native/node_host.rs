@@ -304,7 +304,7 @@ impl<N: Node> Host for NodeHost<'_, N> {
             NodeEvent::Reply { .. } | NodeEvent::Redirect { .. } | NodeEvent::Retry { .. } => None,
         };
         let event = match node {
-            Some(node) if admitted => self.core.still_admitted(node, event),
+            Some(_) if admitted => Some(event),
             Some(node) => self.core.admit(node, event),
             None => Some(event),
         };
