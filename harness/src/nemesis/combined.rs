@@ -6,7 +6,7 @@ use super::{
     crash::{downtime, loss},
     scene::{magnitude, milliseconds, signed},
 };
-use crate::plan::{FaultKind, Loss, Shape, Stream, Target};
+use crate::plan::{FaultKind, Loss, Shape, Stream, Target, mix};
 
 /// Draws incidents.
 pub(super) struct Combined;
@@ -14,7 +14,7 @@ pub(super) struct Combined;
 /// One incident; empty when the scene does not allow it.
 type Incident = fn(&Scene<'_>, &mut Stream) -> Vec<Strike>;
 
-/// Every incident. New ones go to the end, or what old seeds draw changes.
+/// Every incident. A new one goes to the end: its place decides which packages it wins.
 const INCIDENTS: &[Incident] = &[
     deposed_with_a_wrong_clock,
     crash_during_a_partition,
@@ -26,15 +26,19 @@ const INCIDENTS: &[Incident] = &[
     rolling_crash_over_bad_links,
     pause_with_late_messages,
     crash_while_writes_are_half_done,
+    laggard_after_a_restart_of_all,
+    writes_half_done_and_read_on,
 ];
 
 impl Nemesis for Combined {
     fn package(&self, scene: &Scene<'_>, stream: &mut Stream) -> Vec<Strike> {
-        let mut incidents = INCIDENTS.to_vec();
-        stream.shuffle(&mut incidents);
-        incidents
+        // Each incident has a rank of its own, so that another one in the list takes packages over and reshuffles none.
+        let coin = stream.bits();
+        let mut ranked: Vec<(u64, Incident)> = (0..).map(|i| mix(coin, i)).zip(INCIDENTS.iter().copied()).collect();
+        ranked.sort_by_key(|(rank, _)| *rank);
+        ranked
             .into_iter()
-            .map(|incident| incident(scene, stream))
+            .map(|(_, incident)| incident(scene, stream))
             .find(|strikes| !strikes.is_empty() && strikes.iter().all(|s| scene.allows(&s.kind)))
             .unwrap_or_default()
     }
@@ -178,4 +182,27 @@ fn crash_while_writes_are_half_done(scene: &Scene<'_>, stream: &mut Stream) -> V
         Strike::at_once(lossy, target.clone(), FaultKind::Drop { permille: stream.between(300, 800) as u32 }),
         Strike::at_once(downtime(stream), target, crash).after(lossy),
     ]
+}
+
+/// All restart at once, and a node misses what is written next; when it is back, its old log must not win.
+fn laggard_after_a_restart_of_all(scene: &Scene<'_>, stream: &mut Stream) -> Vec<Strike> {
+    let Some(crash) = loss(scene, stream) else { return Vec::new() };
+    let down = milliseconds(stream, 10, 300);
+    let (moment, away) = (down + milliseconds(stream, 0, 2_500), milliseconds(stream, 1_500, 4_000));
+    let laggard = Target::Nodes(vec![scene.node(stream)]);
+    vec![Strike::at_once(down, Target::All, crash), Strike::at_once(away, laggard, cut(Shape::Split)).after(moment)]
+}
+
+/// One node's messages get through to some only, for a while: its writes reach few, and others read meanwhile.
+fn writes_half_done_and_read_on(scene: &Scene<'_>, stream: &mut Stream) -> Vec<Strike> {
+    let target = Target::Nodes(vec![scene.node(stream)]);
+    let lasts = milliseconds(stream, 2_000, 6_000);
+    let flap_ns = Some(milliseconds(stream, 3, 60));
+    let lossy = [
+        FaultKind::Drop { permille: stream.between(300, 800) as u32 },
+        FaultKind::Delay { max_ns: magnitude(stream, 100, 1_500) },
+        FaultKind::Partition { shape: Shape::Outbound, flap_ns, clients: false },
+    ];
+    let Some(lossy) = scene.choose(stream, lossy.into()) else { return Vec::new() };
+    vec![Strike::at_once(lasts, target, lossy)]
 }

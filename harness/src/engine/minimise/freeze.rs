@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 use super::{Seen, search::Search};
 use crate::plan::{Operations, Plan, Scripted, Target};
 
+/// Other seeds that a guess is tried under.
+const GUESS_SEEDS: u64 = 12;
+
 /// Puts what happened in place of what was left open, as far as the plan still fails then.
 pub(super) fn freeze(search: &mut Search) {
     let generated = matches!(search.plan().workload.operations, Operations::Generated { .. });
@@ -74,7 +77,7 @@ pub(super) fn keep_what_matters(search: &mut Search) {
     ];
     for guess in guesses {
         let kept: Vec<Scripted> = script.iter().filter(|o| guess(o)).cloned().collect();
-        if search.try_with(|plan| plan.workload.operations = Operations::Script(kept)) {
+        if search.try_with_luck(GUESS_SEEDS, |plan| plan.workload.operations = Operations::Script(kept.clone())) {
             return;
         }
     }

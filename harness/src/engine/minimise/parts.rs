@@ -18,10 +18,7 @@ pub enum Part {
 
 /// Every part that can be taken away. The last client and the last replica cannot.
 pub fn parts(plan: &Plan) -> Vec<Part> {
-    let operations = match &plan.workload.operations {
-        Operations::Generated { .. } => 0,
-        Operations::Script(script) => script.len(),
-    };
+    let operations = script_length(plan);
     let (clients, nodes) = (plan.cluster.clients, plan.cluster.nodes);
     let faults = (0..plan.faults.len()).map(Part::Fault);
     let clients = (0..clients).filter(|_| clients > 1).map(Part::Client);
@@ -43,12 +40,21 @@ pub fn without(plan: &Plan, part: Part) -> Plan {
             plan.cluster.clients -= 1;
             change_script(&mut plan, |script| {
                 script.retain(|o| o.client != gone);
-                script.iter_mut().for_each(|o| o.client -= u32::from(o.client > gone));
+                for o in script {
+                    o.client -= u32::from(o.client > gone);
+                }
             });
         }
         Part::Node(gone) => remove_node(&mut plan, NodeId(gone)),
     }
     plan
+}
+
+fn script_length(plan: &Plan) -> usize {
+    match &plan.workload.operations {
+        Operations::Generated { .. } => 0,
+        Operations::Script(script) => script.len(),
+    }
 }
 
 fn change_script(plan: &mut Plan, change: impl FnOnce(&mut Vec<Scripted>)) {
@@ -64,7 +70,9 @@ fn remove_node(plan: &mut Plan, gone: NodeId) {
     for fault in &mut plan.faults {
         if let Target::Nodes(nodes) = &mut fault.target {
             nodes.retain(|n| *n != gone);
-            nodes.iter_mut().for_each(|n| n.0 -= u32::from(n.0 > gone.0));
+            for node in nodes {
+                node.0 -= u32::from(node.0 > gone.0);
+            }
         }
     }
     plan.faults.retain(|f| f.target != Target::Nodes(Vec::new()));
@@ -106,11 +114,7 @@ pub(super) fn shrink_operations(search: &mut Search) {
             for process in processes.into_iter().rev() {
                 search.try_with(|plan| change_script(plan, |script| script.retain(|o| o.process != process)));
             }
-            let count = |plan: &Plan| match &plan.workload.operations {
-                Operations::Generated { .. } => 0,
-                Operations::Script(script) => script.len(),
-            };
-            shrink(search, count, |plan, range| change_script(plan, |script| drop(script.drain(range))));
+            shrink(search, script_length, |plan, range| change_script(plan, |script| drop(script.drain(range))));
         }
     }
 }
@@ -122,6 +126,35 @@ fn lower_limit(search: &mut Search) {
         }
     };
     while search.try_with(lowered) {}
+}
+
+/// Other seeds that a cut of a plan that will not shrink is tried under.
+const ESCAPE_SEEDS: u64 = 5;
+/// Scripts of so many operations are small enough.
+const SMALL: usize = 4;
+
+/// Makes a plan that is 1-minimal but large smaller, at the price of another seed. Whether anything was taken away.
+pub(super) fn escape(search: &mut Search) -> bool {
+    let first = search.plan().clone();
+    let luckily = |search: &mut Search, plan: Plan| search.try_with_luck(ESCAPE_SEEDS, |p| p.clone_from(&plan));
+    let mut index = first.faults.len();
+    while index > 0 && search.plan().faults.len() > 1 {
+        index -= 1;
+        luckily(search, without(search.plan(), Part::Fault(index)));
+    }
+    let mut size = script_length(&first).div_ceil(2);
+    while size > 0 && script_length(search.plan()) > SMALL {
+        let mut end = script_length(search.plan());
+        while end > 0 {
+            let begin = end.saturating_sub(size);
+            let mut fewer = search.plan().clone();
+            change_script(&mut fewer, |script| drop(script.drain(begin..end)));
+            luckily(search, fewer);
+            end = begin;
+        }
+        size /= 2;
+    }
+    *search.plan() != first
 }
 
 /// Takes away clients and nodes.
@@ -153,11 +186,19 @@ fn gather_clients(search: &mut Search) {
     let place = |client: u32| used.iter().position(|c| *c == client).map_or(0, |i| i as u32);
     search.try_with(|plan| {
         plan.cluster.clients = used.len().max(1) as u32;
-        change_script(plan, |script| script.iter_mut().for_each(|o| o.client = place(o.client)));
+        change_script(plan, |script| {
+            for o in script {
+                o.client = place(o.client);
+            }
+        });
     });
     search.try_with(|plan| {
         plan.cluster.clients = 1;
-        change_script(plan, |script| script.iter_mut().for_each(|o| o.client = 0));
+        change_script(plan, |script| {
+            for o in script {
+                o.client = 0;
+            }
+        });
     });
     let mut from = search.plan().cluster.clients;
     while from > 1 {

@@ -79,6 +79,18 @@ impl<'a> Search<'a> {
         self.take(candidate)
     }
 
+    /// Like [`Search::try_with`], then under so many other seeds: a cut may cost the luck of the draw (who is elected, what
+    /// overtakes what) and nothing that matters.
+    pub(super) fn try_with_luck(&mut self, seeds: u64, change: impl Fn(&mut Plan)) -> bool {
+        let seed = self.plan.seed;
+        (0..=seeds).any(|i| {
+            self.try_with(|plan| {
+                change(plan);
+                plan.seed = if i == 0 { seed } else { mix(seed, i) };
+            })
+        })
+    }
+
     /// The smallest plan, and the runs it took.
     pub(super) fn finish(self) -> (Plan, u64) {
         (self.plan, self.runs)

@@ -48,19 +48,21 @@ fn simpler(kind: &FaultKind) -> Vec<FaultKind> {
             kinds
         }
         FaultKind::Drop { .. } => vec![cut(Shape::Split)],
-        FaultKind::Corrupt { permille } => vec![cut(Shape::Split), FaultKind::Drop { permille: *permille }],
-        FaultKind::Degrade { permille, .. } => vec![cut(Shape::Split), FaultKind::Drop { permille: *permille }],
+        FaultKind::Corrupt { permille } | FaultKind::Degrade { permille, .. } => {
+            vec![cut(Shape::Split), FaultKind::Drop { permille: *permille }]
+        }
         FaultKind::Reorder { max_ns, .. } => vec![FaultKind::Delay { max_ns: *max_ns }],
         FaultKind::Slow { .. } => vec![FaultKind::Pause],
-        FaultKind::Crash { loss: Loss::Kept } => Vec::new(),
         FaultKind::Crash { loss: Loss::Lost } => vec![FaultKind::Crash { loss: Loss::Kept }],
-        FaultKind::Crash { .. } => [Loss::Kept, Loss::Lost].map(|loss| FaultKind::Crash { loss }).into(),
-        FaultKind::Wipe => [Loss::Kept, Loss::Lost].map(|loss| FaultKind::Crash { loss }).into(),
+        FaultKind::Crash { loss: Loss::Torn | Loss::Reordered } | FaultKind::Wipe => {
+            [Loss::Kept, Loss::Lost].map(|loss| FaultKind::Crash { loss }).into()
+        }
         FaultKind::ClockJumps { ns, .. } => {
             vec![FaultKind::ClockOffset { ns: i64::try_from(*ns).unwrap_or(i64::MAX) }]
         }
         FaultKind::ClockStrobe { ns, .. } => vec![FaultKind::ClockOffset { ns: *ns }],
-        FaultKind::Delay { .. }
+        FaultKind::Crash { loss: Loss::Kept }
+        | FaultKind::Delay { .. }
         | FaultKind::Duplicate { .. }
         | FaultKind::Pause
         | FaultKind::ClockOffset { .. }

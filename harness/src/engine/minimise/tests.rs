@@ -141,6 +141,21 @@ fn what_remains_is_short_and_plain() {
 }
 
 #[test]
+fn what_only_chance_needs_goes_under_another_seed() {
+    let first = plan(4, 60);
+    let needed = needs([2], [10], 1);
+    // Under the first seed many more operations must be there for the right node to be elected; a culprit alone is not enough.
+    let toy = |plan: &Plan| {
+        let seen = needed(plan)?;
+        (plan.seed != first.seed || seen.operations.len() >= 20).then_some(seen)
+    };
+    let small = run(&first, rules(&first), toy, 2_000);
+    assert!(small.minimal && toy(&small.plan).is_some());
+    assert_eq!((small.after.faults, small.after.operations), (1, 1));
+    assert_ne!(small.plan.seed, first.seed);
+}
+
+#[test]
 fn a_failure_that_no_script_shows_keeps_its_generated_operations() {
     let toy = |plan: &Plan| {
         let Operations::Generated { limit, .. } = plan.workload.operations else { return None };
