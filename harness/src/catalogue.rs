@@ -4,6 +4,9 @@ use squall_workloads::workload::{Setting, SettingError, Settings};
 
 use crate::simulators::AnySystem;
 
+/// Builds a system, correct or with the bug of this name.
+pub type Build = fn(bug: Option<&str>, settings: &Settings) -> Result<Box<dyn AnySystem>, SettingError>;
+
 /// A system under test, with its broken twins. One line of a `SYSTEMS` list.
 #[derive(Clone, Copy)]
 pub struct SystemEntry {
@@ -20,7 +23,7 @@ pub struct SystemEntry {
     /// Mistakes that can be switched on, one at a time.
     pub bugs: &'static [Bug],
     /// Builds it, correct or with the bug of this name (always one of `bugs`).
-    pub build: fn(bug: Option<&str>, settings: &Settings) -> Result<Box<dyn AnySystem>, SettingError>,
+    pub build: Build,
 }
 
 /// A mistake that can be switched on in a system.

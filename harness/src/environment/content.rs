@@ -60,7 +60,17 @@ macro_rules! words {
     ($($method:ident: $type:ty),*) => {
         $(#[inline]
         fn $method(self, v: $type) -> Result<(), GaveUp> {
-            self.word(v as u64);
+            self.word(u64::from(v));
+            Ok(())
+        })*
+    };
+}
+
+macro_rules! signed {
+    ($($method:ident: $type:ty),*) => {
+        $(#[inline]
+        fn $method(self, v: $type) -> Result<(), GaveUp> {
+            self.word(i64::from(v).cast_unsigned());
             Ok(())
         })*
     };
@@ -77,8 +87,13 @@ impl ser::Serializer for &mut Hasher {
     type SerializeStruct = Self;
     type SerializeStructVariant = Self;
 
-    words!(serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64);
-    words!(serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_char: char);
+    words!(serialize_bool: bool, serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64);
+    signed!(serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64);
+
+    fn serialize_char(self, v: char) -> Result<(), GaveUp> {
+        self.word(u64::from(u32::from(v)));
+        Ok(())
+    }
 
     fn serialize_i128(self, v: i128) -> Result<(), GaveUp> {
         self.bytes(&v.to_le_bytes());

@@ -71,7 +71,7 @@ pub struct RequestId {
 pub struct TimerId(pub(crate) u64);
 
 /// What a handler asks for. Applied in order when it returns. What is rare or large is boxed, for most effects are messages.
-pub(crate) enum Effect<N: Node + ?Sized> {
+pub(crate) enum Effect<N: Node> {
     Send(NodeId, N::Message),
     Reply(RequestId, Box<Result<Reply, Failed>>),
     Redirect(RequestId, NodeId),
@@ -83,7 +83,7 @@ pub(crate) enum Effect<N: Node + ?Sized> {
 }
 
 /// What a node may do and see while it handles one input.
-pub struct Context<'a, N: Node + ?Sized> {
+pub struct Context<'a, N: Node> {
     pub(crate) me: NodeId,
     pub(crate) nodes: u32,
     pub(crate) monotonic_ns: u64,

@@ -16,7 +16,7 @@ pub(crate) type Observed = BTreeMap<Name, Value>;
 pub(crate) struct Faults {
     seed: u64,
     nodes: u32,
-    faults: Vec<Fault>,
+    plan: Vec<Fault>,
     effects: Vec<FaultEffect>,
     /// Those that strike at the moment, by index, in the plan's order.
     active: Vec<Active>,
@@ -32,6 +32,7 @@ struct Active {
 
 /// What all active faults together do to one machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "faults add up independently")]
 pub(crate) struct Condition {
     pub(crate) down: bool,
     pub(crate) paused: bool,
@@ -53,16 +54,16 @@ const PPB_MIN: i64 = -900_000_000;
 impl Faults {
     pub(crate) fn new(seed: u64, nodes: u32, faults: &[Fault]) -> Self {
         let effects = faults.iter().map(|f| FaultEffect { id: f.id, nodes: vec![], unresolved: false, effects: 0 });
-        Faults { seed, nodes, faults: faults.to_vec(), effects: effects.collect(), active: Vec::new() }
+        Faults { seed, nodes, plan: faults.to_vec(), effects: effects.collect(), active: Vec::new() }
     }
 
     /// When each fault begins and ends, by index.
     pub(crate) fn schedule(&self) -> impl Iterator<Item = (usize, u64, u64)> + '_ {
-        self.faults.iter().enumerate().map(|(i, f)| (i, f.begins_ns, f.ends_ns()))
+        self.plan.iter().enumerate().map(|(i, f)| (i, f.begins_ns, f.ends_ns()))
     }
 
     pub(crate) fn fault(&self, index: usize) -> &Fault {
-        &self.faults[index]
+        &self.plan[index]
     }
 
     /// The nodes that a fault which has begun strikes.
@@ -72,17 +73,17 @@ impl Faults {
 
     /// The fault's own hash: all its draws hang on it.
     pub(crate) fn hash(&self, index: usize) -> u64 {
-        mix(self.seed, 0xFA17 ^ u64::from(self.faults[index].id) << 32)
+        mix(self.seed, 0xFA17 ^ u64::from(self.plan[index].id) << 32)
     }
 
     /// A fault begins: its target is resolved.
     pub(crate) fn begin(&mut self, index: usize, observed: &[Observed]) {
         let nodes = self.resolve(index, observed);
         let needs_target =
-            !matches!(self.faults[index].kind, FaultKind::Partition { shape: crate::plan::Shape::Ring, .. });
+            !matches!(self.plan[index].kind, FaultKind::Partition { shape: crate::plan::Shape::Ring, .. });
         self.effects[index].unresolved = nodes.is_empty() && needs_target;
         self.effects[index].nodes = nodes;
-        let offset_ns = match self.faults[index].kind {
+        let offset_ns = match self.plan[index].kind {
             FaultKind::ClockOffset { ns } | FaultKind::ClockStrobe { ns, .. } => ns,
             _ => 0,
         };
@@ -97,7 +98,7 @@ impl Faults {
 
     /// Time between the beats of a fault that has any.
     pub(crate) fn beat_ns(&self, index: usize) -> Option<u64> {
-        match self.faults[index].kind {
+        match self.plan[index].kind {
             FaultKind::ClockStrobe { period_ns, .. } | FaultKind::ClockJumps { period_ns, .. } => {
                 Some(period_ns.max(1))
             }
@@ -110,9 +111,9 @@ impl Faults {
         let hash = self.hash(index);
         let active = self.active.iter_mut().find(|a| a.index == index)?;
         active.beats += 1;
-        match self.faults[index].kind {
+        match self.plan[index].kind {
             FaultKind::ClockStrobe { ns, .. } => {
-                active.offset_ns = if active.beats % 2 == 0 { ns } else { 0 };
+                active.offset_ns = if active.beats.is_multiple_of(2) { ns } else { 0 };
                 Some(0)
             }
             FaultKind::ClockJumps { ns, .. } => {
@@ -135,7 +136,7 @@ impl Faults {
             if !self.effects[active.index].nodes.contains(&node) {
                 continue;
             }
-            match self.faults[active.index].kind {
+            match self.plan[active.index].kind {
                 FaultKind::Crash { .. } | FaultKind::Wipe => c.down = true,
                 FaultKind::Pause => c.paused = true,
                 FaultKind::Slow { service_ns } => c.service_ns = c.service_ns.max(service_ns),
@@ -168,7 +169,7 @@ impl Faults {
         let mut fails = false;
         for i in 0..self.active.len() {
             let index = self.active[i].index;
-            if let FaultKind::SyncError { permille } = self.faults[index].kind
+            if let FaultKind::SyncError { permille } = self.plan[index].kind
                 && self.effects[index].nodes.contains(&node)
                 && scale(mix(self.hash(index), u64::from(node.0) << 32 ^ number), 1000) < u64::from(permille)
             {
@@ -189,7 +190,7 @@ impl Faults {
     pub(crate) fn touched_on(&mut self, node: NodeId, count: u64, kinds: impl Fn(&FaultKind) -> bool) {
         for active in &self.active {
             let effect = &mut self.effects[active.index];
-            if kinds(&self.faults[active.index].kind) && effect.nodes.contains(&node) {
+            if kinds(&self.plan[active.index].kind) && effect.nodes.contains(&node) {
                 effect.effects += count;
             }
         }
@@ -209,7 +210,7 @@ impl Faults {
             nodes.sort_unstable();
             nodes
         };
-        match &self.faults[index].target {
+        match &self.plan[index].target {
             Target::All => (0..self.nodes).map(NodeId).collect(),
             Target::Nodes(nodes) => nodes.iter().copied().filter(|n| n.0 < self.nodes).collect(),
             Target::Leader => leader(observed).into_iter().collect(),

@@ -4,7 +4,7 @@
 //! from a stream of draws: taking one fault away does not reshuffle the rest of the run. Each fault hashes its own id in, so
 //! faults do not disturb each other either.
 
-use crate::plan::{FaultKind, Latency, NodeId, Shape, fold, mix, scale};
+use crate::plan::{Fault, FaultKind, Latency, NodeId, Shape, fold, mix, scale};
 
 /// Latency of a message to oneself, in nanoseconds.
 const LOOPBACK_NS: u64 = 10_000;
@@ -99,7 +99,7 @@ impl Network {
             let extra = mix(own, 1);
             let did = match active.kind {
                 FaultKind::Partition { flap_ns, .. } => {
-                    let cut = flap_ns.is_none_or(|half| (now - active.began) / half.max(1) % 2 == 0);
+                    let cut = flap_ns.is_none_or(|half| ((now - active.began) / half.max(1)).is_multiple_of(2));
                     if cut {
                         fate.delay = None;
                     }
@@ -143,17 +143,9 @@ impl Network {
         fate
     }
 
-    /// A link fault begins to strike around these replicas; `nodes` is the number of replicas, `hash` the fault's own.
-    pub(crate) fn begin(
-        &mut self,
-        index: u32,
-        id: u32,
-        kind: &FaultKind,
-        target: &[NodeId],
-        nodes: u32,
-        now: u64,
-        hash: u64,
-    ) {
+    /// A link fault begins to strike around these replicas. `nodes` is the number of all replicas, `hash` the fault's own.
+    pub(crate) fn begin(&mut self, index: u32, fault: &Fault, target: &[NodeId], nodes: u32, now: u64, hash: u64) {
+        let kind = &fault.kind;
         let cover = Cover::new(kind, target, nodes, hash);
         let machines = self.machines;
         let links = (0..machines).flat_map(|from| {
@@ -164,7 +156,7 @@ impl Network {
         for (count, covered) in self.covered.iter_mut().zip(&links) {
             *count += u16::from(*covered);
         }
-        self.active.push(Active { index, id, kind: kind.clone(), began: now, links });
+        self.active.push(Active { index, id: fault.id, kind: kind.clone(), began: now, links });
         // The order in which faults touch a message is the plan's, whenever they began.
         self.active.sort_by_key(|a| a.index);
     }
@@ -242,6 +234,11 @@ impl Cover {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Target;
+
+    fn fault(id: u32, kind: FaultKind) -> Fault {
+        Fault { id, begins_ns: 0, lasts_ns: 1, target: Target::All, kind }
+    }
 
     fn network() -> Network {
         Network::new(1, 7, Latency { min_ns: 1_000_000, max_ns: 5_000_000 })
@@ -255,7 +252,7 @@ mod tests {
     fn partition(shape: Shape, target: &[u32], clients: bool) -> Network {
         let mut n = network();
         let target: Vec<NodeId> = target.iter().map(|n| NodeId(*n)).collect();
-        n.begin(0, 0, &FaultKind::Partition { shape, flap_ns: None, clients }, &target, 5, 0, 3);
+        n.begin(0, &fault(0, FaultKind::Partition { shape, flap_ns: None, clients }), &target, 5, 0, 3);
         n
     }
 
@@ -305,7 +302,7 @@ mod tests {
     #[test]
     fn taking_a_fault_away_leaves_other_messages_alone() {
         let (mut with, mut without) = (network(), network());
-        with.begin(0, 9, &FaultKind::Drop { permille: 500 }, &[NodeId(0)], 5, 0, 3);
+        with.begin(0, &fault(9, FaultKind::Drop { permille: 500 }), &[NodeId(0)], 5, 0, 3);
         for content in 0..100 {
             with.draw(0, 1, content);
             without.draw(0, 1, content);
@@ -316,7 +313,7 @@ mod tests {
     #[test]
     fn losses_come_in_the_share_asked_for() {
         let mut n = network();
-        n.begin(0, 9, &FaultKind::Drop { permille: 250 }, &[NodeId(0)], 5, 0, 3);
+        n.begin(0, &fault(9, FaultKind::Drop { permille: 250 }), &[NodeId(0)], 5, 0, 3);
         let lost = (0..10_000).filter(|content| {
             let draw = n.draw(0, 1, *content);
             n.fate(&draw, 0, 1, 0, |_| {}).delay.is_none()

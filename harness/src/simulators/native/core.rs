@@ -526,7 +526,7 @@ fn main_loop<H: Host>(host: &mut H) -> bool {
             }
             Event::Nothing => {}
             other => {
-                if !shared(host, other) {
+                if !shared(host, &other) {
                     return true;
                 }
             }
@@ -535,8 +535,8 @@ fn main_loop<H: Host>(host: &mut H) -> bool {
 }
 
 /// An event of the core's own. False when the run is over.
-fn shared<H: Host>(host: &mut H, event: Event<H::Own>) -> bool {
-    match event {
+fn shared<H: Host>(host: &mut H, event: &Event<H::Own>) -> bool {
+    match *event {
         Event::Turn(turn) => {
             let actions = host.core(|c| {
                 let mut actions = std::mem::take(&mut c.actions);
@@ -640,7 +640,7 @@ fn fault_begins<H: Host>(host: &mut H, index: usize) {
         c.clients.mark(MarkKind::FaultBegins(fault.id, text.clone()), c.now);
         c.trace(None, || TraceKind::Fault { id: fault.id, text: format!("begins: {text}, on {nodes:?}") });
         let hash = c.faults.hash(index);
-        c.network.begin(index as u32, fault.id, &fault.kind, &nodes, c.nodes, c.now, hash);
+        c.network.begin(index as u32, &fault, &nodes, c.nodes, c.now, hash);
         if let Some(beat) = c.faults.beat_ns(index) {
             c.put(c.now + beat, Event::FaultBeats(index as u32));
         }

@@ -54,7 +54,7 @@ impl Queue {
             self.current.insert(i, (time, slot));
             return;
         }
-        let level = (63 - differs.leading_zeros()) / DIGIT_BITS;
+        let level = differs.ilog2() / DIGIT_BITS;
         let digit = (time >> (GRAIN_BITS + DIGIT_BITS * level)) as usize & (DIGIT - 1);
         self.occupied[level as usize] |= 1 << digit;
         self.buckets[level as usize * DIGIT + digit].push((time, slot));

@@ -70,6 +70,7 @@ enum State {
     TimedOut,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about one end, as in TCP's own state")]
 struct End {
     address: Address,
     /// No handle reads or writes here any more, or the process is dead.
@@ -158,7 +159,7 @@ impl Sim {
 
     fn say_syn(&mut self, stream: u32, serial: u32, attempt: u32) {
         let Some((from, to)) = self.machines_of(stream, serial) else { return };
-        let hash = fold(0x53_594E, u64::from(attempt) + 1);
+        let hash = fold(0x0053_594E, u64::from(attempt) + 1);
         match self.stream_delay(from, to, hash) {
             Some(delay) => {
                 self.core.schedule(self.core.now + delay, EnvEvent::Syn { stream, serial, attempt });
@@ -270,7 +271,7 @@ impl Sim {
             }
             _ => false,
         };
-        let hash = fold(0x4143_4B, u64::from(attempt) + 1);
+        let hash = fold(0x0041_434B, u64::from(attempt) + 1);
         match self.stream_delay(to.node.0, from.node.0, hash) {
             Some(delay) => {
                 self.core.schedule(self.core.now + delay, EnvEvent::SynAck { stream, serial, accepted });
@@ -447,7 +448,7 @@ impl Sim {
             end.inbox.extend(payload.bytes());
         }
         wake(&mut end.reader);
-        let hash = fold(0x41_434B ^ u64::from(number) << 32, u64::from(attempt) + 1);
+        let hash = fold(0x0041_434B ^ u64::from(number) << 32, u64::from(attempt) + 1);
         if self.stream_delay(at, from, hash).is_none() {
             return self.schedule_again(stream, serial, to, number, attempt, payload);
         }
@@ -463,7 +464,7 @@ impl Sim {
     fn tell_reset(&mut self, stream: u32, serial: u32, to: u8) {
         let Some((a, b)) = self.machines_of(stream, serial) else { return };
         let (from, target) = if to == 1 { (a, b) } else { (b, a) };
-        if let Some(delay) = self.stream_delay(from, target, 0x52_5354) {
+        if let Some(delay) = self.stream_delay(from, target, 0x0052_5354) {
             self.core.schedule(self.core.now + delay, EnvEvent::Reset { stream, serial, to });
         }
     }
