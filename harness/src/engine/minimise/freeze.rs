@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Seen, search::Search};
+use super::search::Search;
 use crate::plan::{Operations, Plan, Scripted, Target};
 
 /// Other seeds that a guess is tried under.
@@ -14,15 +14,9 @@ pub(super) fn freeze(search: &mut Search) {
     if generated && !search.seen().operations.is_empty() {
         let mut scripted = search.plan().clone();
         script_what_was_asked(search, &mut scripted);
-        let mut both = scripted.clone();
-        name_targets(&mut both, search.seen());
-        if search.take(both) || search.take(scripted) {
-            return;
-        }
+        search.take(scripted);
     }
-    let mut named = search.plan().clone();
-    name_targets(&mut named, search.seen());
-    search.take(named);
+    name_targets(search);
 }
 
 fn script_what_was_asked(search: &Search, plan: &mut Plan) {
@@ -36,14 +30,17 @@ fn script_what_was_asked(search: &Search, plan: &mut Plan) {
     plan.workload.operations = Operations::Script(script);
 }
 
-/// Resolved roles become names. Faults that struck nobody go.
-fn name_targets(plan: &mut Plan, seen: &Seen) {
-    plan.faults.retain(|f| seen.struck.contains_key(&f.id));
+/// Roles become the nodes they turned out to be. Faults that struck nobody go.
+pub(super) fn name_targets(search: &mut Search) {
+    let mut plan = search.plan().clone();
+    let struck = &search.seen().struck;
+    plan.faults.retain(|f| struck.contains_key(&f.id));
     for fault in &mut plan.faults {
         if !matches!(fault.target, Target::All | Target::Nodes(_)) {
-            fault.target = Target::Nodes(seen.struck[&fault.id].clone());
+            fault.target = Target::Nodes(struck[&fault.id].clone());
         }
     }
+    search.take(plan);
 }
 
 /// Takes the times of the last run over into the script, so that it says what really happened.

@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// Runs a minimisation may take when not told otherwise.
-pub const DEFAULT_RUNS: u64 = 4_000;
+pub const DEFAULT_RUNS: u64 = 2_000;
 
 /// Passes over all that can be made smaller; far more than are needed, for the last one of a search that ends changes nothing.
 const PASSES_MAX: u32 = 50;
@@ -106,6 +106,7 @@ pub fn minimise(
     let mut minimal = false;
     for _ in 0..PASSES_MAX {
         let at_first = search.plan().clone();
+        freeze::name_targets(&mut search);
         freeze::record_again(&mut search);
         parts::shrink_faults(&mut search);
         parts::shrink_operations(&mut search);

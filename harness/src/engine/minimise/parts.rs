@@ -143,7 +143,9 @@ pub(super) fn escape(search: &mut Search) -> bool {
         luckily(search, without(search.plan(), Part::Fault(index)));
     }
     let mut size = script_length(&first).div_ceil(2);
-    while size > 0 && script_length(search.plan()) > SMALL {
+    // Single operations of a long script are not worth a run each, and another one per seed.
+    let least = (script_length(&first) / 8).max(1);
+    while size >= least && script_length(search.plan()) > SMALL {
         let mut end = script_length(search.plan());
         while end > 0 {
             let begin = end.saturating_sub(size);

@@ -1,15 +1,17 @@
 //! The search for a smaller plan: the smallest so far, and what is known not to fail.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Progress, Rules, Seen, size};
-use crate::plan::{Plan, mix};
+use crate::plan::{Plan, Target, mix};
 
 /// The state of a minimisation.
 pub(super) struct Search<'a> {
     plan: Plan,
     seen: Seen,
     rules: Rules,
+    /// The first plan's targets by fault: roles, where what is left names nodes.
+    roles: BTreeMap<u32, Target>,
     trial: &'a mut dyn FnMut(&Plan) -> Option<Seen>,
     /// Fingerprints of the plans that do not fail.
     passing: BTreeSet<u64>,
@@ -27,7 +29,8 @@ impl<'a> Search<'a> {
         runs_max: u64,
         progress: &'a mut dyn FnMut(Progress),
     ) -> Self {
-        Search { plan, seen, rules, trial, passing: BTreeSet::new(), runs: 0, runs_max, progress }
+        let roles = plan.faults.iter().map(|f| (f.id, f.target.clone())).collect();
+        Search { plan, seen, rules, roles, trial, passing: BTreeSet::new(), runs: 0, runs_max, progress }
     }
 
     /// The smallest plan so far.
@@ -80,13 +83,19 @@ impl<'a> Search<'a> {
     }
 
     /// Like [`Search::try_with`], then under so many other seeds: a cut may cost the luck of the draw (who is elected, what
-    /// overtakes what) and nothing that matters.
+    /// overtakes what) and nothing that matters. Under every second of them faults strike roles again, for another node may
+    /// have the role there.
     pub(super) fn try_with_luck(&mut self, seeds: u64, change: impl Fn(&mut Plan)) -> bool {
-        let seed = self.plan.seed;
+        let (seed, roles) = (self.plan.seed, self.roles.clone());
         (0..=seeds).any(|i| {
             self.try_with(|plan| {
                 change(plan);
                 plan.seed = if i == 0 { seed } else { mix(seed, i) };
+                if i % 2 == 1 {
+                    for fault in &mut plan.faults {
+                        fault.target = roles.get(&fault.id).unwrap_or(&fault.target).clone();
+                    }
+                }
             })
         })
     }

@@ -10,8 +10,21 @@ const GAP_NS: u64 = 200 * MILLISECOND;
 /// What is left of idle time, in nanoseconds: those who wait for nothing but the clock still do so.
 const GAP_LEFT_NS: u64 = 50 * MILLISECOND;
 
-/// Simplifies everything once.
+/// Rounds of simplification: what one step makes possible another one takes, most often at once.
+const ROUNDS_MAX: u32 = 8;
+
+/// Simplifies all that can be simplified.
 pub(super) fn simplify(search: &mut Search) {
+    for _ in 0..ROUNDS_MAX {
+        let at_first = search.plan().clone();
+        simplify_once(search);
+        if *search.plan() == at_first {
+            return;
+        }
+    }
+}
+
+fn simplify_once(search: &mut Search) {
     for index in 0..search.plan().faults.len() {
         simplify_kind(search, index);
         narrow_target(search, index);
