@@ -1,5 +1,6 @@
 //! `squall campaign SYSTEM`: many seeds, and what fails among them.
 
+use std::fmt::Write as _;
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
@@ -18,6 +19,7 @@ use crate::{
             self, CampaignError, Conduct, Ended, Report,
             folder::{CAMPAIGN_FILE, Charter, Folder, FolderError},
             keeper::{KeeperError, Launch, Limits},
+            ledger::Stop,
             protocol::SeedReport,
         },
         minimise,
@@ -58,6 +60,9 @@ pub(super) struct Args {
     /// End with the N-th seed that fails, in the order of seeds
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "resume")]
     stop_after: Option<u64>,
+    /// Anomalies that count for `--stop-after`, with commas; all when not given
+    #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "stop_after")]
+    stop_on: Vec<String>,
     /// The folder for what is found; a new one in `squall-out` when not given
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     out: Option<PathBuf>,
@@ -114,7 +119,7 @@ fn begin(args: &Args, context: &Context) -> Result<(Folder, Charter, Vec<SeedRep
         seeds = Seeds::starting_at(random_start(), seeds.count());
         eprintln!("starting at the random seed {} (--seeds {seeds} runs the same again)", seeds.start);
     }
-    let charter = Charter::new(spec, seeds, args.stop_after);
+    let charter = Charter::new(spec, seeds, Stop { after: args.stop_after, on: args.stop_on.clone() });
     let folder = match &args.out {
         Some(path) => Folder::create(path, &charter),
         None => fresh_folder(&charter),
@@ -224,23 +229,24 @@ fn summary(report: &Report, charter: &Charter) -> String {
         totals.seeds_per_second().unwrap_or(0.0),
         report.ended.text(),
     );
-    out.push_str(&format!("seeds: {}\n", classes(&totals.seeds)));
+    let _ = writeln!(out, "seeds: {}", classes(&totals.seeds));
     let operations = &totals.operations;
-    out.push_str(&format!(
-        "operations: {} ok, {} failed, {} unknown; {} messages; {} simulated; {:.0}% of CPU time for checking\n",
+    let _ = writeln!(
+        out,
+        "operations: {} ok, {} failed, {} unknown; {} messages; {} simulated; {:.0}% of CPU time for checking",
         operations.ok,
         operations.failed,
         operations.unknown,
         totals.messages,
         Span(totals.simulated_ns / 1_000_000_000 * 1_000_000_000),
         totals.checking_share().unwrap_or(0.0) * 100.0,
-    ));
+    );
     out.push_str(&faults(totals));
     if report.failing_outside > 0 {
-        out.push_str(&format!("{} of the failing seeds lie outside the promise\n", report.failing_outside));
+        let _ = writeln!(out, "{} of the failing seeds lie outside the promise", report.failing_outside);
     }
     if let Some((seed, why)) = &report.inconclusive {
-        out.push_str(&format!("nothing can be said of some seeds; the first is {seed}: {why}\n"));
+        let _ = writeln!(out, "nothing can be said of some seeds; the first is {seed}: {why}");
     }
     out
 }
@@ -273,7 +279,7 @@ fn faults(totals: &Totals) -> String {
             .map(|(n, word)| format!("{n} {word}"))
             .collect();
         if !idle.is_empty() {
-            text.push_str(&format!(" ({})", idle.join(", ")));
+            let _ = write!(text, " ({})", idle.join(", "));
         }
         text
     };

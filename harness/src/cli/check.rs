@@ -1,5 +1,6 @@
 //! `squall check HISTORY`: judges a history that somebody else recorded.
 
+use std::fmt::Write as _;
 use std::{path::PathBuf, time::Duration};
 
 use serde_json::json;
@@ -145,14 +146,14 @@ fn show(history: &History, verdict: &Verdict, by: &str) -> String {
         Verdict::Invalid { anomalies } => {
             let mut out = format!("invalid: {operations} operations, {by}\n");
             for anomaly in anomalies {
-                out.push_str(&format!("{}: {}\n", anomaly.kind, anomaly.sentence));
+                let _ = writeln!(out, "{}: {}", anomaly.kind, anomaly.sentence);
                 for entry in anomaly.operations.iter().filter_map(|id| history.entries.get(*id)) {
                     let reply = match &entry.outcome {
                         squall_checkers::history::Outcome::Ok(value) => format!("-> {value}"),
                         squall_checkers::history::Outcome::Failed(_) => "failed".to_owned(),
                         squall_checkers::history::Outcome::Unknown(_) => "unknown".to_owned(),
                     };
-                    out.push_str(&format!("    process {}: {} {reply}\n", entry.process.0, entry.operation));
+                    let _ = writeln!(out, "    process {}: {} {reply}", entry.process.0, entry.operation);
                 }
             }
             out

@@ -9,16 +9,17 @@ use crate::{
             self, Conduct,
             folder::{Charter, Folder, FolderError},
             keeper::Limits,
+            ledger::Stop,
         },
         minimise,
         seeds::Seeds,
-        spec::Spec,
+        spec::{Spec, find_system},
     },
     exit::Exit,
 };
 
 /// The systems that a demo likes to show, the first that is registered.
-const SHOWN: [&str; 2] = ["raft-rs-kv:leader-local-read", "quorum-register:no-write-back"];
+const SHOWN: [&str; 2] = ["raft-rs-kv:leader-local-read", "quorum-register:read-without-write-back"];
 
 /// Seeds after which a demo gives up.
 const SEEDS: u64 = 2_000;
@@ -34,14 +35,15 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, context: &mut Context) -> Result {
-    let system = system(context)?;
+    let (system, anomalies) = system(context)?;
     let spec = Spec::of(&system);
     spec_args::resolve(&spec, context)?;
     let start = args.seed.unwrap_or_else(command::random_start);
     context
         .output
         .line(format!("{system} has a known bug. Looking for it from seed {start} on (--seed {start} again)."))?;
-    let charter = Charter::new(spec, Seeds::starting_at(start, SEEDS), Some(1));
+    let stop = Stop { after: Some(1), on: anomalies.iter().map(|a| (*a).to_owned()).collect() };
+    let charter = Charter::new(spec, Seeds::starting_at(start, SEEDS), stop);
     let folder = folder(&charter)?;
     let path = folder.path().to_owned();
     let conduct = Conduct {
@@ -59,11 +61,16 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     if let Some(trouble) = &report.trouble {
         return Err(wrong(trouble, ""));
     }
-    let Some(finding) = findings::first_of_each(&report.findings).into_iter().next() else {
-        context.output.line(format!("Nothing failed in {} seeds, which should not be.", report.totals.seeds.run))?;
+    let Some(finding) = report.findings.iter().find(|f| charter.stop.counts(&f.signature)) else {
+        context.output.line(format!("It was not found in {} seeds, which should not be.", report.totals.seeds.run))?;
         return Ok(Exit::Inconclusive);
     };
-    context.output.line(format!("Seed {} fails, the first of {}.\n", finding.seed, report.totals.seeds.run))?;
+    context.output.line(format!(
+        "Seed {} shows it, after {} seeds in {:.1} s.\n",
+        finding.seed,
+        report.totals.seeds.run,
+        report.totals.wall_ms as f64 / 1000.0,
+    ))?;
     findings::show(context, finding)?;
     findings::write_pages(&path, &report.totals, &report.findings)?;
     let page = path.join(squall_reports::html::page_name(finding));
@@ -71,14 +78,19 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     Ok(Exit::Valid)
 }
 
-fn system(context: &Context) -> Result<String> {
-    let known = |name: &&str| crate::engine::spec::find_system(&context.registry, name).is_ok();
-    let any = || {
-        let with_bug = context.registry.systems.iter().find_map(|s| Some((s.name, s.bugs.first()?.name)));
-        with_bug.map(|(system, bug)| format!("{system}:{bug}"))
+/// The system to show, and the anomalies by which its bug shows.
+fn system(context: &Context) -> Result<(String, &'static [&'static str])> {
+    let bug = |name: &str| {
+        let (system, bug) = find_system(&context.registry, name).ok()?;
+        let bug = system.bugs.iter().find(|b| Some(b.name) == bug)?;
+        Some((name.to_owned(), bug.anomalies))
     };
-    let shown = SHOWN.iter().copied().find(known).map(str::to_owned).or_else(any);
-    shown.ok_or_else(|| wrong("no system with a known bug is registered", "A demo needs one to find."))
+    let any = || context.registry.systems.iter().find_map(|s| bug(&format!("{}:{}", s.name, s.bugs.first()?.name)));
+    SHOWN
+        .into_iter()
+        .find_map(bug)
+        .or_else(any)
+        .ok_or_else(|| wrong("no system with a known bug is registered", "A demo needs one to find."))
 }
 
 fn folder(charter: &Charter) -> Result<Folder> {

@@ -1,5 +1,6 @@
 //! `squall doctor SYSTEM`: is it deterministic? Where not, the first event that differs, and what it smells of.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{Context, Result, campaign, spec_args, wrong};
@@ -77,14 +78,14 @@ fn show(spec: &Spec, agreed: u64, disagreement: &Disagreement) -> String {
     );
     match divergence {
         Some(divergence) => {
-            out.push_str(&format!("After {} equal events they part:\n", divergence.common));
-            out.push_str(&format!("  one run:    {}\n", event(divergence.one.as_ref())));
-            out.push_str(&format!("  the other:  {}\n", event(divergence.other.as_ref())));
+            let _ = writeln!(out, "After {} equal events they part:", divergence.common);
+            let _ = writeln!(out, "  one run:    {}", event(divergence.one.as_ref()));
+            let _ = writeln!(out, "  the other:  {}", event(divergence.other.as_ref()));
             out.push_str(determinism::guess(*between, divergence.manner, *foreign_wakes));
         }
         None => out.push_str("With a trace the runs agreed, so the first event that differs is not known."),
     }
-    out.push_str(&format!("\nRun it by: {}\n", spec.command(*seed)));
+    let _ = writeln!(out, "\nRun it by: {}", spec.command(*seed));
     out
 }
 

@@ -22,9 +22,9 @@ pub(super) fn read(path: &Path) -> super::Result<Vec<u8>> {
 /// Reads a file that must be text.
 pub(super) fn read_text(path: &Path) -> super::Result<String> {
     String::from_utf8(read(path)?).map_err(|e| {
-        let valid = &e.as_bytes()[..e.utf8_error().valid_up_to()];
-        let line = valid.iter().filter(|b| **b == b'\n').count() + 1;
-        let column = valid.iter().rev().take_while(|b| **b != b'\n').count() + 1;
+        let valid = String::from_utf8_lossy(&e.as_bytes()[..e.utf8_error().valid_up_to()]).into_owned();
+        let line = valid.matches('\n').count() + 1;
+        let column = valid.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         wrong(format!("{}:{line}:{column}: expected text in UTF-8, found bytes that are none", path.display()), "")
     })
 }

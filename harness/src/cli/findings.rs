@@ -1,5 +1,6 @@
 //! Showing findings: the failure as text, its page, and the groups of failures of a campaign.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use squall_reports::{
@@ -48,13 +49,14 @@ pub(super) fn groups(signatures: &[SignatureCount], findings: &[Finding]) -> Str
         let signature = &group.signature;
         let seeds = if group.count == 1 { "1 seed".to_owned() } else { format!("{} seeds", group.count) };
         let outside = if group.inside_promise { "" } else { ", outside the promise" };
-        out.push_str(&format!(
-            "{} ({}): {seeds}, first {}{outside}\n",
+        let _ = writeln!(
+            out,
+            "{} ({}): {seeds}, first {}{outside}",
             signature.anomaly, signature.checker, group.first_seed
-        ));
+        );
         let first = findings.iter().find(|f| f.signature == *signature && f.seed == group.first_seed);
         if let Some(finding) = first {
-            out.push_str(&format!("    {}\n", finding.replay));
+            let _ = writeln!(out, "    {}", finding.replay);
         }
     }
     out

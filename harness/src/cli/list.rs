@@ -1,5 +1,7 @@
 //! `squall list KIND`: what there is.
 
+use std::fmt::Write as _;
+
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use squall_checkers::{checker::CHECKERS, formats::Format, models::MODELS};
@@ -120,15 +122,15 @@ fn table(items: &[Value]) -> String {
     let width = items.iter().map(|item| name(item).chars().count()).max().unwrap_or(0);
     let mut out = String::new();
     for item in items {
-        out.push_str(&format!("{:width$}  {}\n", name(item), text(item, "summary").unwrap_or_default()));
+        let _ = writeln!(out, "{:width$}  {}", name(item), text(item, "summary").unwrap_or_default());
         for (key, label) in [("promise", "promises: "), ("trigger", "brought out by: ")] {
             if let Some(more) = text(item, key) {
-                out.push_str(&format!("{:width$}  {label}{more}\n", ""));
+                let _ = writeln!(out, "{:width$}  {label}{more}", "");
             }
         }
         for setting in item["settings"].as_array().into_iter().flatten() {
             let of = |key| text(setting, key).unwrap_or_default();
-            out.push_str(&format!("{:width$}  --set {}={}: {}\n", "", of("key"), of("default"), of("summary")));
+            let _ = writeln!(out, "{:width$}  --set {}={}: {}", "", of("key"), of("default"), of("summary"));
         }
     }
     out

@@ -1,5 +1,6 @@
 //! The progress of a campaign on stderr: one line that is written over on a terminal, a line now and then elsewhere.
 
+use std::fmt::Write as _;
 use std::{
     io::{self, IsTerminal, Write},
     time::Duration,
@@ -71,7 +72,7 @@ fn line(progress: &Progress<'_>) -> String {
     let left = progress.seeds_max.saturating_sub(progress.seeds);
     if rate > 0.0 && left > 0 {
         let seconds = (left as f64 / rate).ceil() as u64;
-        text.push_str(&format!(", {} left", clock(seconds)));
+        let _ = write!(text, ", {} left", clock(seconds));
     }
     text
 }

@@ -45,23 +45,20 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, context: &mut Context) -> Result {
-    let (arena, plan, command) = match &args.plan {
-        Some(path) => {
-            if args.spec.asks_for_a_draw() {
-                return Err(wrong("a plan says all there is to say; only `--simulator` goes with `--plan`", ""));
-            }
-            let text = files::read_text(path)?;
-            let plan = file::from_text(&text).map_err(|e| wrong(format!("{}: {e}", path.display()), ""))?;
-            let arena = arena(context, &plan, args.spec.simulator())?;
-            (arena, plan, format!("squall run --plan {}", path.display()))
+    let (arena, plan, command) = if let Some(path) = &args.plan {
+        if args.spec.asks_for_a_draw() {
+            return Err(wrong("a plan says all there is to say; only `--simulator` goes with `--plan`", ""));
         }
-        None => {
-            let seed = args.seed.unwrap_or_default();
-            let spec = args.spec.spec(args.system.as_deref().unwrap_or_default());
-            let job = spec_args::resolve(&spec, context)?;
-            let plan = job.plan(seed);
-            (job.arena, plan, spec.command(seed))
-        }
+        let text = files::read_text(path)?;
+        let plan = file::from_text(&text).map_err(|e| wrong(format!("{}: {e}", path.display()), ""))?;
+        let arena = arena(context, &plan, args.spec.simulator())?;
+        (arena, plan, format!("squall run --plan {}", path.display()))
+    } else {
+        let seed = args.seed.unwrap_or_default();
+        let spec = args.spec.spec(args.system.as_deref().unwrap_or_default());
+        let job = spec_args::resolve(&spec, context)?;
+        let plan = job.plan(seed);
+        (job.arena, plan, spec.command(seed))
     };
     let single = apart(&arena, &plan, &command, args.trace.is_some())?;
     if let Some(path) = &args.trace {

@@ -183,6 +183,6 @@ mod tests {
         check(&[a.clone(), event(2, 2, "b")], &[a.clone(), event(2, 9, "b")], Some((1, Manner::Content)));
         check(&[a.clone(), event(2, 2, "b")], &[a.clone(), event(2, 9, "x")], Some((1, Manner::Content)));
         check(&[a.clone(), event(2, 2, "b")], &[a.clone(), event(5, 9, "x")], Some((1, Manner::Event)));
-        check(&[a.clone()], &[a.clone(), event(5, 9, "x")], Some((1, Manner::Event)));
+        check(std::slice::from_ref(&a), &[a.clone(), event(5, 9, "x")], Some((1, Manner::Event)));
     }
 }

@@ -55,7 +55,8 @@ fn nearest(name: &str, known: &[String]) -> Option<String> {
         let begins = !name.is_empty() && candidate.starts_with(name);
         if begins { 1.0 } else { strsim::jaro_winkler(&name.to_lowercase(), candidate) }
     };
-    let best = known.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)))?;
+    let nearer = |a: &&String, b: &&String| similarity(a).total_cmp(&similarity(b)).then(b.len().cmp(&a.len()));
+    let best = known.iter().max_by(nearer)?;
     (similarity(best) >= NEAR).then(|| best.clone())
 }
 
@@ -64,16 +65,17 @@ mod tests {
     use super::*;
 
     fn check(name: &str, expected: &str) {
-        let known = ["raft-rs-kv", "quorum-register", "single-copy"];
+        let known = ["raft-rs-kv", "raft-rs-kv-2", "quorum-register", "single-copy"];
         assert_eq!(find("system", &known, |n| n, name).expect_err("unknown").to_string(), expected);
     }
 
     #[test]
     fn the_nearest_name_is_offered_when_it_is_near() {
         check("raft-rs-vk", "there is no system `raft-rs-vk`; did you mean `raft-rs-kv`?");
+        check("raft", "there is no system `raft`; did you mean `raft-rs-kv`?");
         check("quorum", "there is no system `quorum`; did you mean `quorum-register`?");
         check("SINGLE-COPY", "there is no system `SINGLE-COPY`; did you mean `single-copy`?");
-        check("zzz", "there is no system `zzz`; there are: raft-rs-kv, quorum-register, single-copy");
-        check("", "there is no system ``; there are: raft-rs-kv, quorum-register, single-copy");
+        check("zzz", "there is no system `zzz`; there are: raft-rs-kv, raft-rs-kv-2, quorum-register, single-copy");
+        check("", "there is no system ``; there are: raft-rs-kv, raft-rs-kv-2, quorum-register, single-copy");
     }
 }

@@ -1,6 +1,7 @@
 //! Records from runs: what a report needs to know of a failure, in the words of `reports`.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use squall_checkers::history::{History, MarkKind};
 use squall_reports::records::{
@@ -75,9 +76,10 @@ pub fn promise(promise: &Promise) -> String {
         }
     }
     let classes: Vec<_> = promise.tolerates.classes().map(class_name).collect();
-    match classes.as_slice() {
-        [] => text.push_str(", without faults"),
-        _ => text.push_str(&format!(", under {}", classes.join(", "))),
+    if classes.is_empty() {
+        text.push_str(", without faults");
+    } else {
+        let _ = write!(text, ", under {}", classes.join(", "));
     }
     if promise.tolerates.minority_only {
         text.push_str(" of a minority at one time");
@@ -139,7 +141,7 @@ fn description(fault: &Fault) -> String {
 fn add_nodes(description: &mut String, target: &str, nodes: &[u32]) {
     let names: Vec<_> = nodes.iter().map(|n| format!("n{n}")).collect();
     if !description.is_empty() && !names.is_empty() && names.join("+") != target {
-        description.push_str(&format!(" ({})", names.join(" ")));
+        let _ = write!(description, " ({})", names.join(" "));
     }
 }
 

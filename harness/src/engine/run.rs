@@ -4,6 +4,7 @@ use std::thread;
 
 use squall_checkers::{
     budget::Budget,
+    history::Entry,
     verdict::{Reason, Verdict},
 };
 use squall_reports::records::{CheckerVerdict, Failure, FailureKind, Signature};
@@ -143,7 +144,7 @@ pub fn judge_run(subject: &Subject, plan: &Plan, run: Result<Execution, Failure>
         }
         Err(failure) => (None, Some(failure)),
     };
-    let vacuous = execution.as_ref().is_some_and(|e| !e.history.entries.iter().any(|entry| entry.is_ok()));
+    let vacuous = execution.as_ref().is_some_and(|e| !e.history.entries.iter().any(Entry::is_ok));
     let verdicts = match &execution {
         Some(execution) if failure.is_none() => {
             let judges = judge::judges(&subject.system.promise(), subject.workload, plan);

@@ -46,7 +46,8 @@ fn parse(text: &str) -> Option<u64> {
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, scale) = UNITS.iter().find(|(_, scale)| self.0 % scale == 0 && self.0 > 0).unwrap_or(&("s", SECOND));
+        let (unit, scale) =
+            UNITS.iter().find(|(_, scale)| self.0.is_multiple_of(*scale) && self.0 > 0).unwrap_or(&("s", SECOND));
         write!(f, "{}{unit}", self.0 / scale)
     }
 }

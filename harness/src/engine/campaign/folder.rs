@@ -11,7 +11,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use squall_reports::records::{self, FINDINGS_FILE, Finding, RecordError, Signature, TOTALS_FILE, Totals};
 
-use super::protocol::SeedReport;
+use super::{ledger::Stop, protocol::SeedReport};
 use crate::engine::{seeds::Seeds, spec::Spec};
 
 /// The file that says what the campaign is.
@@ -35,14 +35,15 @@ pub struct Charter {
     pub spec: Spec,
     /// The seeds.
     pub seeds: Seeds,
-    /// After so many failing seeds it ends.
-    pub stop_after: Option<u64>,
+    /// When it ends before its seeds do.
+    #[serde(default)]
+    pub stop: Stop,
 }
 
 impl Charter {
     /// A charter of the version that this build writes.
-    pub fn new(spec: Spec, seeds: Seeds, stop_after: Option<u64>) -> Self {
-        Charter { version: VERSION, spec, seeds, stop_after }
+    pub fn new(spec: Spec, seeds: Seeds, stop: Stop) -> Self {
+        Charter { version: VERSION, spec, seeds, stop }
     }
 }
 
@@ -265,10 +266,9 @@ pub fn findings(path: &Path) -> Result<Vec<Finding>, FolderError> {
 
 fn lock(file: &File, path: &Path) -> Result<(), FolderError> {
     match file.try_lock() {
-        Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => Err(FolderError::Busy(path.to_owned())),
-        // A file system without locks: then nobody is kept out.
-        Err(TryLockError::Error(_)) => Ok(()),
+        // On a file system without locks nobody is kept out.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
     }
 }
 
@@ -289,7 +289,7 @@ fn read_progress(file: &Path) -> Result<Vec<SeedReport>, FolderError> {
         opened.set_len(whole as u64).map_err(FolderError::io("repair the end of", file))?;
     }
     let lines = bytes[..whole].split_inclusive(|b| *b == b'\n').enumerate();
-    lines.map(|(i, line)| serde_json::from_slice(line).map_err(|e| malformed(file, i, &e))).collect()
+    lines.map(|(i, line)| serde_json::from_slice(line.trim_ascii_end()).map_err(|e| malformed(file, i, &e))).collect()
 }
 
 fn malformed(file: &Path, lines_before: usize, error: &serde_json::Error) -> FolderError {
@@ -335,7 +335,7 @@ mod tests {
     }
 
     fn charter() -> Charter {
-        Charter::new(Spec::of("s"), Seeds { start: 0, end: 100 }, None)
+        Charter::new(Spec::of("s"), Seeds { start: 0, end: 100 }, Stop::default())
     }
 
     #[test]

@@ -3,21 +3,42 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use squall_reports::records::{FailureKind, FaultCount, SeedCounts, Signature, SignatureCount, Totals};
 
 use super::protocol::SeedReport;
 use crate::engine::{run::Class, seeds::Seeds};
 
+/// When a campaign ends before its seeds do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stop {
+    /// With the seed that is the so-manieth to fail, in the order of seeds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// Only seeds that fail with one of these anomalies count for that; all do when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on: Vec<String>,
+}
+
+impl Stop {
+    /// Whether a failure of this kind counts.
+    pub fn counts(&self, signature: &Signature) -> bool {
+        self.on.is_empty() || self.on.contains(&signature.anomaly)
+    }
+}
+
 /// What is known of a campaign's seeds.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     seeds: Seeds,
-    stop_after: Option<u64>,
+    stop: Stop,
     /// All seeds below this one are entered.
     next: u64,
     /// Reports that wait for an earlier seed.
     waiting: BTreeMap<u64, SeedReport>,
-    /// Failing seeds, entered or waiting: the campaign's end hangs on them.
+    /// Seeds that failed in a way that counts for the end, entered or waiting.
+    ending: BTreeSet<u64>,
+    /// Seeds that failed, entered or waiting.
     failing: BTreeSet<u64>,
     totals: Totals,
     signatures: BTreeMap<Signature, SignatureCount>,
@@ -30,11 +51,12 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// An empty ledger. With `stop_after`, the campaign ends with the seed that is the so-manieth to fail.
-    pub fn new(seeds: Seeds, stop_after: Option<u64>) -> Self {
+    /// An empty ledger.
+    pub fn new(seeds: Seeds, stop: Stop) -> Self {
         Ledger {
             seeds,
-            stop_after,
+            stop,
+            ending: BTreeSet::new(),
             next: seeds.start,
             waiting: BTreeMap::new(),
             failing: BTreeSet::new(),
@@ -57,6 +79,9 @@ impl Ledger {
         if !report.signatures.is_empty() {
             self.failing.insert(report.seed);
         }
+        if report.signatures.iter().any(|signature| self.stop.counts(signature)) {
+            self.ending.insert(report.seed);
+        }
         self.waiting.insert(report.seed, report);
         while let Some(report) = (self.next <= self.last_seed()).then(|| self.waiting.remove(&self.next)).flatten() {
             self.next += 1;
@@ -67,7 +92,7 @@ impl Ledger {
     /// The last seed that counts: the end of the range, or the seed with which the campaign stops, as far as is known now.
     /// It only ever moves down, and a seed below it is never given up.
     pub fn last_seed(&self) -> u64 {
-        let nth = self.stop_after.and_then(|n| self.failing.iter().nth(n.saturating_sub(1) as usize));
+        let nth = self.stop.after.and_then(|n| self.ending.iter().nth(n.saturating_sub(1) as usize));
         nth.copied().unwrap_or(self.seeds.end - 1)
     }
 
@@ -176,6 +201,8 @@ fn counter(seeds: &mut SeedCounts, class: Class) -> &mut u64 {
 
 #[cfg(test)]
 mod tests {
+    use squall_reports::records::OperationCounts;
+
     use super::*;
 
     fn report(seed: u64, anomaly: Option<&str>) -> SeedReport {
@@ -190,7 +217,7 @@ mod tests {
             signatures: anomaly.map(signature).into_iter().collect(),
             inside_promise: true,
             inconclusive: None,
-            operations: Default::default(),
+            operations: OperationCounts::default(),
             messages: 1,
             simulated_ns: 0,
             faults: vec![FaultCount { kind: "crash".to_owned(), scheduled: 2, inert: 1, unresolved: 0 }],
@@ -201,30 +228,33 @@ mod tests {
 
     /// Even seeds are stale reads, every fifth is a lost write as well as its own class.
     fn of(seed: u64) -> SeedReport {
-        report(seed, (seed % 2 == 0).then_some(if seed % 10 == 0 { "lost-write" } else { "stale-read" }))
+        report(
+            seed,
+            (seed.is_multiple_of(2)).then_some(if seed.is_multiple_of(10) { "lost-write" } else { "stale-read" }),
+        )
     }
 
     #[test]
     fn totals_do_not_depend_on_the_order_of_arrival() {
         let seeds = Seeds { start: 3, end: 30 };
-        let totals = |order: Vec<u64>, stop_after| {
-            let mut ledger = Ledger::new(seeds, stop_after);
+        let totals = |order: Vec<u64>, after| {
+            let mut ledger = Ledger::new(seeds, Stop { after, on: Vec::new() });
             for seed in order {
                 ledger.add(of(seed));
             }
             assert!(ledger.is_complete());
             ledger.totals()
         };
-        for stop_after in [None, Some(1), Some(4), Some(1000)] {
-            let forward = totals((3..30).collect(), stop_after);
-            assert_eq!(forward, totals((3..30).rev().collect(), stop_after));
-            assert_eq!(forward, totals((3..30).map(|i| 3 + i * 7 % 27).collect(), stop_after));
+        for after in [None, Some(1), Some(4), Some(1000)] {
+            let forward = totals((3..30).collect(), after);
+            assert_eq!(forward, totals((3..30).rev().collect(), after));
+            assert_eq!(forward, totals((3..30).map(|i| 3 + i * 7 % 27).collect(), after));
         }
     }
 
     #[test]
     fn a_campaign_stops_with_the_nth_failing_seed_in_seed_order() {
-        let mut ledger = Ledger::new(Seeds { start: 0, end: 100 }, Some(2));
+        let mut ledger = Ledger::new(Seeds { start: 0, end: 100 }, Stop { after: Some(2), on: Vec::new() });
         ledger.add(of(8));
         ledger.add(of(6));
         assert_eq!(ledger.last_seed(), 8, "two failures are known, yet earlier seeds may still fail");
@@ -239,8 +269,18 @@ mod tests {
     }
 
     #[test]
+    fn only_the_anomalies_asked_for_end_a_campaign() {
+        let stop = Stop { after: Some(1), on: vec!["lost-write".to_owned()] };
+        let mut ledger = Ledger::new(Seeds { start: 1, end: 100 }, stop);
+        for seed in 1..50 {
+            ledger.add(of(seed));
+        }
+        assert_eq!((ledger.last_seed(), ledger.totals().seeds.run, ledger.failing()), (10, 10, 5));
+    }
+
+    #[test]
     fn failures_are_grouped_with_their_count_and_first_seed() {
-        let mut ledger = Ledger::new(Seeds { start: 1, end: 12 }, None);
+        let mut ledger = Ledger::new(Seeds { start: 1, end: 12 }, Stop::default());
         for seed in (1..12).rev() {
             ledger.add(of(seed));
             ledger.add(of(seed));
@@ -255,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_campaign_cut_short_counts_what_it_has() {
-        let mut ledger = Ledger::new(Seeds { start: 0, end: 10 }, None);
+        let mut ledger = Ledger::new(Seeds { start: 0, end: 10 }, Stop::default());
         ledger.add(of(1));
         ledger.add(of(7));
         assert_eq!((ledger.known(), ledger.totals().seeds.run), (2, 0));

@@ -155,7 +155,7 @@ pub trait Watcher {
 /// Runs the seeds of the charter that have no report yet, and settles the folder.
 ///
 /// The findings do not depend on the number of jobs: seeds are given out in order, reports are entered in the order of seeds,
-/// and with `stop_after` the campaign ends with the so-manieth failing seed *in that order*; what later seeds showed in the
+/// and with a [`Stop`](ledger::Stop) the campaign ends with the so-manieth failing seed *in that order*; what later seeds showed in the
 /// meantime is dropped. A budget or an interruption ends it wherever it is.
 ///
 /// # Errors
@@ -170,7 +170,7 @@ pub fn run(
     watcher: &mut dyn Watcher,
 ) -> Result<Report, CampaignError> {
     let job = charter.spec.resolve(registry)?;
-    let mut ledger = Ledger::new(charter.seeds, charter.stop_after);
+    let mut ledger = Ledger::new(charter.seeds, charter.stop.clone());
     let (mut known, mut seen) = (BTreeSet::new(), BTreeSet::new());
     for report in done {
         known.insert(report.seed);
@@ -347,11 +347,11 @@ impl Campaign<'_> {
         totals
     }
 
-    /// Looks closer at the first failure of each kind: shrinks it where asked for, and records its trace.
+    /// Looks closer at the first failure of each kind that was looked for: shrinks it where asked for, and records its trace.
     fn explain(&mut self, last: u64, watcher: &mut dyn Watcher) {
         let first = closer::first_of_each(&self.shared.folder().findings(last));
         let mut closer = Closer::new(&self.job.spec, self.conduct.limits, &self.conduct.launch);
-        for (seed, signature) in first {
+        for (seed, signature) in first.into_iter().filter(|(_, signature)| self.charter.stop.counts(signature)) {
             self.tell(Stage::Explaining(&signature), watcher);
             let looked = closer.look(seed, &signature, self.conduct.minimise, &|| !self.shared.is_stopped());
             let told = looked.map_err(CampaignError::from).and_then(|finding| match finding {

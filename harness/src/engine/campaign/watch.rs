@@ -1,19 +1,22 @@
 //! Real time, CPU time and memory, for watchdogs, budgets and progress. Nothing that a seed decides looks here.
 
-use std::{fs, time::Duration};
+#![expect(clippy::disallowed_types, reason = "watchdogs, budgets and progress are about real time")]
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use rustix::time::{ClockId, clock_gettime};
 
 /// Real time since it was started.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::disallowed_types, reason = "watchdogs, budgets and progress are about real time")]
-pub struct Stopwatch(std::time::Instant);
+pub struct Stopwatch(Instant);
 
 impl Stopwatch {
     /// Starts one.
-    #[expect(clippy::disallowed_types, reason = "watchdogs, budgets and progress are about real time")]
     pub fn start() -> Self {
-        Stopwatch(std::time::Instant::now())
+        Stopwatch(Instant::now())
     }
 
     /// How long ago it was started.

@@ -101,7 +101,7 @@ fn limit_memory() {
 
 fn answer(registry: &Registry, job: &mut Option<Job>, request: Request) -> Answer {
     let result = match (request, job.as_ref()) {
-        (Request::Begin(spec), _) => begin(registry, *spec).map(|begun| {
+        (Request::Begin(spec), _) => begin(registry, &spec).map(|begun| {
             *job = Some(begun);
             Answer::Ready
         }),
@@ -123,7 +123,7 @@ fn answer(registry: &Registry, job: &mut Option<Job>, request: Request) -> Answe
     result.unwrap_or_else(Answer::Refused)
 }
 
-fn begin(registry: &Registry, spec: Spec) -> Result<Job, String> {
+fn begin(registry: &Registry, spec: &Spec) -> Result<Job, String> {
     spec.resolve(registry).map_err(|e| e.to_string())
 }
 
