@@ -1,7 +1,7 @@
 //! Rust sources as text: code without comments and literals, and the words in it.
 
 /// The first names of the paths that `code` begins with: one, or in braces several. With their offsets.
-pub fn first_segments(code: &str) -> Vec<(usize, &str)> {
+pub(crate) fn first_segments(code: &str) -> Vec<(usize, &str)> {
     let name_at = |offset: usize| {
         let start = offset + code[offset..].find(|c: char| !c.is_whitespace()).unwrap_or(0);
         let rest = &code[start..];
@@ -34,18 +34,18 @@ fn is_word(c: char) -> bool {
 }
 
 /// Where `word` stands by itself.
-pub fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
+pub(crate) fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     code.match_indices(word)
         .map(|(at, _)| at)
         .filter(move |at| !code[..*at].ends_with(is_word) && !code[at + word.len()..].starts_with(is_word))
 }
 
-pub fn line_of(code: &str, at: usize) -> usize {
+pub(crate) fn line_of(code: &str, at: usize) -> usize {
     code[..at].matches('\n').count() + 1
 }
 
 /// The source with comments and texts blanked out, so that only code is left, on its lines.
-pub fn strip(source: &str) -> String {
+pub(crate) fn strip(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut rest = source;
     while let Some(c) = rest.chars().next() {
