@@ -17,3 +17,30 @@ use squall::catalogue::SystemEntry;
 /// Every system.
 pub const SYSTEMS: &[SystemEntry] =
     &[raft_rs_kv::ENTRY, quorum_register::ENTRY, single_copy::ENTRY, majority_files::ENTRY, misbehaving::ENTRY];
+
+#[cfg(test)]
+mod tests {
+    use squall_workloads::workload::Settings;
+
+    use super::*;
+
+    #[test]
+    fn every_system_builds_correct_and_with_each_of_its_bugs() {
+        for entry in SYSTEMS {
+            for bug in [None].into_iter().chain(entry.bugs.iter().map(|bug| Some(bug.name))) {
+                let built = (entry.build)(bug, &Settings::new());
+                let promise = built.unwrap_or_else(|e| panic!("{} with {bug:?}: {e}", entry.name)).promise();
+                assert_eq!(promise.model, "linearizable", "{}", entry.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_setting_that_a_system_does_not_have_is_refused() {
+        let settings = [("afterr".to_owned(), "1".to_owned())].into();
+        for entry in SYSTEMS {
+            let error = (entry.build)(None, &settings).err().map(|e| e.key);
+            assert_eq!(error.as_deref(), Some("afterr"), "{}", entry.name);
+        }
+    }
+}

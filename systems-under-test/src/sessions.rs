@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use squall::environment::{Failed, Reply, RequestId};
-use squall_checkers::{history::ProcessId, operation::Operation};
+use squall_checkers::{
+    history::ProcessId,
+    operation::{Name, Operation},
+    value::Value,
+};
 
 use crate::registers::Registers;
 
@@ -64,14 +68,25 @@ impl Sessions {
     }
 }
 
+/// A request as logs keep it. Not by `Operation`'s own `Serialize`, which leaves out what is nil: compact formats cannot tell.
+pub(crate) fn encode(request: RequestId, operation: &Operation) -> Vec<u8> {
+    let parts = (request, &operation.f, &operation.key, &operation.args);
+    postcard::to_stdvec(&parts).expect("values of this kind always encode")
+}
+
+/// The request that [`encode`] put into these bytes.
+pub(crate) fn decode(bytes: &[u8]) -> Result<(RequestId, Operation), String> {
+    let (request, f, key, args) = postcard::from_bytes::<(RequestId, Name, Value, Value)>(bytes)
+        .map_err(|e| format!("what the log holds is no request: {e}"))?;
+    Ok((request, Operation { f, key, args }))
+}
+
 fn result(reply: &Result<Reply, String>) -> Result<Reply, Failed> {
     reply.clone().map_err(Failed::No)
 }
 
 #[cfg(test)]
 mod tests {
-    use squall_checkers::value::Value;
-
     use super::*;
 
     fn request(process: u32, serial: u32) -> RequestId {
@@ -87,6 +102,14 @@ mod tests {
         store.apply(request(3, 1), &Operation::write(7, 1));
         assert_eq!(store.apply(request(2, 1), &cas), Some(Ok(Value::Bool(true))), "the reply it had");
         assert_eq!(store.read(&Operation::read(7)), Value::Int(1), "done once");
+    }
+
+    #[test]
+    fn requests_keep_their_nil_parts_in_a_log() {
+        for operation in [Operation::cas(7, 1, 2), Operation::write(Value::Nil, Value::Nil), Operation::read(7)] {
+            assert_eq!(decode(&encode(request(2, 3), &operation)), Ok((request(2, 3), operation)));
+        }
+        assert!(decode(b"?").is_err());
     }
 
     #[test]

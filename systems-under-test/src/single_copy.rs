@@ -12,7 +12,7 @@ use squall_workloads::settings::SettingsReader;
 
 use crate::{
     journal::Journal,
-    sessions::{Known, Sessions},
+    sessions::{Known, Sessions, decode, encode},
 };
 
 /// The entry in the catalogue.
@@ -107,8 +107,7 @@ impl SingleCopy {
         let records = Journal::<()>::read(cx.disk()).map_err(|e| e.to_string())?;
         let records: Vec<Vec<u8>> = records.into_iter().map(<[u8]>::to_vec).collect();
         for record in &records {
-            let (request, operation) = postcard::from_bytes::<(RequestId, Operation)>(record)
-                .map_err(|e| format!("a record whose checksum fits does not decode: {e}"))?;
+            let (request, operation) = decode(record)?;
             self.store.apply(request, &operation);
         }
         self.journal.replace(records, cx).map_err(|e| format!("the log cannot be rewritten: {e}"))
@@ -120,7 +119,7 @@ impl SingleCopy {
         operation: &Operation,
         cx: &mut Context<'_, Self>,
     ) -> Result<Result<Reply, Failed>, String> {
-        let record = postcard::to_stdvec(&(request, operation)).map_err(|e| e.to_string())?;
+        let record = encode(request, operation);
         self.journal.append(&record, cx.disk()).map_err(|e| format!("the log cannot be written: {e}"))?;
         Ok(self.store.apply(request, operation).unwrap_or_else(|| unreachable!("the request is new")))
     }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     journal::Journal,
-    sessions::{Known, Sessions},
+    sessions::{Known, Sessions, decode, encode},
 };
 
 type Context<'a> = environment::Context<'a, RaftRsKv>;
@@ -70,7 +70,7 @@ impl Replica {
         let records = Journal::<()>::read(cx.disk()).map_err(|e| e.to_string())?;
         let storage = recover(&records, voters)?;
         let applied = storage.snapshot().get_metadata().index;
-        let store = if applied == 0 { Sessions::default() } else { decode(&storage.snapshot().data)? };
+        let store = if applied == 0 { Sessions::default() } else { restore(&storage.snapshot().data)? };
         let mut journal = Journal::new();
         journal
             .replace([checkpoint(mistake, &storage)], cx)
@@ -186,8 +186,7 @@ impl Replica {
         if self.proposed.get(&request) == Some(&term) {
             return; // The client asks again; its first request is on its way.
         }
-        let data = postcard::to_stdvec(&(request, operation)).expect("operations always encode");
-        if self.raft.propose(Vec::new(), data).is_ok() {
+        if self.raft.propose(Vec::new(), encode(request, operation)).is_ok() {
             self.proposed.insert(request, term);
         }
     }
@@ -240,7 +239,7 @@ impl Replica {
         if !ready.snapshot().is_empty() {
             storage.install(ready.snapshot().clone());
             self.applied = ready.snapshot().get_metadata().index;
-            self.store = decode(&ready.snapshot().data)?;
+            self.store = restore(&ready.snapshot().data)?;
         }
         storage.append(ready.entries())?;
         let sent = ready.take_messages();
@@ -266,7 +265,7 @@ impl Replica {
         if entry.data.is_empty() {
             return Ok(()); // A new leader's first entry.
         }
-        let (request, operation): (RequestId, Operation) = decode(&entry.data)?;
+        let (request, operation) = decode(&entry.data)?;
         let reply = self.store.apply(request, &operation);
         if let (Some(_), Some(reply)) = (self.proposed.remove(&request), reply) {
             cx.reply(request, reply);
@@ -348,8 +347,8 @@ fn checkpoint(mistake: Option<Mistake>, storage: &Storage) -> Vec<u8> {
     if mistake == Some(Mistake::HardStateNotPersisted) { saved.without_hard_state().encode() } else { saved.encode() }
 }
 
-fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    postcard::from_bytes(bytes).map_err(|e| format!("what the log holds does not decode: {e}"))
+fn restore(snapshot: &[u8]) -> Result<Sessions, String> {
+    postcard::from_bytes(snapshot).map_err(|e| format!("a snapshot does not decode: {e}"))
 }
 
 /// raft-rs counts from 1; 0 is nobody.
