@@ -151,7 +151,7 @@ pub(crate) fn run(plan: &Plan) -> (u64, u64) {
                     }
                 }
             }
-            Message::Reply { .. } => completed += 1,
+            Message::Reply { operation } => completed += u64::from(operation != 0),
         }
     }
     (messages, completed)
