@@ -135,7 +135,11 @@ impl Folder {
         let reports = read_progress(&path.join(PROGRESS_FILE))?;
         let mut kept: BTreeMap<Signature, BTreeMap<u64, Finding>> = BTreeMap::new();
         for finding in findings(path)? {
-            kept.entry(finding.signature.clone()).or_default().insert(finding.seed, finding);
+            let records = kept.entry(finding.signature.clone()).or_default();
+            records.insert(finding.seed, finding);
+            if records.len() > RECORDS_PER_SIGNATURE {
+                records.pop_last();
+            }
         }
         let folder = Folder { path: path.to_owned(), _charter: opened, progress: open_progress(path)?, kept };
         Ok((folder, charter, reports))
@@ -348,6 +352,10 @@ mod tests {
             }
             assert_eq!(folder.known_before(5), Vec::new(), "a record of an earlier seed is still wanted");
             assert_eq!(folder.known_before(6), [signature()]);
+            let path = folder.path().to_owned();
+            drop(folder);
+            // It was killed before it had settled.
+            let (folder, ..) = Folder::resume(&path).expect("a folder to go on with");
             folder.settle(99, &Totals::default()).expect("it can be written");
             findings(folder.path()).expect("they are there").iter().map(|f| f.seed).collect::<Vec<_>>()
         };

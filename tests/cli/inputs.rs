@@ -1,0 +1,91 @@
+//! Malformed and truncated files: each is told with its place, and none ends in a panic.
+
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+
+use crate::common::{Folder, Ran, read};
+
+const VALID: &str = "{\"squall-history\":1}\n";
+
+#[test]
+fn a_plan_runs_as_its_seed_does() {
+    let folder = Folder::new();
+    folder.run(&["plan", "single-copy", "--seed", "7", "-o", "plan.json"]).exits(0);
+    let digest = |ran: Ran| ran.json()["digest"].as_str().expect("a digest").to_owned();
+    let by_seed = digest(folder.run(&["run", "single-copy", "--seed", "7", "--json"]));
+    let by_plan = digest(folder.run(&["run", "--plan", "plan.json", "--json"]));
+    assert_eq!(by_seed, by_plan);
+}
+
+#[test]
+fn broken_plans_and_cases_are_told_with_their_place() {
+    let folder = Folder::new();
+    folder.run(&["plan", "single-copy", "--seed", "7", "-o", "plan.json"]).exits(0);
+    let plan = read(&folder.path("plan.json"));
+    for (name, text, said) in [
+        ("empty", "", "line 1"),
+        ("cut", &plan[..plan.len() / 2], "line"),
+        ("type", &plan.replacen("\"nodes\": ", "\"nodes\": \"x", 1).replacen("\"x3", "\"x3\"", 1), "line"),
+        ("version", &plan.replacen("\"squall-plan\": 1", "\"squall-plan\": 99", 1), "version 99"),
+        ("system", &plan.replace("single-copy", "single-cpy"), "did you mean `single-copy`?"),
+    ] {
+        folder.write(name, text);
+        folder.run(&["run", "--plan", name]).exits(2).says(said);
+    }
+    folder.write("binary", [0xFF, 0xFE, 0x00]);
+    folder.run(&["run", "--plan", "binary"]).exits(2).says("binary:1:1");
+    folder.run(&["run", "--plan", "missing"]).exits(2).says("cannot read missing");
+    folder.run(&["replay", "plan.json"]).exits(2).says("squall-case");
+    folder.run(&["replay", "cut"]).exits(2).says("line");
+    folder.run(&["replay", "missing"]).exits(2).says("cannot read missing");
+}
+
+#[test]
+fn histories_are_judged_and_broken_ones_told_with_their_place() {
+    let folder = Folder::new();
+    let check = |text: &str| {
+        folder.write("history", text);
+        folder.run(&["check", "history", "--model", "register"])
+    };
+    for text in [&format!("{VALID}{{"), "{\"squall-history\":99}\n", "[{:process 0, :type :invoke", "?? nonsense"] {
+        check(text).exits(2).says("line");
+    }
+    // Nothing was done: that proves nothing.
+    check("").exits(3);
+}
+
+#[test]
+fn a_history_may_come_on_stdin_and_its_reader_may_leave() {
+    let folder = Folder::new();
+    let mut child = folder
+        .command(&["check", "-", "--model", "register", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let history = "{:process 0, :type :invoke, :f :write, :value 1}\n{:process 0, :type :ok, :f :write, :value 1}\n\
+                   {:process 1, :type :invoke, :f :read, :value nil}\n{:process 1, :type :ok, :f :read, :value nil}\n";
+    stdin.write_all(history.as_bytes()).expect("it reads");
+    drop(stdin);
+    let ran = Ran::of(&["check", "-"], child.wait_with_output().expect("it ends")).exits(1);
+    assert_eq!(ran.json()["verdict"]["verdict"], "invalid");
+
+    let shell = format!("'{}' list systems | true", env!("CARGO_BIN_EXE_squall"));
+    let output = Command::new("sh").args(["-c", &shell]).output().expect("a shell");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn a_second_opinion_agrees() {
+    let folder = Folder::new();
+    let history = "{:process 0, :type :invoke, :f :write, :value 1}\n{:process 0, :type :ok, :f :write, :value 1}\n";
+    folder.write("history", history);
+    let args = ["check", "history", "--model", "register", "--second-opinion"];
+    folder.run(&args).exits(0).shows("porcupine-rs: valid");
+    let args = ["check", "history", "--checker", "causal", "--second-opinion"];
+    folder.run(&args).exits(2).says("no second opinion");
+}
