@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::search::Search;
 use crate::plan::{Operations, Plan, Scripted, Target};
 
-/// Other seeds that a guess is tried under.
-const GUESS_SEEDS: u64 = 12;
+/// Other seeds that a first guess is tried under.
+pub(super) const GUESS_SEEDS: u64 = 12;
 
 /// Puts what happened in place of what was left open, as far as the plan still fails then.
 pub(super) fn freeze(search: &mut Search) {
@@ -53,7 +53,8 @@ pub(super) fn record_again(search: &mut Search) {
 }
 
 /// Leaps to small plans by guesses from the anomaly: its operations alone, its processes, its keys, all up to its end.
-pub(super) fn keep_what_matters(search: &mut Search) {
+/// Each is tried under so many other seeds.
+pub(super) fn keep_what_matters(search: &mut Search, seeds: u64) {
     let Operations::Script(script) = search.plan().workload.operations.clone() else { return };
     let culprits: Vec<&Scripted> = search.seen().culprits.iter().filter_map(|i| script.get(*i)).collect();
     if culprits.is_empty() {
@@ -74,7 +75,10 @@ pub(super) fn keep_what_matters(search: &mut Search) {
     ];
     for guess in guesses {
         let kept: Vec<Scripted> = script.iter().filter(|o| guess(o)).cloned().collect();
-        if search.try_with_luck(GUESS_SEEDS, |plan| plan.workload.operations = Operations::Script(kept.clone())) {
+        if kept.len() == script.len() {
+            return;
+        }
+        if search.try_with_luck(seeds, |plan| plan.workload.operations = Operations::Script(kept.clone())) {
             return;
         }
     }

@@ -3,7 +3,7 @@
 //! First the run is frozen: roles become the nodes they turned out to be, generated operations the script of what was asked.
 //! Then parts are taken away while the same anomaly is still seen, large pieces before small ones (after Zeller and Hildebrandt,
 //! "Simplifying and Isolating Failure-Inducing Input", 2002), what remains is made shorter and simpler, and all of this is
-//! repeated until no single fault, operation, client or node can be taken away: the plan is then 1-minimal.
+//! repeated until no single fault, operation, client or node can be taken away within the [`Rules`]: the plan is then 1-minimal.
 //!
 //! What happens around the anomaly may hang on chance: who is elected, which message overtakes which. Where the plan will not
 //! shrink, the same cuts are tried under a few other seeds.
@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// Runs a minimisation may take when not told otherwise.
-pub const DEFAULT_RUNS: u64 = 2_000;
+pub const DEFAULT_RUNS: u64 = 6_000;
 
 /// Passes over all that can be made smaller; far more than are needed, for the last one of a search that ends changes nothing.
 const PASSES_MAX: u32 = 50;
@@ -102,7 +102,7 @@ pub fn minimise(
     let before = Counts { operations: (seen.operations.len() + seen.final_reads.len()) as u64, ..size(plan) };
     let mut search = Search::new(plan.clone(), seen, rules, trial, runs, progress);
     freeze::freeze(&mut search);
-    freeze::keep_what_matters(&mut search);
+    freeze::keep_what_matters(&mut search, freeze::GUESS_SEEDS);
     let mut minimal = false;
     for _ in 0..PASSES_MAX {
         let at_first = search.plan().clone();

@@ -1,6 +1,6 @@
 //! Taking parts away: faults, operations, clients and nodes, large pieces before small ones.
 
-use super::search::Search;
+use super::{freeze, search::Search};
 use crate::plan::{NodeId, Operations, Plan, Scripted, Target};
 
 /// A part of a plan that can be taken away.
@@ -16,7 +16,7 @@ pub enum Part {
     Node(u32),
 }
 
-/// Every part that can be taken away. The last client and the last replica cannot.
+/// Every part that can be taken away; whether what is left still counts is for the [`Rules`](super::Rules) to say. The last client and the last replica cannot.
 pub fn parts(plan: &Plan) -> Vec<Part> {
     let operations = script_length(plan);
     let (clients, nodes) = (plan.cluster.clients, plan.cluster.nodes);
@@ -130,12 +130,22 @@ fn lower_limit(search: &mut Search) {
 
 /// Other seeds that a cut of a plan that will not shrink is tried under.
 const ESCAPE_SEEDS: u64 = 5;
+/// Other seeds that a guess is tried under then: with few faults left, runs differ less.
+const ESCAPE_GUESS_SEEDS: u64 = 30;
 /// Scripts of so many operations are small enough.
 const SMALL: usize = 4;
+/// Longer scripts than this are worth a guess again.
+const LONG: usize = 8;
 
 /// Makes a plan that is 1-minimal but large smaller, at the price of another seed. Whether anything was taken away.
 pub(super) fn escape(search: &mut Search) -> bool {
     let first = search.plan().clone();
+    if script_length(&first) > LONG {
+        freeze::keep_what_matters(search, ESCAPE_GUESS_SEEDS);
+        if *search.plan() != first {
+            return true;
+        }
+    }
     let luckily = |search: &mut Search, plan: Plan| search.try_with_luck(ESCAPE_SEEDS, |p| p.clone_from(&plan));
     let mut index = first.faults.len();
     while index > 0 && search.plan().faults.len() > 1 {

@@ -46,8 +46,9 @@ impl Rules {
         self.keeps == Keeps::FinalReads
     }
 
-    /// Whether a plan keeps what must be kept and makes sense.
-    pub(super) fn allow(&self, plan: &Plan) -> bool {
+    /// Whether a plan keeps what must be kept and makes sense. A smaller plan that does not may fail too, but for a lesser
+    /// reason: a cut that is not allowed does not count against 1-minimality.
+    pub fn allow(&self, plan: &Plan) -> bool {
         let kept = match self.keeps {
             Keeps::Nothing => true,
             Keeps::FinalReads => plan.phases.final_reads && plan.phases.settle_ns == self.settle_ns,
