@@ -84,7 +84,9 @@ impl Loop {
 /// Returns the messages delivered and the operations completed.
 pub(crate) fn run(plan: &Plan) -> (u64, u64) {
     let nodes = plan.cluster.nodes;
-    let Operations::Generated { interval_ns, .. } = plan.workload.operations else { unreachable!("bench plans are generated") };
+    let Operations::Generated { interval_ns, .. } = plan.workload.operations else {
+        unreachable!("bench plans are generated")
+    };
     let end = plan.phases.chaos_ns + plan.phases.settle_ns;
     let latency = plan.cluster.latency;
     let mut l = Loop {

@@ -1,6 +1,6 @@
 //! The native simulator: event-driven, in virtual nanoseconds, never by ticks. One run is one thread.
 //!
-//! Two hosts stand over one core: [`node_host`] steps sans-I/O nodes directly, [`env_host`] runs async code on a small
+//! Two hosts stand over one core: `node_host` steps sans-I/O nodes directly, `env_host` runs async code on a small
 //! executor. Time, network, faults, clients and digest are the core's and so the same for both.
 
 mod core;
