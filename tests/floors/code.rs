@@ -66,9 +66,9 @@ fn skip(rest: &str, in_word: bool) -> usize {
     if rest.starts_with("/*") {
         return until("*/", 2);
     }
-    if rest.starts_with('"') {
+    if let Some(text) = rest.strip_prefix('"') {
         let mut escaped = false;
-        let end = rest[1..].find(|c| {
+        let end = text.find(|c| {
             let closes = c == '"' && !escaped;
             escaped = c == '\\' && !escaped;
             closes
