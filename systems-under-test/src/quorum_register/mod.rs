@@ -4,6 +4,8 @@
 //! Shvartsman (FTCS 1997): a write asks a majority for their newest timestamp and stores its value at a majority under a newer
 //! one; a read asks a majority for their newest value and stores that at a majority before it returns it.
 
+mod state;
+
 use std::{collections::BTreeMap, io, time::Duration};
 
 use serde::{Deserialize, Serialize};
@@ -13,12 +15,12 @@ use squall::{
     plan::{NodeId, Promise},
 };
 use squall_checkers::{
-    history::ProcessId,
     operation::{Interface, Operation},
     value::Value,
 };
 use squall_workloads::settings::SettingsReader;
 
+use self::state::{Record, State, Timestamp, Version};
 use crate::journal::Journal;
 
 /// The entry in the catalogue.
@@ -97,79 +99,6 @@ impl Default for QuorumRegister {
             coordinated: BTreeMap::new(),
             resending: false,
         }
-    }
-}
-
-/// When a value was written. Unique to its write: the writer keeps count on its disk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Timestamp {
-    number: u64,
-    writer: u32,
-}
-
-/// A value with its timestamp.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Version {
-    at: Timestamp,
-    value: Value,
-}
-
-/// What a replica keeps on its disk.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct State {
-    versions: BTreeMap<Value, Version>,
-    /// The last write of each session that got its timestamp here.
-    written: BTreeMap<ProcessId, u32>,
-}
-
-/// One line of the journal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Record {
-    /// A version to keep.
-    Version { key: Value, version: Version },
-    /// A version to keep, and the request it comes from: the timestamp was given to it here.
-    Write { key: Value, version: Version, request: RequestId },
-    /// The last write of a session that got its timestamp here.
-    Written { request: RequestId },
-}
-
-impl State {
-    fn apply(&mut self, record: Record) {
-        match record {
-            Record::Version { key, version } => self.keep(key, version),
-            Record::Write { key, version, request } => {
-                self.keep(key, version);
-                self.note(request);
-            }
-            Record::Written { request } => self.note(request),
-        }
-    }
-
-    fn keep(&mut self, key: Value, version: Version) {
-        let kept = self.versions.entry(key).or_default();
-        if kept.at < version.at {
-            *kept = version;
-        }
-    }
-
-    fn note(&mut self, request: RequestId) {
-        let serial = self.written.entry(request.process).or_default();
-        *serial = request.serial.max(*serial);
-    }
-
-    fn version(&self, key: &Value) -> Version {
-        self.versions.get(key).cloned().unwrap_or_default()
-    }
-
-    fn has_written(&self, request: RequestId) -> bool {
-        self.written.get(&request.process).is_some_and(|serial| *serial >= request.serial)
-    }
-
-    /// The records that say all of it, as short as can be.
-    fn records(&self) -> impl Iterator<Item = Record> {
-        let versions = self.versions.iter().map(|(k, v)| Record::Version { key: k.clone(), version: v.clone() });
-        let written = self.written.iter().map(|(p, s)| RequestId { process: *p, serial: *s });
-        versions.chain(written.map(|request| Record::Written { request }))
     }
 }
 
@@ -334,11 +263,9 @@ impl Node for QuorumRegister {
 impl QuorumRegister {
     fn recover(&mut self, cx: &mut Context<'_, Self>) -> Result<(), String> {
         for record in Journal::<()>::read(cx.disk()).map_err(|e| e.to_string())? {
-            let record = postcard::from_bytes(record)
-                .map_err(|e| format!("a record whose checksum fits does not decode: {e}"))?;
-            self.state.apply(record);
+            self.state.apply(Record::decode(record)?);
         }
-        let records: Vec<Vec<u8>> = self.state.records().map(|r| encode(&r)).collect();
+        let records: Vec<Vec<u8>> = self.state.records().map(|r| r.encode()).collect();
         self.journal.replace(records, cx).map_err(|e| format!("the journal cannot be rewritten: {e}"))
     }
 
@@ -377,7 +304,7 @@ impl QuorumRegister {
         {
             return Ok(());
         }
-        self.journal.append(&encode(&record), cx.disk())?;
+        self.journal.append(&record.encode(), cx.disk())?;
         self.state.apply(record);
         Ok(())
     }
@@ -436,51 +363,16 @@ impl QuorumRegister {
     }
 }
 
-fn encode(record: &Record) -> Vec<u8> {
-    postcard::to_stdvec(record).expect("records of this kind always encode")
-}
-
 #[cfg(test)]
 mod tests {
+    use squall_checkers::history::ProcessId;
+
     use super::*;
-
-    fn version(number: u64, writer: u32, value: i64) -> Version {
-        Version { at: Timestamp { number, writer }, value: Value::Int(value) }
-    }
-
-    fn request(process: u32, serial: u32) -> RequestId {
-        RequestId { process: ProcessId(process), serial }
-    }
-
-    #[test]
-    fn the_newest_version_is_kept_in_whatever_order_they_come() {
-        let mut state = State::default();
-        for v in [version(2, 0, 20), version(1, 2, 12), version(2, 1, 21), version(2, 0, 20)] {
-            state.apply(Record::Version { key: Value::Int(7), version: v });
-        }
-        assert_eq!(state.version(&Value::Int(7)), version(2, 1, 21));
-        assert_eq!(state.version(&Value::Int(8)), Version::default());
-    }
-
-    #[test]
-    fn a_state_rebuilt_from_its_records_is_the_same() {
-        let mut state = State::default();
-        state.apply(Record::Write { key: Value::Int(1), version: version(1, 0, 5), request: request(4, 3) });
-        state.apply(Record::Version { key: Value::Int(2), version: version(9, 2, 6) });
-        let mut rebuilt = State::default();
-        for record in state.records() {
-            let record = postcard::from_bytes(&encode(&record)).expect("what was encoded decodes");
-            rebuilt.apply(record);
-        }
-        assert_eq!(rebuilt, state);
-        assert!(rebuilt.has_written(request(4, 2)) && rebuilt.has_written(request(4, 3)));
-        assert!(!rebuilt.has_written(request(4, 4)) && !rebuilt.has_written(request(5, 1)));
-    }
 
     #[test]
     fn an_answer_counts_once_and_a_majority_completes_once() {
         let mut operation = Coordinated {
-            request: request(1, 1),
+            request: RequestId { process: ProcessId(1), serial: 1 },
             key: Value::Nil,
             write: None,
             phase: Phase::Asking,
