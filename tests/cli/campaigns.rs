@@ -157,3 +157,17 @@ fn wait_for(child: &mut Child, mut ready: impl FnMut() -> bool) {
     }
     panic!("it did not come so far within 30 s");
 }
+
+#[test]
+fn a_demo_finds_shrinks_and_shows_and_its_case_replays_and_shrinks_no_further() {
+    let folder = Folder::new();
+    let ran = folder.run(&["demo", "--seed", "245160777"]).exits(0).shows("squall replay").shows("timeline");
+    let case =
+        ran.stdout.split("squall replay ").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("a case");
+    folder.run(&["replay", case]).exits(1).shows("It still fails");
+    folder.run(&["minimize", case, "--runs", "200", "-o", "small.json"]).exits(1).shows("small.json");
+    folder.run(&["replay", "small.json"]).exits(1).shows("It still fails");
+    let healthy = read(&folder.path(case)).replace(":leader-local-read", "");
+    folder.write("healthy.json", healthy);
+    folder.run(&["replay", "healthy.json"]).exits(0).shows("It no longer fails");
+}

@@ -1,17 +1,20 @@
 //! `squall demo`: the main job in a few seconds: find a violation, shrink it, show it.
 
-use std::{path::Path, sync::atomic::AtomicBool};
+use std::{path::Path, sync::atomic::AtomicBool, time::Duration};
+
+use squall_reports::records::{Finding, Signature};
 
 use super::{Context, Result, campaign as command, findings, progress::Bar, spec_args, wrong};
 use crate::{
     engine::{
         campaign::{
             self, Conduct,
+            closer::Closer,
             folder::{Charter, Folder, FolderError},
-            keeper::Limits,
+            keeper::{Launch, Limits},
             ledger::Stop,
+            watch::Stopwatch,
         },
-        minimise,
         seeds::Seeds,
         spec::{Spec, find_system},
     },
@@ -24,6 +27,18 @@ const SHOWN: [&str; 2] = ["raft-rs-kv:leader-local-read", "quorum-register:read-
 /// Seeds after which a demo gives up.
 const SEEDS: u64 = 2_000;
 
+/// Failing seeds to choose from: some shrink to less than others.
+const CANDIDATES: u64 = 4;
+
+/// Runs that shrinking one of them may take.
+const RUNS: u64 = 400;
+
+/// Operations and faults of a failure that is small enough to show.
+const SMALL: (u64, u64) = (8, 3);
+
+/// Real time after which no further one is shrunk.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// The folder above the demos' folders.
 const OUT: &str = "squall-out";
 
@@ -35,6 +50,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, context: &mut Context) -> Result {
+    let watch = Stopwatch::start();
     let (system, anomalies) = system(context)?;
     let spec = Spec::of(&system);
     spec_args::resolve(&spec, context)?;
@@ -42,7 +58,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     context
         .output
         .line(format!("{system} has a known bug. Looking for it from seed {start} on (--seed {start} again)."))?;
-    let stop = Stop { after: Some(1), on: anomalies.iter().map(|a| (*a).to_owned()).collect() };
+    let stop = Stop { after: Some(CANDIDATES), on: anomalies.iter().map(|a| (*a).to_owned()).collect() };
     let charter = Charter::new(spec, Seeds::starting_at(start, SEEDS), stop);
     let folder = folder(&charter)?;
     let path = folder.path().to_owned();
@@ -50,32 +66,73 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
         jobs: command::jobs(None),
         budget: None,
         limits: Limits::default(),
-        minimise: Some(minimise::DEFAULT_RUNS),
+        minimise: None,
         launch: command::launch()?,
     };
-    let mut bar = Bar::new();
-    let stop = AtomicBool::new(false);
+    let (stop, mut bar) = (AtomicBool::new(false), Bar::new());
     let result = campaign::run(&context.registry, &charter, folder, Vec::new(), &conduct, &stop, &mut bar);
     drop(bar);
     let report = result.map_err(|e| wrong(&e, ""))?;
     if let Some(trouble) = &report.trouble {
         return Err(wrong(trouble, ""));
     }
-    let Some(finding) = report.findings.iter().find(|f| charter.stop.counts(&f.signature)) else {
+    let found = report.findings.iter().filter(|f| charter.stop.counts(&f.signature));
+    let candidates: Vec<_> = found.map(|f| (f.seed, f.signature.clone())).collect();
+    if candidates.is_empty() {
         context.output.line(format!("It was not found in {} seeds, which should not be.", report.totals.seeds.run))?;
         return Ok(Exit::Inconclusive);
+    }
+    let Some(finding) = smallest(&charter.spec, &candidates, &conduct.launch)? else {
+        return Err(wrong(
+            "the failure could not be shrunk",
+            &format!("`squall minimize {}` tries again.", path.display()),
+        ));
     };
+    let seed = finding.seed;
+    let (mut folder, ..) = Folder::resume(&path).map_err(|e| command::folder_error(&e))?;
+    folder
+        .explain(finding)
+        .and_then(|()| folder.settle(u64::MAX, &report.totals))
+        .map_err(|e| command::folder_error(&e))?;
+    let found = folder.findings(u64::MAX);
+    findings::write_pages(&path, &report.totals, &found)?;
+    let shown = found.iter().find(|f| f.seed == seed && f.minimised.is_some());
+    let shown = shown.ok_or_else(|| wrong("the record of the failure is gone", ""))?;
     context.output.line(format!(
-        "Seed {} shows it, after {} seeds in {:.1} s.\n",
-        finding.seed,
+        "Found in {} of {} seeds. Seed {seed}, made small, after {:.1} s in all:\n",
+        report.totals.seeds.invalid,
         report.totals.seeds.run,
-        report.totals.wall_ms as f64 / 1000.0,
+        watch.elapsed().as_secs_f64(),
     ))?;
-    findings::show(context, finding)?;
-    findings::write_pages(&path, &report.totals, &report.findings)?;
-    let page = path.join(squall_reports::html::page_name(finding));
+    findings::show(context, shown)?;
+    let page = path.join(squall_reports::html::page_name(shown));
     context.output.line(format!("The same with a timeline: {}", page.display()))?;
     Ok(Exit::Valid)
+}
+
+/// Shrinks one failure after the other until one is small, and returns the smallest.
+fn smallest(spec: &Spec, candidates: &[(u64, Signature)], launch: &Launch) -> Result<Option<Finding>> {
+    let watch = Stopwatch::start();
+    let mut closer = Closer::new(spec, Limits::default(), launch);
+    let mut best: Option<Finding> = None;
+    for (seed, signature) in candidates {
+        let is_wanted = || best.is_none() || watch.elapsed() < PATIENCE;
+        let looked = closer.look(*seed, signature, Some(RUNS), &is_wanted).map_err(|e| wrong(&e, ""))?;
+        best = [best, looked].into_iter().flatten().min_by_key(size);
+        if best.as_ref().is_some_and(|finding| is_small(finding) || watch.elapsed() >= PATIENCE) {
+            break;
+        }
+    }
+    Ok(best)
+}
+
+fn is_small(finding: &Finding) -> bool {
+    let (operations, faults) = size(finding);
+    operations <= SMALL.0 && faults <= SMALL.1
+}
+
+fn size(finding: &Finding) -> (u64, u64) {
+    finding.minimised.as_ref().map_or((u64::MAX, u64::MAX), |m| (m.after.operations, m.after.faults))
 }
 
 /// The system to show, and the anomalies by which its bug shows.
