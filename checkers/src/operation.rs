@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
 
 use crate::value::Value;
 
@@ -54,16 +54,32 @@ impl fmt::Display for Name {
 }
 
 /// One request of a client, before anything is known of its outcome.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+///
+/// Formats that name their fields (JSON) leave out a `Nil` key and `Nil` arguments; compact ones (postcard) need every
+/// field in its place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
 pub struct Operation {
     /// What to do: `read`, `write`, `cas`, …
     pub f: Name,
     /// The object it is done to; `Nil` where the interface has one object only.
-    #[serde(default, skip_serializing_if = "Value::is_nil")]
+    #[serde(default)]
     pub key: Value,
     /// Its arguments: `Nil` for a read, the value for a write, `[expected new]` for a cas.
-    #[serde(default, skip_serializing_if = "Value::is_nil")]
+    #[serde(default)]
     pub args: Value,
+}
+
+impl Serialize for Operation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let every = !serializer.is_human_readable();
+        let fields = [("key", &self.key), ("args", &self.args)].into_iter().filter(|(_, value)| every || !value.is_nil());
+        let mut operation = serializer.serialize_struct("Operation", 1 + fields.clone().count())?;
+        operation.serialize_field("f", &self.f)?;
+        for (name, value) in fields {
+            operation.serialize_field(name, value)?;
+        }
+        operation.end()
+    }
 }
 
 impl Operation {
@@ -129,5 +145,24 @@ impl Interface {
 impl fmt::Display for Interface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_read_as_they_were_written() {
+        let json = r#"[{"f":"acquire"},{"f":"read","key":1},{"f":"write","key":1,"args":"v"}]"#;
+        let operations = [
+            Operation::new("acquire", Value::Nil, Value::Nil),
+            Operation::read(1),
+            Operation::write(1, Value::Text("v".into())),
+        ];
+        assert_eq!(serde_json::to_string(&operations).unwrap(), json);
+        assert_eq!(serde_json::from_str::<[Operation; 3]>(json).unwrap(), operations);
+        let compact = postcard::to_stdvec(&operations).unwrap();
+        assert_eq!(postcard::from_bytes::<[Operation; 3]>(&compact).unwrap(), operations);
     }
 }
