@@ -233,7 +233,7 @@ impl<N: Node> Replica<N> {
                 let bytes = encode(&Wire::Peer(message))?;
                 self.socket.send_to(Address { node: to, port: PORT }, &bytes)?;
             }
-            Effect::Reply(id, result) => self.answer(id, ClientWire::Reply(id, *result))?,
+            Effect::Reply(id, result) => self.answer(id, ClientWire::Reply(id, result))?,
             Effect::Redirect(id, to) => self.answer(id, ClientWire::Redirect(id, to))?,
             Effect::SetTimer(id, after, timer) => {
                 self.timers.insert((self.env.monotonic() + after, id), timer);

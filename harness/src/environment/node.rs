@@ -73,7 +73,7 @@ pub struct TimerId(pub(crate) u64);
 /// What a handler asks for. Applied in order when it returns. What is rare or large is boxed, for most effects are messages.
 pub(crate) enum Effect<N: Node> {
     Send(NodeId, N::Message),
-    Reply(RequestId, Box<Result<Reply, Failed>>),
+    Reply(RequestId, Result<Reply, Failed>),
     Redirect(RequestId, NodeId),
     SetTimer(TimerId, Duration, N::Timer),
     CancelTimer(TimerId),
@@ -161,7 +161,7 @@ impl<N: Node> Context<'_, N> {
     /// Answers a request. Only the first answer that reaches the client counts.
     #[inline]
     pub fn reply(&mut self, request: RequestId, result: Result<Reply, Failed>) {
-        self.effects.push(Effect::Reply(request, Box::new(result)));
+        self.effects.push(Effect::Reply(request, result));
     }
 
     /// Tells the client to send the request again, to another replica.

@@ -7,7 +7,6 @@ mod core;
 mod env_host;
 mod node_host;
 mod queue;
-mod slab;
 
 use squall_workloads::workload::Workload;
 

@@ -1,6 +1,6 @@
 //! Hosts sans-I/O nodes directly: no tasks, no encoding, messages moved by value.
 
-use std::{cell::Cell, collections::BTreeMap, io};
+use std::{cell::Cell, collections::BTreeSet, io};
 
 use squall_checkers::history::EntryId;
 
@@ -20,7 +20,7 @@ pub(super) const SYNC_NS_SPREAD: u64 = 900_000;
 pub(super) enum NodeEvent<N: Node> {
     Message { from: u32, to: u32, hash: u64, message: N::Message },
     Request { entry: u32, to: u32, hash: u64 },
-    Reply { entry: u32, from: u32, result: Box<Result<Reply, Failed>> },
+    Reply { entry: u32, from: u32, result: Result<Reply, Failed> },
     Redirect { entry: u32, from: u32, to: u32 },
     Retry { entry: u32, attempt: u32 },
     Timer { node: u32, incarnation: u32, id: TimerId, deadline_ns: u64, timer: N::Timer },
@@ -77,7 +77,7 @@ impl<N: Node> OwnEvent for NodeEvent<N> {
         match self {
             Self::Message { message, .. } => format!("{message:?}"),
             Self::Request { entry, .. } => format!("request {entry}"),
-            Self::Reply { entry, result, .. } => match &**result {
+            Self::Reply { entry, result, .. } => match result {
                 Ok(reply) => format!("reply {entry}: {reply}"),
                 Err(error) => format!("reply {entry}: {error}"),
             },
@@ -118,8 +118,8 @@ pub(super) struct NodeHost<'a, N: Node> {
     nodes: Vec<Option<N>>,
     effects: Vec<Effect<N>>,
     next_timer: u64,
-    /// Slots of timers that were set, for cancelling.
-    timers: BTreeMap<TimerId, u32>,
+    /// Timers that were set and neither went off nor were cancelled.
+    timers: BTreeSet<TimerId>,
     /// Where each process sends its requests: its home, or where it was redirected to.
     preferred: Vec<u32>,
     /// Requests by entry: where it was sent last, and how often.
@@ -144,7 +144,7 @@ impl<'a, N: Node> NodeHost<'a, N> {
             nodes,
             effects: Vec::new(),
             next_timer: 0,
-            timers: BTreeMap::new(),
+            timers: BTreeSet::new(),
             preferred: Vec::new(),
             requests: Vec::new(),
             entries: Vec::new(),
@@ -245,13 +245,11 @@ impl<'a, N: Node> NodeHost<'a, N> {
                 let deadline_ns = machine.clock.monotonic(self.core.now).saturating_add(after);
                 let due = machine.clock.true_time(self.core.now, deadline_ns);
                 let incarnation = machine.incarnation;
-                let slot = self.core.schedule(due, NodeEvent::Timer { node: at, incarnation, id, deadline_ns, timer });
-                self.timers.insert(id, slot);
+                self.core.schedule(due, NodeEvent::Timer { node: at, incarnation, id, deadline_ns, timer });
+                self.timers.insert(id);
             }
             Effect::CancelTimer(id) => {
-                if let Some(slot) = self.timers.remove(&id) {
-                    self.core.cancel(slot, |event| matches!(event, NodeEvent::Timer { id: of, .. } if *of == id));
-                }
+                self.timers.remove(&id);
             }
             Effect::Sync(what) => self.begin_sync(at, what.0.as_deref(), what.1),
             Effect::Observe(seen) => self.core.observe(at, seen.0, seen.1),
@@ -344,20 +342,12 @@ impl<N: Node> Host for NodeHost<'_, N> {
     fn rearm(&mut self, node: u32) {
         let machine = &self.core.machines[node as usize];
         let (clock, current, now) = (machine.clock, machine.incarnation, self.core.now);
-        let timers = &mut self.timers;
-        self.core.reschedule(
-            |event| match event {
-                NodeEvent::Timer { node: n, incarnation, deadline_ns, .. } if *n == node && *incarnation == current => {
-                    Some(clock.true_time(now, *deadline_ns))
-                }
-                _ => None,
-            },
-            |event, slot| {
-                if let NodeEvent::Timer { id, .. } = event {
-                    timers.insert(*id, slot);
-                }
-            },
-        );
+        self.core.reschedule(|event| match event {
+            NodeEvent::Timer { node: n, incarnation, deadline_ns, .. } if *n == node && *incarnation == current => {
+                Some(clock.true_time(now, *deadline_ns))
+            }
+            _ => None,
+        });
     }
 
     #[inline]
@@ -391,7 +381,7 @@ impl<N: Node> NodeHost<'_, N> {
             NodeEvent::Reply { entry, from, result } => {
                 self.core.statistics.messages += 1;
                 self.core.digest(0x3 << 60 | u64::from(from) << 32, u64::from(entry));
-                self.core.complete(entry as usize, *result);
+                self.core.complete(entry as usize, result);
             }
             NodeEvent::Redirect { entry, from, to } => {
                 self.core.statistics.messages += 1;
@@ -423,13 +413,11 @@ impl<N: Node> NodeHost<'_, N> {
                 if clock.monotonic(self.core.now) < deadline_ns {
                     // The clock runs slower than it did when the timer was set.
                     let due = clock.true_time(self.core.now, deadline_ns);
-                    let event = NodeEvent::Timer { node, incarnation, id, deadline_ns, timer };
-                    let slot = self.core.schedule(due, event);
-                    self.timers.insert(id, slot);
+                    self.core.schedule(due, NodeEvent::Timer { node, incarnation, id, deadline_ns, timer });
                     return;
                 }
-                // Cancelled while it waited for a paused machine.
-                if self.timers.remove(&id).is_none() {
+                if !self.timers.remove(&id) {
+                    // Cancelled.
                     return;
                 }
                 self.core.digest(0x4 << 60 | u64::from(node), id.0);

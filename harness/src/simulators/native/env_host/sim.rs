@@ -65,7 +65,6 @@ struct Inbox {
 }
 
 struct Timer {
-    event: u32,
     fired: bool,
     waker: Option<Waker>,
 }
@@ -144,9 +143,7 @@ impl Sim {
                 if clock.monotonic(self.core.now) < deadline_ns {
                     // The clock runs slower than it did when the timer was set.
                     let due = clock.true_time(self.core.now, deadline_ns);
-                    let event = EnvEvent::Timer { machine, incarnation, timer, serial, deadline_ns };
-                    let slot = self.core.schedule(due, event);
-                    self.timer_moved(timer, serial, slot);
+                    self.core.schedule(due, EnvEvent::Timer { machine, incarnation, timer, serial, deadline_ns });
                     return;
                 }
                 if let Some(t) = self.timers.get_mut(timer, serial) {
@@ -189,28 +186,12 @@ impl Sim {
     pub(super) fn rearm(&mut self, machine: u32) {
         let clock = self.core.machines[machine as usize].clock;
         let now = self.core.now;
-        let Self { core, timers, .. } = self;
-        core.reschedule(
-            |event| match event {
-                EnvEvent::Timer { machine: m, deadline_ns, .. } if *m == machine => {
-                    Some(clock.true_time(now, *deadline_ns))
-                }
-                _ => None,
-            },
-            |event, slot| {
-                if let EnvEvent::Timer { timer, serial, .. } = event
-                    && let Some(t) = timers.get_mut(*timer, *serial)
-                {
-                    t.event = slot;
-                }
-            },
-        );
-    }
-
-    fn timer_moved(&mut self, timer: u32, serial: u32, event: u32) {
-        if let Some(t) = self.timers.get_mut(timer, serial) {
-            t.event = event;
-        }
+        self.core.reschedule(|event| match event {
+            EnvEvent::Timer { machine: m, deadline_ns, .. } if *m == machine => {
+                Some(clock.true_time(now, *deadline_ns))
+            }
+            _ => None,
+        });
     }
 
     fn do_disk(&mut self, at: Place, request: &DiskRequest) -> io::Result<DiskReply> {
@@ -309,11 +290,10 @@ impl World for Sim {
     fn start_timer(&mut self, at: Place, deadline_ns: u64) -> TimerKey {
         let clock = &self.core.machines[at.machine as usize].clock;
         let due = clock.true_time(self.core.now, deadline_ns);
-        let (timer, serial) = self.timers.insert(Timer { event: 0, fired: false, waker: None });
+        let (timer, serial) = self.timers.insert(Timer { fired: false, waker: None });
         let incarnation = at.incarnation;
         let event = EnvEvent::Timer { machine: at.machine, incarnation, timer, serial, deadline_ns };
-        let slot = self.core.schedule(due, event);
-        self.timer_moved(timer, serial, slot);
+        self.core.schedule(due, event);
         TimerKey(timer, serial)
     }
 
@@ -329,15 +309,8 @@ impl World for Sim {
     }
 
     fn cancel_timer(&mut self, timer: TimerKey) {
-        if let Some(t) = self.timers.remove(timer.0, timer.1)
-            && !t.fired
-        {
-            let (slot, number) = (timer.0, timer.1);
-            self.core.cancel(
-                t.event,
-                |event| matches!(event, EnvEvent::Timer { timer, serial, .. } if (*timer, *serial) == (slot, number)),
-            );
-        }
+        // Its event, if it is still under way, finds nothing.
+        self.timers.remove(timer.0, timer.1);
     }
 
     fn start_compute(&mut self, at: Place, span_ns: u64) -> TimerKey {

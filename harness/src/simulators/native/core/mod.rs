@@ -1,18 +1,15 @@
 //! What the two native hosts share: time, events, machines, network, faults, clients, digest and trace.
 
-use std::{
-    collections::VecDeque,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+mod faults;
+mod run;
 
-use squall_checkers::{
-    history::{EntryId, MarkKind},
-    operation::Name,
-    value::Value,
-};
+use std::collections::VecDeque;
+
+use squall_checkers::{history::EntryId, operation::Name, value::Value};
 use squall_workloads::workload::Workload;
 
-use super::{queue::Queue, slab::Slab};
+pub(super) use self::run::run;
+use super::queue::Queue;
 use crate::{
     environment::{Failed, Reply, image::DiskImage},
     plan::{FaultKind, NodeId, Plan, SECOND, fold, mix},
@@ -52,7 +49,8 @@ enum Event<X> {
         incarnation: u32,
     },
     Turn(Turn),
-    Timeout(EntryId),
+    /// The operation that has waited longest, if it is still open, has waited long enough.
+    Timeout,
     FaultBegins(u32),
     FaultBeats(u32),
     FaultEnds(u32),
@@ -63,8 +61,6 @@ enum Event<X> {
         incarnation: u32,
     },
     Overtime,
-    /// Cancelled.
-    Nothing,
 }
 
 /// A way to run a system's code over a core.
@@ -110,15 +106,16 @@ pub(super) struct Machine<X> {
 /// The shared state of a run.
 pub(super) struct Core<X> {
     pub(super) now: u64,
-    queue: Queue,
-    events: Slab<Event<X>>,
+    queue: Queue<Event<X>>,
     pub(super) nodes: u32,
     pub(super) machines: Vec<Machine<X>>,
     pub(super) network: Network,
     pub(super) faults: Faults,
     pub(super) clients: Clients,
     observed: Vec<Observed>,
-    timeouts: Vec<u32>,
+    /// Deadlines of operations in the order of their invocation, which is that of their deadlines; the first has an event in
+    /// the queue. Many are outstanding, few run out: one event for all keeps the queue short.
+    timeouts: VecDeque<(u64, EntryId)>,
     timeout_ns: u64,
     actions: Vec<Action>,
     digest: u64,
@@ -153,14 +150,13 @@ impl<X: OwnEvent> Core<X> {
         let mut core = Core {
             now: 0,
             queue: Queue::new(),
-            events: Slab::new(),
             nodes,
             machines: (0..machines).map(machine).collect(),
             network: Network::new(plan.seed, machines, plan.cluster.latency),
             faults: Faults::new(plan.seed, nodes, &plan.faults),
             clients: Clients::new(plan, workload)?,
             observed: vec![Observed::new(); nodes as usize],
-            timeouts: Vec::new(),
+            timeouts: VecDeque::new(),
             timeout_ns: plan.workload.timeout_ns,
             actions: Vec::new(),
             digest: plan.seed,
@@ -184,44 +180,25 @@ impl<X: OwnEvent> Core<X> {
     }
 
     #[inline]
-    fn put(&mut self, at: u64, event: Event<X>) -> u32 {
-        let slot = self.events.insert(event);
-        self.queue.push(at.max(self.now), slot);
-        slot
+    fn put(&mut self, at: u64, event: Event<X>) {
+        self.queue.push(at.max(self.now), event);
     }
 
-    /// Schedules one of the host's own events; returns its slot, valid until it happens.
+    /// Schedules one of the host's own events.
     #[inline]
-    pub(super) fn schedule(&mut self, at: u64, event: X) -> u32 {
-        self.put(at, Event::Own(event))
+    pub(super) fn schedule(&mut self, at: u64, event: X) {
+        self.put(at, Event::Own(event));
     }
 
-    /// Cancels an event of the host's own. Its slot may have gone to another event meanwhile, so `is_it` has the last word.
-    #[inline]
-    pub(super) fn cancel(&mut self, slot: u32, is_it: impl FnOnce(&X) -> bool) {
-        if let Some(event) = self.events.get_mut(slot)
-            && let Event::Own(own) = event
-            && is_it(own)
-        {
-            *event = Event::Nothing;
-        }
-    }
-
-    /// Takes out all of the host's own events that `due` gives a new time, and schedules them anew; `moved` learns of the
-    /// new slots.
-    pub(super) fn reschedule(&mut self, due: impl Fn(&X) -> Option<u64>, mut moved: impl FnMut(&X, u32)) {
-        let mut again = Vec::new();
-        for (_, event) in self.events.iter_mut() {
+    /// Gives all of the host's own events that have a time by `due` this new time.
+    pub(super) fn reschedule(&mut self, due: impl Fn(&X) -> Option<u64>) {
+        let is_due = |event: &Event<X>| matches!(event, Event::Own(own) if due(own).is_some());
+        for event in self.queue.extract(is_due) {
             if let Event::Own(own) = event
-                && let Some(at) = due(own)
-                && let Event::Own(own) = std::mem::replace(event, Event::Nothing)
+                && let Some(at) = due(&own)
             {
-                again.push((at, own));
+                self.schedule(at, own);
             }
-        }
-        for (at, own) in again {
-            let slot = self.schedule(at, own.clone());
-            moved(&own, slot);
         }
     }
 
@@ -416,12 +393,32 @@ impl<X: OwnEvent> Core<X> {
             }
         }
         self.actions = actions;
-        if let Some(event) = self.events.get_mut(self.timeouts[entry])
-            && matches!(event, Event::Timeout(of) if *of == entry)
-        {
-            *event = Event::Nothing;
-        }
         completed
+    }
+
+    /// An operation begins: it will time out.
+    fn begin_timeout(&mut self, entry: EntryId) {
+        let deadline = self.now.saturating_add(self.timeout_ns);
+        if self.timeouts.is_empty() {
+            self.put(deadline, Event::Timeout);
+        }
+        self.timeouts.push_back((deadline, entry));
+    }
+
+    /// The next operation that has waited too long, if there is one now.
+    fn next_timeout(&mut self) -> Option<EntryId> {
+        while let Some(&(deadline, entry)) = self.timeouts.front() {
+            let open = self.clients.is_open(entry);
+            if open && deadline > self.now {
+                self.put(deadline, Event::Timeout);
+                return None;
+            }
+            self.timeouts.pop_front();
+            if open {
+                return Some(entry);
+            }
+        }
+        None
     }
 
     /// A process that ended by itself is down, and will be started again.
@@ -467,284 +464,5 @@ impl<X: OwnEvent> Core<X> {
             end,
             trace: self.trace,
         }
-    }
-}
-
-/// Runs a host to the end of its plan. Panics of user code end the run, with all that was seen so far.
-pub(super) fn run<H: Host>(mut host: H, into_core: impl FnOnce(H) -> Core<H::Own>) -> Execution {
-    let looped = catch_unwind(AssertUnwindSafe(|| main_loop(&mut host)));
-    let (node, at_ns, events) = host.core(|c| (c.running.map(NodeId), c.now, c.at_instant));
-    let end = match looped {
-        Ok(true) => End::Completed,
-        Ok(false) => End::Spun { node, at_ns, events },
-        Err(payload) => End::Panicked { node, message: message_of(payload.as_ref()), at_ns },
-    };
-    into_core(host).finish(end)
-}
-
-/// What a panic said.
-fn message_of(payload: &(dyn std::any::Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(|s| (*s).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".to_owned())
-}
-
-/// True when the plan came to its end, false when the system span.
-fn main_loop<H: Host>(host: &mut H) -> bool {
-    for node in 0..host.core(|c| c.nodes) {
-        start(host, node);
-    }
-    let actions = host.core(|c| c.clients.start());
-    perform(host, actions);
-    loop {
-        if !host.settle_instant() {
-            return false;
-        }
-        if host.core(|c| c.settled && c.clients.idle()) && !final_reads(host) {
-            return true;
-        }
-        let next = host.core(|c| {
-            let (time, slot) = c.queue.pop()?;
-            debug_assert!(time >= c.now);
-            if time == c.now {
-                c.at_instant += 1;
-            } else {
-                c.now = time;
-                c.at_instant = 0;
-            }
-            Some((c.events.remove(slot), c.at_instant))
-        });
-        let Some((event, at_instant)) = next else { return true };
-        if at_instant > EVENTS_PER_INSTANT_MAX {
-            return false;
-        }
-        match event {
-            Event::Own(own) => host.own(own, false),
-            Event::Serve { node, incarnation } => {
-                if let Some(own) = host.core(|c| c.serve(node, incarnation)) {
-                    host.own(own, true);
-                }
-            }
-            Event::Nothing => {}
-            other => {
-                if !shared(host, &other) {
-                    return true;
-                }
-            }
-        }
-    }
-}
-
-/// An event of the core's own. False when the run is over.
-fn shared<H: Host>(host: &mut H, event: &Event<H::Own>) -> bool {
-    match *event {
-        Event::Turn(turn) => {
-            let actions = host.core(|c| {
-                let mut actions = std::mem::take(&mut c.actions);
-                c.clients.turn(turn, c.now, &mut actions);
-                actions
-            });
-            let actions = perform(host, actions);
-            host.core(|c| c.actions = actions);
-        }
-        Event::Timeout(entry) => {
-            let open = host.core(|c| {
-                c.digest(0x6 << 60, entry as u64);
-                c.clients.is_open(entry)
-            });
-            if open {
-                host.abandon(entry);
-                host.core(|c| c.complete(entry, Err(Failed::Unknown("timed out".to_owned()))));
-            }
-        }
-        Event::FaultBegins(index) => fault_begins(host, index as usize),
-        Event::FaultBeats(index) => fault_beats(host, index as usize),
-        Event::FaultEnds(index) => fault_ends(host, index as usize),
-        Event::Settle => host.core(|c| {
-            c.digest(0x9 << 60, 1);
-            c.clients.settle(c.now);
-        }),
-        Event::FinalReads => host.core(|c| c.settled = true),
-        Event::Restart { node, incarnation } => {
-            let due = host.core(|c| {
-                let machine = &c.machines[node as usize];
-                machine.incarnation == incarnation && !machine.up && !machine.condition.down
-            });
-            if due {
-                start(host, node);
-            }
-        }
-        Event::Overtime => host.core(|c| c.overtime = true),
-        Event::Own(..) | Event::Serve { .. } | Event::Nothing => unreachable!("handled by the loop"),
-    }
-    host.core(|c| !c.overtime)
-}
-
-/// Every replica is read once the phases are over and all operations are complete: what is still under way would otherwise be
-/// concurrent with the final reads, and they would prove nothing. False when that was done, and the run is over.
-fn final_reads<H: Host>(host: &mut H) -> bool {
-    let actions = host.core(|c| {
-        c.digest(0x9 << 60, 2);
-        c.clients.next_final_reads(c.now)
-    });
-    let Some(actions) = actions else { return false };
-    perform(host, actions);
-    true
-}
-
-/// Does what the clients ask for; returns the emptied list for reuse.
-fn perform<H: Host>(host: &mut H, mut actions: Vec<Action>) -> Vec<Action> {
-    for action in actions.drain(..) {
-        match action {
-            Action::Schedule(at, turn) => {
-                host.core(|c| c.put(at, Event::Turn(turn)));
-            }
-            Action::Invoke(entry) => {
-                host.core(|c| {
-                    c.digest(0x7 << 60, entry as u64);
-                    if c.trace.is_some() {
-                        let text = c.clients.operation(entry).to_string();
-                        let client = c.nodes + c.clients.session(entry).client;
-                        c.trace(Some(client), || TraceKind::Client { text });
-                    }
-                    let timeout = c.put(c.now + c.timeout_ns, Event::Timeout(entry));
-                    debug_assert_eq!(entry, c.timeouts.len(), "entries are numbered in order");
-                    c.timeouts.push(timeout);
-                });
-                host.invoke(entry);
-            }
-        }
-    }
-    actions
-}
-
-fn start<H: Host>(host: &mut H, node: u32) {
-    host.core(|c| {
-        c.bring_up(node);
-        let incarnation = c.machines[node as usize].incarnation;
-        c.digest(0xA << 60 | u64::from(node), u64::from(incarnation));
-        c.trace(Some(node), || TraceKind::Process { text: "starts".to_owned() });
-    });
-    host.start(node);
-}
-
-#[cold]
-fn fault_begins<H: Host>(host: &mut H, index: usize) {
-    let (kind, nodes, hash) = host.core(|c| {
-        c.digest(0x8 << 60 | (index as u64) << 1, 0);
-        let observed = std::mem::take(&mut c.observed);
-        c.faults.begin(index, &observed);
-        c.observed = observed;
-        let fault = c.faults.fault(index).clone();
-        let nodes = c.faults.struck(index).to_vec();
-        let text = fault.to_string();
-        c.clients.mark(MarkKind::FaultBegins(fault.id, text.clone()), c.now);
-        c.trace(None, || TraceKind::Fault { id: fault.id, text: format!("begins: {text}, on {nodes:?}") });
-        let hash = c.faults.hash(index);
-        c.network.begin(index as u32, &fault, &nodes, c.nodes, c.now, hash);
-        if let Some(beat) = c.faults.beat_ns(index) {
-            c.put(c.now + beat, Event::FaultBeats(index as u32));
-        }
-        (fault.kind, nodes, hash)
-    });
-    for node in nodes {
-        match kind {
-            FaultKind::Crash { .. } | FaultKind::Wipe => {
-                let was_up = host.core(|c| {
-                    let was_up = c.machines[node.0 as usize].up;
-                    c.take_down(node.0);
-                    c.trace(Some(node.0), || TraceKind::Process { text: "is killed".to_owned() });
-                    was_up
-                });
-                if was_up {
-                    host.stop(node.0);
-                }
-                host.core(|c| {
-                    let disk = &mut c.machines[node.0 as usize].disk;
-                    let lost = match kind {
-                        FaultKind::Crash { loss } => disk.lose_power(loss, mix(hash, u64::from(node.0))),
-                        _ => {
-                            disk.wipe();
-                            1
-                        }
-                    };
-                    c.faults.touched(index, lost + u64::from(was_up));
-                });
-            }
-            FaultKind::BitRot { bits } => host.core(|c| {
-                for bit in 0..bits {
-                    let draw = mix(mix(hash, u64::from(node.0)), u64::from(bit));
-                    if let Some((file, at)) = c.machines[node.0 as usize].disk.rot(draw) {
-                        c.faults.touched(index, 1);
-                        c.trace(Some(node.0), || TraceKind::Disk { text: format!("byte {at} of {file} rots") });
-                    }
-                }
-            }),
-            _ => {}
-        }
-        refresh(host, node.0);
-    }
-}
-
-#[cold]
-fn fault_beats<H: Host>(host: &mut H, index: usize) {
-    let Some(skip) = host.core(|c| c.faults.beat(index)) else { return };
-    let nodes = host.core(|c| {
-        let beat = c.faults.beat_ns(index).unwrap_or(u64::MAX);
-        c.digest(0x8 << 60 | (index as u64) << 1, 2 + skip);
-        c.put(c.now.saturating_add(beat), Event::FaultBeats(index as u32));
-        c.faults.struck(index).to_vec()
-    });
-    for node in nodes {
-        if skip > 0 {
-            host.core(|c| c.machines[node.0 as usize].clock.skip(c.now, skip));
-            host.rearm(node.0);
-        }
-        refresh(host, node.0);
-    }
-}
-
-#[cold]
-fn fault_ends<H: Host>(host: &mut H, index: usize) {
-    let nodes = host.core(|c| {
-        c.digest(0x8 << 60 | (index as u64) << 1, 1);
-        let (id, text) = (c.faults.fault(index).id, c.faults.fault(index).to_string());
-        c.clients.mark(MarkKind::FaultEnds(id), c.now);
-        c.trace(None, || TraceKind::Fault { id, text: format!("ends: {text}") });
-        c.faults.end(index);
-        c.network.end(index as u32);
-        c.faults.struck(index).to_vec()
-    });
-    for node in nodes {
-        refresh(host, node.0);
-    }
-}
-
-/// Brings a machine in line with what the active faults ask of it.
-fn refresh<H: Host>(host: &mut H, node: u32) {
-    let (before, after) = host.core(|c| {
-        let after = c.faults.condition(NodeId(node));
-        let now = c.now;
-        let machine = &mut c.machines[node as usize];
-        let before = std::mem::replace(&mut machine.condition, after);
-        machine.attention = !machine.up || after.paused || after.service_ns > 0;
-        machine.disk.set_full(after.disk_full);
-        machine.clock.set_offset(after.offset_ns);
-        if after.ppb != before.ppb {
-            machine.clock.set_rate(now, after.ppb);
-        }
-        (before, after)
-    });
-    if after.ppb != before.ppb {
-        host.rearm(node);
-    }
-    if (before.paused && !after.paused) || (before.service_ns > 0 && after.service_ns == 0) {
-        for event in host.core(|c| c.take_backlog(node)) {
-            host.core(|c| c.schedule(c.now, event));
-        }
-        host.resume(node);
-    }
-    let start_again = host.core(|c| before.down && !after.down && !c.machines[node as usize].up);
-    if start_again {
-        start(host, node);
     }
 }
