@@ -72,11 +72,14 @@ pub struct Operation {
 impl Serialize for Operation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let every = !serializer.is_human_readable();
-        let fields = [("key", &self.key), ("args", &self.args)].into_iter().filter(|(_, value)| every || !value.is_nil());
-        let mut operation = serializer.serialize_struct("Operation", 1 + fields.clone().count())?;
+        let (key, args) = (every || !self.key.is_nil(), every || !self.args.is_nil());
+        let mut operation = serializer.serialize_struct("Operation", 1 + usize::from(key) + usize::from(args))?;
         operation.serialize_field("f", &self.f)?;
-        for (name, value) in fields {
-            operation.serialize_field(name, value)?;
+        if key {
+            operation.serialize_field("key", &self.key)?;
+        }
+        if args {
+            operation.serialize_field("args", &self.args)?;
         }
         operation.end()
     }

@@ -1,6 +1,8 @@
 //! Building a history event by event: the one place that gives positions and enforces what a process may do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+use foldhash::fast::FixedState;
 
 use crate::{
     history::{Entry, EntryId, History, Mark, MarkKind, Moment, Outcome, ProcessId, Provenance, SimTime},
@@ -25,7 +27,8 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct HistoryBuilder {
     history: History,
-    processes: BTreeMap<ProcessId, Process>,
+    /// Looked up, never walked through: its order plays no part.
+    processes: HashMap<ProcessId, Process, FixedState>,
     next_position: u32,
 }
 
@@ -130,7 +133,8 @@ impl HistoryBuilder {
             Process::Idle => *state = Process::Open(entry),
         }
         let invoked = self.next(time);
-        let outcome = Outcome::Unknown("still open at the end".to_owned());
+        // Said by `finish` of those that stay open; most do not.
+        let outcome = Outcome::Unknown(String::new());
         self.history.entries.push(Entry { process, operation, invoked, completed: None, outcome });
         Ok(entry)
     }
@@ -203,7 +207,14 @@ impl HistoryBuilder {
     }
 
     /// The history. Operations still open have an unknown outcome.
-    pub fn finish(self) -> History {
+    pub fn finish(mut self) -> History {
+        for entry in self.history.entries.iter_mut().filter(|e| e.completed.is_none()) {
+            if let Outcome::Unknown(why) = &mut entry.outcome
+                && why.is_empty()
+            {
+                "still open at the end".clone_into(why);
+            }
+        }
         self.history
     }
 
