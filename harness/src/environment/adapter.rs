@@ -1,7 +1,6 @@
 //! Every sans-I/O node is a system: it runs wherever async code runs, over datagrams.
 
 use std::{
-    cell::Cell,
     collections::BTreeMap,
     future::{Future, poll_fn},
     io,
@@ -11,18 +10,23 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use squall_checkers::{history::ProcessId, operation::Operation};
+use squall_checkers::{
+    history::ProcessId,
+    operation::{Name, Operation},
+    value::Value,
+};
 
 use super::{
     checked::Checked,
     env::{Elapsed, Env, Sleep},
     failed::{Failed, Result},
+    image::DiskImage,
     net::{Address, Socket},
-    node::{Context, Effect, Node, RequestId, TimerId},
+    node::{Context, Node, Outbox, RequestId, TimerId},
     system::{Hosting, Reply, System},
-    world::with_world,
+    world::{Place, World, with_world},
 };
-use crate::plan::{NodeId, Promise};
+use crate::plan::{NodeId, Promise, next_random};
 
 /// Where replicas listen.
 const PORT: u16 = 7_000;
@@ -153,6 +157,79 @@ enum Input<N: Node> {
     Synced(u64, io::Result<()>),
 }
 
+/// What a handler asked for: done in order when it has returned, for the world is in its hands until then.
+enum Effect<N: Node> {
+    Send(NodeId, N::Message),
+    Reply(RequestId, Result<Reply>),
+    Redirect(RequestId, NodeId),
+    SetTimer(TimerId, Duration, N::Timer),
+    CancelTimer(TimerId),
+    Sync(Option<String>, u64),
+    Halt(String),
+}
+
+/// One handler at work.
+struct Step<'a, N: Node> {
+    world: &'a mut dyn World,
+    place: Place,
+    random: &'a mut u64,
+    next_timer: &'a mut u64,
+    effects: &'a mut Vec<Effect<N>>,
+}
+
+impl<N: Node> Outbox<N> for Step<'_, N> {
+    fn send(&mut self, to: NodeId, message: N::Message) {
+        self.effects.push(Effect::Send(to, message));
+    }
+
+    fn reply(&mut self, request: RequestId, result: Result<Reply>) {
+        self.effects.push(Effect::Reply(request, result));
+    }
+
+    fn redirect(&mut self, request: RequestId, to: NodeId) {
+        self.effects.push(Effect::Redirect(request, to));
+    }
+
+    fn set_timer(&mut self, after: Duration, timer: N::Timer) -> TimerId {
+        *self.next_timer += 1;
+        let id = TimerId(*self.next_timer);
+        self.effects.push(Effect::SetTimer(id, after, timer));
+        id
+    }
+
+    fn cancel_timer(&mut self, timer: TimerId) {
+        self.effects.push(Effect::CancelTimer(timer));
+    }
+
+    fn sync(&mut self, file: Option<&str>, token: u64) {
+        self.effects.push(Effect::Sync(file.map(str::to_owned), token));
+    }
+
+    fn observe(&mut self, key: Name, value: Value) {
+        self.world.observe(self.place, key, value);
+    }
+
+    fn halt(&mut self, why: String) {
+        self.effects.push(Effect::Halt(why));
+    }
+
+    fn monotonic_ns(&mut self) -> u64 {
+        self.world.monotonic_ns(self.place)
+    }
+
+    fn wall_ns(&mut self) -> u64 {
+        self.world.wall_ns(self.place)
+    }
+
+    fn random(&mut self) -> u64 {
+        next_random(self.random)
+    }
+
+    fn disk(&mut self) -> &mut DiskImage {
+        self.world.disk_image(self.place)
+    }
+}
+
 impl<N: Node> Replica<N> {
     async fn run(mut self) -> Result<()> {
         let mut buffer = vec![0; BUFFER];
@@ -201,21 +278,13 @@ impl<N: Node> Replica<N> {
 
     /// Gives the node one input, and does what it asks for.
     fn step(&mut self, input: Input<N>) -> Result<()> {
-        let mut effects = Vec::new();
         let place = self.env.place();
-        let (monotonic, wall) = (self.env.monotonic(), self.env.wall());
+        let mut effects = Vec::new();
         with_world(|world| {
-            let mut cx = Context {
-                me: NodeId(place.machine),
-                nodes: world.node_count(),
-                monotonic_ns: monotonic.as_nanos() as u64,
-                wall_ns: wall.as_nanos() as u64,
-                clock_read: Cell::new(false),
-                random: &mut self.random,
-                next_timer: &mut self.next_timer,
-                disk: world.disk_image(place),
-                effects: &mut effects,
-            };
+            let nodes = world.node_count();
+            let (random, next_timer) = (&mut self.random, &mut self.next_timer);
+            let mut outbox = Step { world, place, random, next_timer, effects: &mut effects };
+            let mut cx = Context { me: NodeId(place.machine), nodes, outbox: &mut outbox };
             match input {
                 Input::Start => self.node.on_start(&mut cx),
                 Input::Message(from, message) => self.node.on_message(from, message, &mut cx),
@@ -239,8 +308,7 @@ impl<N: Node> Replica<N> {
                 self.timers.insert((self.env.monotonic() + after, id), timer);
             }
             Effect::CancelTimer(id) => self.timers.retain(|(_, set), _| *set != id),
-            Effect::Sync(what) => {
-                let (file, token) = *what;
+            Effect::Sync(file, token) => {
                 let disk = self.env.disk();
                 let mut sync = Box::pin(async move {
                     let result = match file {
@@ -254,8 +322,7 @@ impl<N: Node> Replica<N> {
                 let _ = sync.as_mut().poll(&mut idle).map(|_| unreachable!("a disk takes time"));
                 self.syncs.push(sync);
             }
-            Effect::Observe(seen) => self.env.observe(seen.0, seen.1),
-            Effect::Halt(why) => return Err(Failed::Unknown(why.into_string())),
+            Effect::Halt(why) => return Err(Failed::Unknown(why)),
         }
         Ok(())
     }

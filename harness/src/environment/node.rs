@@ -1,6 +1,6 @@
 //! A store as a sans-I/O state machine: inputs in, effects out.
 
-use std::{cell::Cell, fmt::Debug, io, time::Duration};
+use std::{fmt::Debug, io, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use squall_checkers::{
@@ -12,7 +12,7 @@ use squall_checkers::{
 use super::{failed::Failed, system::Reply};
 use crate::{
     environment::image::DiskImage,
-    plan::{NodeId, Promise, fold},
+    plan::{NodeId, Promise},
 };
 
 /// A store written as a state machine without I/O. The fastest to simulate; it runs everywhere, because every `Node` is a
@@ -70,30 +70,29 @@ pub struct RequestId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimerId(pub(crate) u64);
 
-/// What a handler asks for. Applied in order when it returns. What is rare or large is boxed, for most effects are messages.
-pub(crate) enum Effect<N: Node> {
-    Send(NodeId, N::Message),
-    Reply(RequestId, Result<Reply, Failed>),
-    Redirect(RequestId, NodeId),
-    SetTimer(TimerId, Duration, N::Timer),
-    CancelTimer(TimerId),
-    Sync(Box<(Option<String>, u64)>),
-    Observe(Box<(Name, Value)>),
-    Halt(Box<str>),
+/// What a host does for the node whose handler runs.
+pub(crate) trait Outbox<N: Node> {
+    fn send(&mut self, to: NodeId, message: N::Message);
+    fn reply(&mut self, request: RequestId, result: Result<Reply, Failed>);
+    fn redirect(&mut self, request: RequestId, to: NodeId);
+    fn set_timer(&mut self, after: Duration, timer: N::Timer) -> TimerId;
+    fn cancel_timer(&mut self, timer: TimerId);
+    /// Of a file, or of the directory.
+    fn sync(&mut self, file: Option<&str>, token: u64);
+    fn observe(&mut self, key: Name, value: Value);
+    /// The process ends when the handler returns; what it asks for from here on is not done.
+    fn halt(&mut self, why: String);
+    fn monotonic_ns(&mut self) -> u64;
+    fn wall_ns(&mut self) -> u64;
+    fn random(&mut self) -> u64;
+    fn disk(&mut self) -> &mut DiskImage;
 }
 
 /// What a node may do and see while it handles one input.
 pub struct Context<'a, N: Node> {
     pub(crate) me: NodeId,
     pub(crate) nodes: u32,
-    pub(crate) monotonic_ns: u64,
-    pub(crate) wall_ns: u64,
-    /// Whether the handler looked at a clock or set a timer.
-    pub(crate) clock_read: Cell<bool>,
-    pub(crate) random: &'a mut u64,
-    pub(crate) next_timer: &'a mut u64,
-    pub(crate) disk: &'a mut DiskImage,
-    pub(crate) effects: &'a mut Vec<Effect<N>>,
+    pub(crate) outbox: &'a mut dyn Outbox<N>,
 }
 
 impl<N: Node> Context<'_, N> {
@@ -118,23 +117,20 @@ impl<N: Node> Context<'_, N> {
 
     /// The node's monotonic clock: time since it first booted. It drifts.
     #[inline]
-    pub fn monotonic(&self) -> Duration {
-        self.clock_read.set(true);
-        Duration::from_nanos(self.monotonic_ns)
+    pub fn monotonic(&mut self) -> Duration {
+        Duration::from_nanos(self.outbox.monotonic_ns())
     }
 
     /// The node's wall clock: time since the Unix epoch. It drifts, is off and jumps.
     #[inline]
-    pub fn wall(&self) -> Duration {
-        self.clock_read.set(true);
-        Duration::from_nanos(self.wall_ns)
+    pub fn wall(&mut self) -> Duration {
+        Duration::from_nanos(self.outbox.wall_ns())
     }
 
     /// 64 random bits, the node's own.
     #[inline]
     pub fn random(&mut self) -> u64 {
-        *self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        fold(*self.random, 0xE703_7ED1_A0B4_28DB ^ *self.random)
+        self.outbox.random()
     }
 
     /// A random number in `0..n`. Panics if `n` is 0.
@@ -147,71 +143,68 @@ impl<N: Node> Context<'_, N> {
     /// Sends a message; it may be lost, late, twice, out of order or damaged. Sending to oneself is safe and quick.
     #[inline]
     pub fn send(&mut self, to: NodeId, message: N::Message) {
-        self.effects.push(Effect::Send(to, message));
+        assert!(to.0 < self.nodes, "a message to {to}, but there are {} replicas", self.nodes);
+        self.outbox.send(to, message);
     }
 
     /// Sends a message to every peer.
     #[inline]
     pub fn broadcast(&mut self, message: &N::Message) {
         for peer in self.peers() {
-            self.send(peer, message.clone());
+            self.outbox.send(peer, message.clone());
         }
     }
 
     /// Answers a request. Only the first answer that reaches the client counts.
     #[inline]
     pub fn reply(&mut self, request: RequestId, result: Result<Reply, Failed>) {
-        self.effects.push(Effect::Reply(request, result));
+        self.outbox.reply(request, result);
     }
 
     /// Tells the client to send the request again, to another replica.
     #[inline]
     pub fn redirect(&mut self, request: RequestId, to: NodeId) {
-        self.effects.push(Effect::Redirect(request, to));
+        self.outbox.redirect(request, to);
     }
 
     /// Sets a timer, measured on the node's monotonic clock.
     #[inline]
     pub fn set_timer(&mut self, after: Duration, timer: N::Timer) -> TimerId {
-        self.clock_read.set(true);
-        *self.next_timer += 1;
-        let id = TimerId(*self.next_timer);
-        self.effects.push(Effect::SetTimer(id, after, timer));
-        id
+        self.outbox.set_timer(after, timer)
     }
 
     /// Cancels a timer. Nothing happens when it has gone off.
     #[inline]
     pub fn cancel_timer(&mut self, timer: TimerId) {
-        self.effects.push(Effect::CancelTimer(timer));
+        self.outbox.cancel_timer(timer);
     }
 
     /// The node's disk. Writes reach it at once and survive a power loss once synced.
     #[inline]
     pub fn disk(&mut self) -> &mut DiskImage {
-        self.disk
+        self.outbox.disk()
     }
 
     /// Makes what has been written to `file` so far durable, then calls [`Node::on_synced`] with the token. The file's name in
     /// its directory is not covered: a new, renamed or removed file needs [`Context::sync_directory`].
     pub fn sync(&mut self, file: &str, token: u64) {
-        self.effects.push(Effect::Sync(Box::new((Some(file.to_owned()), token))));
+        self.outbox.sync(Some(file), token);
     }
 
     /// Makes all creations, renames and removals so far durable, then calls [`Node::on_synced`] with the token.
     pub fn sync_directory(&mut self, token: u64) {
-        self.effects.push(Effect::Sync(Box::new((None, token))));
+        self.outbox.sync(None, token);
     }
 
     /// Shows something of the node's state to the harness: fault targets (`role`, `term`), reports and traces. Never
     /// influences the system.
     pub fn observe(&mut self, key: impl Into<Name>, value: impl Into<Value>) {
-        self.effects.push(Effect::Observe(Box::new((key.into(), value.into()))));
+        self.outbox.observe(key.into(), value.into());
     }
 
-    /// Ends this process at once, as after a failed sync. It is started again after a second, as a supervisor would; the disk
-    /// is as it was.
+    /// Ends this process when the handler returns, as after a failed sync; what the handler asks for from here on is not done.
+    /// The process is started again after a second, as a supervisor would; the disk is as it was.
     pub fn halt(&mut self, why: impl Into<String>) {
-        self.effects.push(Effect::Halt(why.into().into_boxed_str()));
+        self.outbox.halt(why.into());
     }
 }

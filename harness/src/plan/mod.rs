@@ -170,6 +170,13 @@ pub fn fold(a: u64, b: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
+/// The next 64 random bits of a generator whose state is one word.
+#[inline]
+pub fn next_random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    fold(*state, 0xE703_7ED1_A0B4_28DB ^ *state)
+}
+
 /// Scales 64 random bits to `0..span` without division; 0 when `span` is 0.
 #[inline]
 pub fn scale(bits: u64, span: u64) -> u64 {

@@ -10,7 +10,7 @@ mod queue;
 
 use squall_workloads::workload::Workload;
 
-use self::{core::Core, node_host::NodeHost};
+use self::core::Core;
 use super::{Execution, Options, PlanError};
 use crate::{
     environment::{Hosting, Node, System},
@@ -36,7 +36,7 @@ impl Hosting for Native<'_> {
 
     fn node<N: Node>(self, node: &N) -> Self::Output {
         let core = Core::new(self.plan, self.workload, self.options)?;
-        Ok(core::run(NodeHost::new(core, node), |host| host.core))
+        Ok(node_host::run(core, node))
     }
 }
 

@@ -81,7 +81,7 @@ impl<E> Queue<E> {
     }
 
     /// O(1) within the calendar, O(log n) beyond it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, time: u64, event: E) {
         debug_assert!(time >= self.now, "the queue is monotone");
         let ahead = (time >> GRAIN_BITS) - self.slot;
@@ -108,7 +108,7 @@ impl<E> Queue<E> {
     }
 
     /// The earliest event; among equals the one pushed first.
-    #[inline]
+    #[inline(always)]
     pub(super) fn pop(&mut self) -> Option<(u64, E)> {
         if !self.instant.is_empty() && self.current.last().is_none_or(|next| next.0 > self.now) {
             return self.instant.pop_front().map(|event| (self.now, event));
@@ -144,9 +144,7 @@ impl<E> Queue<E> {
             }
         }
         if self.current.len() > 1 {
-            // The sort is stable: among equals the one pushed first is then the last of the list.
-            self.current.reverse();
-            self.current.sort_by_key(|event| std::cmp::Reverse(event.0));
+            sort(&mut self.current);
         }
         true
     }
@@ -179,6 +177,24 @@ impl<E> Queue<E> {
         self.far_slot = self.first_far_slot();
         taken.extend(those.into_iter().map(|far| far.event));
         taken
+    }
+}
+
+/// From the order of pushing to latest first; among equals the one pushed first comes last.
+fn sort<E>(events: &mut [(u64, E)]) {
+    /// Up to this length, moving each to its place is quickest.
+    const FEW: usize = 12;
+    if events.len() > FEW {
+        events.reverse();
+        events.sort_by_key(|event| std::cmp::Reverse(event.0));
+        return;
+    }
+    for next in 1..events.len() {
+        let mut place = next;
+        while place > 0 && events[place - 1].0 <= events[place].0 {
+            events.swap(place - 1, place);
+            place -= 1;
+        }
     }
 }
 

@@ -107,7 +107,7 @@ fn refresh<H: Host>(host: &mut H, node: u32) {
         let now = c.now;
         let machine = &mut c.machines[node as usize];
         let before = std::mem::replace(&mut machine.condition, after);
-        machine.attention = !machine.up || after.paused || after.service_ns > 0;
+        machine.hindered = !machine.up || after.paused || after.service_ns > 0;
         machine.disk.set_full(after.disk_full);
         machine.clock.set_offset(after.offset_ns);
         if after.ppb != before.ppb {

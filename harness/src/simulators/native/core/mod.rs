@@ -19,7 +19,7 @@ use crate::{
             clients::{Action, Clients, Turn},
             clock::Clock,
             faults::{Condition, Faults, Observed},
-            network::Network,
+            network::{Draw, Network},
         },
     },
 };
@@ -91,8 +91,8 @@ pub(super) struct Machine<X> {
     pub(super) incarnation: u32,
     /// Whether its process runs.
     pub(super) up: bool,
-    /// Whether [`Core::admit`] has to look closer.
-    attention: bool,
+    /// Down, paused or slow.
+    hindered: bool,
     condition: Condition,
     pub(super) clock: Clock,
     pub(super) disk: DiskImage,
@@ -138,7 +138,7 @@ impl<X: OwnEvent> Core<X> {
         let machine = |i: u32| Machine {
             incarnation: 0,
             up: i >= nodes,
-            attention: i < nodes,
+            hindered: i < nodes,
             condition: Condition::default(),
             clock: Clock::default(),
             disk: DiskImage::default(),
@@ -179,13 +179,13 @@ impl<X: OwnEvent> Core<X> {
         Ok(core)
     }
 
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, at: u64, event: Event<X>) {
         self.queue.push(at.max(self.now), event);
     }
 
     /// Schedules one of the host's own events.
-    #[inline]
+    #[inline(always)]
     pub(super) fn schedule(&mut self, at: u64, event: X) {
         self.put(at, Event::Own(event));
     }
@@ -225,44 +225,44 @@ impl<X: OwnEvent> Core<X> {
     }
 
     /// Sends a message with this content from machine to machine.
-    #[inline]
+    #[inline(always)]
     pub(super) fn send(&mut self, from: u32, to: u32, content: u64, event: X) {
         let draw = self.network.draw(from, to, content);
         if draw.faulted || self.trace.is_some() {
-            let Self { network, faults, now, .. } = self;
-            let fate = network.fate(&draw, from, to, *now, |index| faults.touched(index as usize, 1));
-            let arrives_ns = fate.delay.map(|d| self.now.saturating_add(d));
-            let id = fate.fault.map(|index| self.faults.fault(index as usize).id);
-            self.trace(Some(from), || TraceKind::Sent {
-                to: NodeId(to),
-                text: event.describe(),
-                arrives_ns,
-                fault: id,
-            });
-            let damaged = match fate.damage {
-                Some(hash) => event.damaged(hash),
-                None => Some(event),
-            };
-            let Some(event) = damaged else { return };
-            if let Some(delay) = fate.duplicate {
-                self.schedule(self.now.saturating_add(delay), event.clone());
-            }
-            if let Some(at) = arrives_ns {
-                self.schedule(at, event);
-            }
-            return;
+            self.send_faulted(from, to, &draw, event);
+        } else {
+            self.schedule(self.now + draw.delay, event);
         }
-        self.schedule(self.now + draw.delay, event);
-    }
-
-    /// Whether a machine takes an event now. Otherwise the event is kept for later, or gone with the machine.
-    #[inline]
-    pub(super) fn admit(&mut self, node: u32, event: X) -> Option<X> {
-        if self.machines[node as usize].attention { self.admit_closer(node, event) } else { Some(event) }
     }
 
     #[cold]
-    fn admit_closer(&mut self, node: u32, event: X) -> Option<X> {
+    fn send_faulted(&mut self, from: u32, to: u32, draw: &Draw, event: X) {
+        let Self { network, faults, now, .. } = self;
+        let fate = network.fate(draw, from, to, *now, |index| faults.touched(index as usize, 1));
+        let arrives_ns = fate.delay.map(|d| self.now.saturating_add(d));
+        let fault = fate.fault.map(|index| self.faults.fault(index as usize).id);
+        self.trace(Some(from), || TraceKind::Sent { to: NodeId(to), text: event.describe(), arrives_ns, fault });
+        let damaged = match fate.damage {
+            Some(hash) => event.damaged(hash),
+            None => Some(event),
+        };
+        let Some(event) = damaged else { return };
+        if let Some(delay) = fate.duplicate {
+            self.schedule(self.now.saturating_add(delay), event.clone());
+        }
+        if let Some(at) = arrives_ns {
+            self.schedule(at, event);
+        }
+    }
+
+    /// Whether a machine is down, stands still or is slow, so that [`Core::admit`] has to be asked.
+    #[inline]
+    pub(super) fn is_hindered(&self, node: u32) -> bool {
+        self.machines[node as usize].hindered
+    }
+
+    /// Whether a hindered machine takes an event now. Otherwise the event is kept for later, or gone with the machine.
+    pub(super) fn admit(&mut self, node: u32, event: X) -> Option<X> {
         let now = self.now;
         let machine = &mut self.machines[node as usize];
         if !machine.up {
@@ -309,7 +309,7 @@ impl<X: OwnEvent> Core<X> {
     #[inline]
     pub(super) fn may_run(&self, node: u32) -> bool {
         let machine = &self.machines[node as usize];
-        !machine.attention || (machine.up && !machine.condition.paused)
+        !machine.hindered || (machine.up && !machine.condition.paused)
     }
 
     /// A machine's clock was read, or a timer was set on it: clock faults on it have an effect.
@@ -434,7 +434,7 @@ impl<X: OwnEvent> Core<X> {
     fn take_down(&mut self, node: u32) {
         let machine = &mut self.machines[node as usize];
         machine.up = false;
-        machine.attention = true;
+        machine.hindered = true;
         machine.incarnation += 1;
         machine.backlog.clear();
         machine.busy_until = 0;
@@ -444,7 +444,7 @@ impl<X: OwnEvent> Core<X> {
     fn bring_up(&mut self, node: u32) {
         let machine = &mut self.machines[node as usize];
         machine.up = true;
-        machine.attention = machine.condition.paused || machine.condition.service_ns > 0;
+        machine.hindered = machine.condition.paused || machine.condition.service_ns > 0;
     }
 
     fn take_backlog(&mut self, node: u32) -> VecDeque<X> {

@@ -41,18 +41,12 @@ fn main_loop<H: Host>(host: &mut H) -> bool {
         if host.core(|c| c.settled && c.clients.idle()) && !final_reads(host) {
             return true;
         }
-        let next = host.core(|c| {
-            let (time, event) = c.queue.pop()?;
-            debug_assert!(time >= c.now);
-            if time == c.now {
-                c.at_instant += 1;
-            } else {
-                c.now = time;
-                c.at_instant = 0;
-            }
-            Some((event, c.at_instant))
+        let Some((time, event)) = host.core(|c| c.queue.pop()) else { return true };
+        let at_instant = host.core(|c| {
+            c.at_instant = if time == c.now { c.at_instant + 1 } else { 0 };
+            c.now = time;
+            c.at_instant
         });
-        let Some((event, at_instant)) = next else { return true };
         if at_instant > EVENTS_PER_INSTANT_MAX {
             return false;
         }

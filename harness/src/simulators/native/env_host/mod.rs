@@ -168,7 +168,8 @@ impl<S: System> Host for EnvHost<'_, S> {
         if !sim.core.machines[machine as usize].up {
             return sim.knocked_in_vain(event);
         }
-        let event = if admitted { Some(event) } else { sim.core.admit(machine, event) };
+        let event =
+            if admitted || !sim.core.is_hindered(machine) { Some(event) } else { sim.core.admit(machine, event) };
         if let Some(event) = event {
             sim.handle(event);
         }

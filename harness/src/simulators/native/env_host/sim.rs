@@ -23,13 +23,10 @@ use crate::{
             World,
         },
     },
-    plan::{NodeId, fold, scale},
+    plan::{NodeId, next_random},
     simulators::{
         TraceKind,
-        native::{
-            core::Core,
-            node_host::{SYNC_NS_MIN, SYNC_NS_SPREAD},
-        },
+        native::{core::Core, node_host::sync_span_ns},
     },
 };
 
@@ -268,9 +265,7 @@ impl World for Sim {
     }
 
     fn random(&mut self, at: Place) -> u64 {
-        let random = &mut self.core.machines[at.machine as usize].random;
-        *random = random.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        fold(*random, 0xE703_7ED1_A0B4_28DB ^ *random)
+        next_random(&mut self.core.machines[at.machine as usize].random)
     }
 
     fn observe(&mut self, at: Place, key: Name, value: Value) {
@@ -460,7 +455,7 @@ impl World for Sim {
                 reply = Err(io::Error::other("the disk reported an I/O error"));
             }
             let draw = content::hash(&(at.machine, at.incarnation, self.core.now));
-            span = SYNC_NS_MIN + scale(draw, SYNC_NS_SPREAD);
+            span = sync_span_ns(draw);
         }
         self.core.count_refused(at.machine);
         let span = self.core.disk_latency_ns(at.machine, span);
