@@ -53,6 +53,8 @@ pub(super) struct Replica {
     /// Unique to this attempt, so that no answer to another one confirms it.
     next_context: u64,
     ticks: u64,
+    /// Ticks without a leader after which there is an election; drawn anew with each change of term or role.
+    election_timeout: usize,
     observed: (StateRole, u64, u64),
 }
 
@@ -102,6 +104,7 @@ impl Replica {
             confirmed: Vec::new(),
             next_context: cx.random(),
             ticks: 0,
+            election_timeout: 0,
             observed: (StateRole::Follower, u64::MAX, u64::MAX),
         };
         replica.draw_election_timeout(cx);
@@ -193,7 +196,6 @@ impl Replica {
 
     /// Carries out all that raft-rs has ready. Called after every input.
     fn advance(&mut self, cx: &mut Context<'_>) -> Result<(), String> {
-        self.draw_election_timeout(cx);
         loop {
             while self.raft.has_ready() {
                 let ready = self.raft.ready();
@@ -218,6 +220,7 @@ impl Replica {
         if self.mistake != Some(Mistake::AckBeforeFsync) {
             self.journal.flush(cx);
         }
+        self.draw_election_timeout(cx);
         self.observe(cx);
         Ok(())
     }
@@ -311,13 +314,15 @@ impl Replica {
         self.journal.replace([checkpoint], cx).map_err(|e| format!("the journal cannot be rewritten: {e}"))
     }
 
-    /// raft-rs draws from the thread's own generator, in which no seed has a say. It does so where it sets the elapsed ticks to
-    /// 0, and looks at the result at a later tick only.
+    /// raft-rs draws from the thread's own generator, in which no seed has a say. It does so where the term or the role changes,
+    /// and looks at the result at a later tick only. Drawn here as rarely: were each input to draw, one request more or less
+    /// would change every election that follows.
     fn draw_election_timeout(&mut self, cx: &mut Context<'_>) {
-        if self.raft.raft.election_elapsed == 0 {
-            let more = cx.random_below(ELECTION_TICKS as u64) as usize;
-            self.raft.raft.set_randomized_election_timeout(ELECTION_TICKS + more);
+        let raft = &mut self.raft.raft;
+        if self.election_timeout == 0 || (raft.state, raft.term) != (self.observed.0, self.observed.1) {
+            self.election_timeout = ELECTION_TICKS + cx.random_below(ELECTION_TICKS as u64) as usize;
         }
+        raft.set_randomized_election_timeout(self.election_timeout);
     }
 
     fn observe(&mut self, cx: &mut Context<'_>) {
