@@ -14,7 +14,10 @@ pub enum Target {
     All,
     /// These.
     Nodes(Vec<NodeId>),
-    /// The replica that last observed `role` as `leader`, in the highest `term` where it observes one; nobody when there is none.
+    /// The replica that last observed `role` as `leader`, in the highest `term` where it observes one.
+    ///
+    /// Nobody when there is none. But where no replica has observed any `role` so far in the run, the system knows no leaders:
+    /// all replicas are equal, and one is drawn by the plan's seed and the fault's id.
     Leader,
     /// So many random replicas. More than there are means all.
     Random(u32),

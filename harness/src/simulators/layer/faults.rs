@@ -20,6 +20,8 @@ pub(crate) struct Faults {
     effects: Vec<FaultEffect>,
     /// Those that strike at the moment, by index, in the plan's order.
     active: Vec<Active>,
+    /// Whether some replica has shown a role so far: the system knows leaders.
+    has_roles: bool,
 }
 
 struct Active {
@@ -54,7 +56,7 @@ const PPB_MIN: i64 = -900_000_000;
 impl Faults {
     pub(crate) fn new(seed: u64, nodes: u32, faults: &[Fault]) -> Self {
         let effects = faults.iter().map(|f| FaultEffect { id: f.id, nodes: vec![], unresolved: false, effects: 0 });
-        Faults { seed, nodes, plan: faults.to_vec(), effects: effects.collect(), active: Vec::new() }
+        Faults { seed, nodes, plan: faults.to_vec(), effects: effects.collect(), active: Vec::new(), has_roles: false }
     }
 
     /// When each fault begins and ends, by index.
@@ -78,6 +80,8 @@ impl Faults {
 
     /// A fault begins: its target is resolved.
     pub(crate) fn begin(&mut self, index: usize, observed: &[Observed]) {
+        // What a replica has shown is gone when it dies. That takes a fault, which saw it begin, or all of them at once.
+        self.has_roles |= observed.iter().any(|o| o.contains_key(&ROLE));
         let nodes = self.resolve(index, observed);
         let needs_target =
             !matches!(self.plan[index].kind, FaultKind::Partition { shape: crate::plan::Shape::Ring, .. });
@@ -213,6 +217,7 @@ impl Faults {
         match &self.plan[index].target {
             Target::All => (0..self.nodes).map(NodeId).collect(),
             Target::Nodes(nodes) => nodes.iter().copied().filter(|n| n.0 < self.nodes).collect(),
+            Target::Leader if !self.has_roles => random(1),
             Target::Leader => leader(observed).into_iter().collect(),
             Target::Random(count) => random(*count),
             Target::Minority => random(self.nodes.saturating_sub(1) / 2),
@@ -221,13 +226,62 @@ impl Faults {
     }
 }
 
+/// The keys under which replicas show what they are.
+const ROLE: Name = Name::new("role");
+const TERM: Name = Name::new("term");
+
 /// The node that last observed itself as leader; of several the one in the highest term.
 fn leader(observed: &[Observed]) -> Option<NodeId> {
-    let role = Name::new("role");
-    let term = Name::new("term");
     (0..)
         .zip(observed)
-        .filter(|(_, o)| o.get(&role).and_then(Value::as_text) == Some("leader"))
-        .max_by_key(|(_, o)| o.get(&term).and_then(Value::as_int))
+        .filter(|(_, o)| o.get(&ROLE).and_then(Value::as_text) == Some("leader"))
+        .max_by_key(|(_, o)| o.get(&TERM).and_then(Value::as_int))
         .map(|(n, _)| NodeId(n))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whom a pause of the leader strikes, for each of these states of a run of three replicas; one fault begins after the other.
+    fn struck(seed: u64, states: &[[Option<(&'static str, i64)>; 3]]) -> Vec<Vec<NodeId>> {
+        let fault = |id| Fault { id, begins_ns: 0, lasts_ns: 1, target: Target::Leader, kind: FaultKind::Pause };
+        let plan: Vec<Fault> = (0..states.len() as u32).map(fault).collect();
+        let mut faults = Faults::new(seed, 3, &plan);
+        let shows = |state: Option<(&'static str, i64)>| -> Observed {
+            state.into_iter().flat_map(|(role, term)| [(ROLE, role.into()), (TERM, term.into())]).collect()
+        };
+        for (index, state) in states.iter().enumerate() {
+            faults.begin(index, &state.map(shows));
+        }
+        let effects = faults.finish();
+        assert!(effects.iter().all(|e| e.unresolved == e.nodes.is_empty()));
+        effects.into_iter().map(|e| e.nodes).collect()
+    }
+
+    const FOLLOWER: Option<(&'static str, i64)> = Some(("follower", 3));
+
+    #[test]
+    fn of_several_leaders_the_one_in_the_highest_term_is_meant() {
+        let states = [[Some(("leader", 2)), Some(("leader", 3)), FOLLOWER], [FOLLOWER, FOLLOWER, Some(("leader", 4))]];
+        assert_eq!(struck(1, &states), [[NodeId(1)], [NodeId(2)]]);
+    }
+
+    #[test]
+    fn where_leaders_are_known_and_there_is_none_nobody_is_meant() {
+        let states = [[FOLLOWER; 3], [None; 3]];
+        assert_eq!(struck(1, &states), [[], []], "the second time all are dead, and what they had shown is gone");
+    }
+
+    #[test]
+    fn where_no_leader_is_known_one_of_all_is_drawn_by_seed_and_fault() {
+        let nobody = [[None; 3]; 20];
+        let drawn = struck(1, &nobody);
+        assert!(drawn.iter().all(|nodes| nodes.len() == 1));
+        for node in 0..3 {
+            assert!(drawn.contains(&vec![NodeId(node)]), "n{node} is never drawn: {drawn:?}");
+        }
+        assert_eq!(drawn, struck(1, &nobody));
+        assert_ne!(drawn, struck(2, &nobody));
+    }
 }
