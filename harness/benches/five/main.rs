@@ -10,9 +10,10 @@ mod bare;
 mod gossip;
 mod register;
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use squall::{
+    System,
     plan::{Cluster, Latency, Load, MILLISECOND, Operations, Phases, Plan, SECOND, WorkloadPlan},
     simulators::{AnySystem, Execution, Options, Simulator},
 };
@@ -39,8 +40,8 @@ fn plan(seed: u64, nodes: u32, clients: u32, interval_ns: u64) -> Plan {
     }
 }
 
-fn run(system: &dyn AnySystem, plan: &Plan) -> Execution {
-    system.run(Simulator::Native, plan, &WORKLOAD, Options::default()).expect("the plan is valid")
+fn run(system: impl System, plan: &Plan) -> Execution {
+    Arc::new(system).run(Simulator::Native, plan, &WORKLOAD, Options::default()).expect("the plan is valid")
 }
 
 /// Runs on a fresh thread, as campaigns do; returns the time on it in milliseconds.
@@ -67,8 +68,8 @@ fn main() {
         for _ in 0..repetitions {
             match only.as_str() {
                 "bare" => drop(bare::run(&five)),
-                "node" => drop(run(&Register::default(), &five)),
-                _ => drop(run(&Datagrams, &five)),
+                "node" => drop(run(Register::default(), &five)),
+                _ => drop(run(Datagrams, &five)),
             }
         }
         return;
@@ -80,10 +81,10 @@ fn main() {
         let (time, (messages, operations)) = timed(|| bare::run(&five));
         bare.push(time);
         counts[0] = (messages, operations);
-        let (time, execution) = timed(|| run(&Register::default(), &five));
+        let (time, execution) = timed(|| run(Register::default(), &five));
         node.push(time);
         counts[1] = figures(&execution);
-        let (time, execution) = timed(|| run(&Datagrams, &five));
+        let (time, execution) = timed(|| run(Datagrams, &five));
         env.push(time);
         counts[2] = figures(&execution);
     }
@@ -100,8 +101,8 @@ fn main() {
     }
 
     let gossip = plan(1, 500, 5, SECOND);
-    let mut times: Vec<f64> = (0..3).map(|_| timed(|| run(&Gossip::default(), &gossip)).0).collect();
-    let execution = run(&Gossip::default(), &gossip);
+    let mut times: Vec<f64> = (0..3).map(|_| timed(|| run(Gossip::default(), &gossip)).0).collect();
+    let execution = run(Gossip::default(), &gossip);
     println!(
         "gossip, 500 nodes, 60 simulated s: median {:.0} ms ({} messages, {} events)",
         median(&mut times),
@@ -118,7 +119,7 @@ fn main() {
                 scope.spawn(move || {
                     for seed in 0..SEEDS {
                         let plan = plan(job * SEEDS + seed, 5, 5, 10 * MILLISECOND);
-                        timed(|| run(&Register::default(), &plan));
+                        timed(|| run(Register::default(), &plan));
                     }
                 });
             }

@@ -1,6 +1,6 @@
 //! One run of one plan: on a fresh thread, panics caught, judged by all who have a say about what was promised.
 
-use std::thread;
+use std::{sync::Arc, thread};
 
 use squall_checkers::{
     budget::Budget,
@@ -26,7 +26,7 @@ const BUDGET: Budget = Budget { steps: 5_000_000, bytes: 256 << 20 };
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// The system.
-    pub system: &'a dyn AnySystem,
+    pub system: &'a Arc<dyn AnySystem>,
     /// Where it runs.
     pub simulator: Simulator,
     /// What its clients do, and who judges them.
@@ -112,7 +112,7 @@ pub fn run_plan(subject: &Subject, plan: &Plan, options: Options) -> Result<Outc
 /// When the run cannot begin.
 pub fn execute(subject: &Subject, plan: &Plan, options: Options) -> Result<Result<Execution, Failure>, PlanError> {
     let run = || {
-        let mut result = panics::catch(|| subject.system.run(subject.simulator, plan, subject.workload, options));
+        let mut result = panics::catch(|| subject.system.clone().run(subject.simulator, plan, subject.workload, options));
         let place = panics::last_place();
         if let Ok(Ok(Execution { end: End::Panicked { message, .. }, .. })) = &mut result {
             add_place(message, place.as_deref());

@@ -1,6 +1,6 @@
 //! What seeds are run against, as the command line says it; and the same with every name resolved.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use squall_workloads::workload::{Setting, SettingError, Settings, Workload, WorkloadEntry};
@@ -91,7 +91,7 @@ pub struct Arena {
     /// The system, as the command line names it.
     pub system_name: String,
     /// The system.
-    pub system: Box<dyn AnySystem>,
+    pub system: Arc<dyn AnySystem>,
     /// What it promises.
     pub promise: Promise,
     /// The workload's line of the catalogue.
@@ -130,7 +130,7 @@ impl Arena {
         let workload = find_workload(registry, workload.unwrap_or(entry.workload))?;
         let simulator = simulator.unwrap_or(SIMULATORS[0].name);
         let simulator = names::find("simulator", SIMULATORS, |s| s.name, simulator)?;
-        let system = (entry.build)(bug, settings)?;
+        let system: Arc<dyn AnySystem> = (entry.build)(bug, settings)?.into();
         let promise = system.promise();
         let interface = workload.workload.interface();
         if !promise.interfaces.contains(&interface) {
@@ -146,7 +146,7 @@ impl Arena {
 
     /// What plans are run against.
     pub fn subject(&self) -> Subject<'_> {
-        Subject { system: &*self.system, simulator: self.simulator.simulator, workload: self.workload.workload }
+        Subject { system: &self.system, simulator: self.simulator.simulator, workload: self.workload.workload }
     }
 }
 

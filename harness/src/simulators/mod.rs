@@ -4,12 +4,15 @@ pub mod execution;
 pub mod layer;
 pub mod native;
 
+use std::sync::Arc;
+
+use squall_workloads::workload::Workload;
+
 pub use self::execution::{End, Execution, FaultEffect, Statistics, Trace, TraceEvent, TraceKind};
 use crate::{
     environment::System,
     plan::{Plan, Promise},
 };
-use squall_workloads::workload::Workload;
 
 /// A run that cannot begin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,9 +85,10 @@ pub const SIMULATORS: &[SimulatorEntry] = &[
 pub trait AnySystem: Send + Sync {
     /// What its clients are promised.
     fn promise(&self) -> Promise;
-    /// Runs a plan. One run per thread at a time; a fresh thread for each run is what makes it deterministic.
+    /// Runs a plan. One run per thread at a time; a fresh thread for each run is what makes it deterministic. Shared, since
+    /// the tasks of some simulators' own runtimes may borrow nothing.
     fn run(
-        &self,
+        self: Arc<Self>,
         simulator: Simulator,
         plan: &Plan,
         workload: &'static dyn Workload,
@@ -98,7 +102,7 @@ impl<S: System> AnySystem for S {
     }
 
     fn run(
-        &self,
+        self: Arc<Self>,
         simulator: Simulator,
         plan: &Plan,
         workload: &'static dyn Workload,
@@ -106,7 +110,7 @@ impl<S: System> AnySystem for S {
     ) -> Result<Execution, PlanError> {
         match simulator {
             Simulator::Native => self.host(native::Native { plan, workload, options }),
-            Simulator::NativeEnv => native::run_system(self, plan, workload, options),
+            Simulator::NativeEnv => native::run_system(&*self, plan, workload, options),
         }
     }
 }
