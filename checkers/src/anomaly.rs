@@ -34,6 +34,62 @@ pub const READ_OF_INITIAL: Name = Name::new("read-of-initial");
 pub const CAUSALLY_STALE_READ: Name = Name::new("causally-stale-read");
 /// Reads arbitrate concurrent writes in contradicting orders.
 pub const CYCLIC_CONFLICT: Name = Name::new("cyclic-conflict");
+/// A transaction does not see its own writes.
+pub const INTERNAL: Name = Name::new("internal");
+/// A transaction saw what an aborted one wrote: a dirty read.
+pub const G1A: Name = Name::new("g1a");
+/// A transaction saw what another wrote and replaced before it ended: an intermediate read.
+pub const G1B: Name = Name::new("g1b");
+/// A transaction that took effect built on what an aborted one wrote.
+pub const DIRTY_UPDATE: Name = Name::new("dirty-update");
+/// A list shows one element twice.
+pub const DUPLICATE_ELEMENTS: Name = Name::new("duplicate-elements");
+/// Two reads of one list exclude each other.
+pub const INCOMPATIBLE_ORDER: Name = Name::new("incompatible-order");
+/// A transaction read a key twice and saw two values.
+pub const NON_REPEATABLE_READ: Name = Name::new("non-repeatable-read");
+/// A transaction read twice, and what was not there at first was there then.
+pub const PHANTOM: Name = Name::new("phantom");
+/// A transaction saw one write of another and missed a second one.
+pub const FRACTURED_READ: Name = Name::new("fractured-read");
+/// Two transactions each overwrote what the other had read, on different keys.
+pub const WRITE_SKEW: Name = Name::new("write-skew");
+/// Two transactions saw two independent writes in opposite orders.
+pub const LONG_FORK: Name = Name::new("long-fork");
+/// A cycle of overwrites: dirty writes.
+pub const G0: Name = Name::new("g0");
+/// A cycle of overwrites and the order of a process.
+pub const G0_PROCESS: Name = Name::new("g0-process");
+/// A cycle of overwrites and real time.
+pub const G0_REALTIME: Name = Name::new("g0-realtime");
+/// A cycle of overwrites and reads from each other.
+pub const G1C: Name = Name::new("g1c");
+/// The same with the order of a process.
+pub const G1C_PROCESS: Name = Name::new("g1c-process");
+/// The same with real time.
+pub const G1C_REALTIME: Name = Name::new("g1c-realtime");
+/// A cycle with exactly one read of what was overwritten: read skew.
+pub const G_SINGLE: Name = Name::new("g-single");
+/// The same with the order of a process.
+pub const G_SINGLE_PROCESS: Name = Name::new("g-single-process");
+/// The same with real time.
+pub const G_SINGLE_REALTIME: Name = Name::new("g-single-realtime");
+/// A cycle with reads of what was overwritten, no two of them next to each other.
+pub const G_NONADJACENT: Name = Name::new("g-nonadjacent");
+/// The same with the order of a process.
+pub const G_NONADJACENT_PROCESS: Name = Name::new("g-nonadjacent-process");
+/// The same with real time.
+pub const G_NONADJACENT_REALTIME: Name = Name::new("g-nonadjacent-realtime");
+/// A cycle with several reads of what was overwritten.
+pub const G2_ITEM: Name = Name::new("g2-item");
+/// The same with the order of a process.
+pub const G2_ITEM_PROCESS: Name = Name::new("g2-item-process");
+/// The same with real time.
+pub const G2_ITEM_REALTIME: Name = Name::new("g2-item-realtime");
+/// No snapshots explain what the transactions saw.
+pub const NON_SNAPSHOT: Name = Name::new("non-snapshot");
+/// No order of the transactions explains what they saw.
+pub const NON_SERIALIZABLE: Name = Name::new("non-serializable");
 /// A write was acknowledged, and when all had settled its effect was gone.
 pub const LOST_ACKNOWLEDGED_WRITE: Name = Name::new("lost-acknowledged-write");
 /// After healing and silence two replicas hold different values.
@@ -45,9 +101,37 @@ pub const NO_PROGRESS: Name = Name::new("no-progress");
 pub const KINDS: &[(Name, &str)] = &[
     (THIN_AIR_READ, "A read returned a value that nobody wrote."),
     (FUTURE_READ, "A read returned a value before the write of that value was invoked."),
+    (DUPLICATE_ELEMENTS, "A list shows an element twice that was added once."),
+    (INCOMPATIBLE_ORDER, "Two reads show the elements of a list in orders that exclude each other."),
+    (G1A, "A dirty read (G1a): a transaction saw what an aborted one wrote."),
+    (DIRTY_UPDATE, "A transaction that took effect built on what an aborted one wrote."),
+    (G1B, "An intermediate read (G1b): a transaction saw what another wrote and replaced before it ended."),
+    (INTERNAL, "A transaction does not see its own writes."),
+    (G0, "A dirty write (G0): transactions overwrite each other in a circle."),
+    (G1C, "Circular information flow (G1c): transactions overwrite or read from each other in a circle."),
+    (NON_REPEATABLE_READ, "A transaction read a key twice and saw two values."),
+    (PHANTOM, "A transaction read twice, and what was not there at first was there then."),
+    (FRACTURED_READ, "A transaction saw one write of another and missed a second one."),
     (LOST_ACKNOWLEDGED_WRITE, "A write was acknowledged, and after everything had settled its effect was gone."),
     (LOST_WRITE, "A write was acknowledged, yet every later read saw older values and no read ever saw it."),
     (LOST_UPDATE, "Two updates started from the same value, or one from a value that had been replaced: one is lost."),
+    (G_SINGLE, "Read skew (G-single): a circle of dependencies with exactly one read of what was overwritten."),
+    (LONG_FORK, "Two transactions saw two independent writes in opposite orders (G-nonadjacent)."),
+    (G_NONADJACENT, "A circle of dependencies with reads of what was overwritten, no two of them next to each other."),
+    (WRITE_SKEW, "Two transactions each overwrote what the other had read, on different keys (G2-item)."),
+    (G2_ITEM, "A circle of dependencies with several reads of what was overwritten (G2-item)."),
+    (G0_PROCESS, "G0 with the order of a process: overwrites contradict it."),
+    (G1C_PROCESS, "G1c with the order of a process: overwrites and reads contradict it."),
+    (G_SINGLE_PROCESS, "G-single with the order of a process: it did not see what it had seen or done before."),
+    (G_NONADJACENT_PROCESS, "G-nonadjacent with the order of a process."),
+    (G2_ITEM_PROCESS, "G2-item with the order of a process."),
+    (G0_REALTIME, "G0 with real time: a write that began later was overwritten by an earlier one."),
+    (G1C_REALTIME, "G1c with real time: overwrites and reads contradict it."),
+    (G_SINGLE_REALTIME, "G-single with real time: a transaction missed what was complete before it began."),
+    (G_NONADJACENT_REALTIME, "G-nonadjacent with real time."),
+    (G2_ITEM_REALTIME, "G2-item with real time."),
+    (NON_SNAPSHOT, "No snapshots explain what the transactions saw."),
+    (NON_SERIALIZABLE, "No order of the transactions explains what they saw."),
     (DOUBLE_ACQUIRE, "A lock was acquired while another process certainly held it."),
     (NEW_OLD_INVERSION, "One read saw the new value, and a later read saw the old value again."),
     (STALE_READ, "A read returned a value that had been overwritten before the read began."),

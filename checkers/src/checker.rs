@@ -1,7 +1,7 @@
 //! The boundary behind which every checker stands, and the catalogue of checkers.
 
 use crate::{
-    budget::Budget, causal, convergence, durability, history::History, linearizable, liveness, models::ModelEntry,
+    budget::Budget, convergence, durability, history::History, isolation, linearizable, liveness, models::ModelEntry,
     sessions, verdict::Verdict,
 };
 
@@ -31,11 +31,21 @@ pub struct CheckerEntry {
 /// Every checker, by name.
 pub const CHECKERS: &[CheckerEntry] = &[
     linearizable::ENTRY,
-    causal::ENTRY,
+    isolation::CAUSAL,
     sessions::MONOTONIC_READS,
     sessions::MONOTONIC_WRITES,
     sessions::READ_YOUR_WRITES,
     sessions::WRITES_FOLLOW_READS,
+    isolation::READ_UNCOMMITTED,
+    isolation::READ_COMMITTED,
+    isolation::READ_ATOMIC,
+    isolation::REPEATABLE_READ,
+    isolation::SNAPSHOT_ISOLATION,
+    isolation::STRONG_SESSION_SNAPSHOT_ISOLATION,
+    isolation::STRONG_SNAPSHOT_ISOLATION,
+    isolation::SERIALIZABLE,
+    isolation::STRONG_SESSION_SERIALIZABLE,
+    isolation::STRICT_SERIALIZABLE,
     durability::ENTRY,
     convergence::ENTRY,
     liveness::ENTRY,

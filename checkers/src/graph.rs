@@ -46,26 +46,6 @@ impl Graph {
         self.edges[v].iter().map(|(to, _)| *to)
     }
 
-    /// The vertices of a graph without cycles, each before those it leads to.
-    pub(crate) fn sorted(&self) -> Vec<usize> {
-        let mut degree = vec![0_usize; self.edges.len()];
-        for to in self.edges.iter().flatten().map(|(to, _)| *to) {
-            degree[to] += 1;
-        }
-        let mut sorted: Vec<usize> = (0..degree.len()).filter(|&v| degree[v] == 0).collect();
-        let mut done = 0;
-        while let Some(&v) = sorted.get(done) {
-            done += 1;
-            for to in self.successors(v) {
-                degree[to] -= 1;
-                if degree[to] == 0 {
-                    sorted.push(to);
-                }
-            }
-        }
-        sorted
-    }
-
     /// The vertices that cannot be put in an order, because they lie on a cycle or between cycles.
     fn not_sorted(&self) -> Vec<usize> {
         let reversed = self.reversed();

@@ -141,11 +141,24 @@ pub struct Provenance {
     pub promised: Option<Name>,
 }
 
+/// What the positions of a history say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// What happened before what, for all processes together.
+    #[default]
+    RealTime,
+    /// Only in what order each process acted; nothing of how one process stands to another.
+    Processes,
+}
+
 /// What the clients saw. Entries are ordered by `invoked.position`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
     /// Where it comes from.
     pub provenance: Provenance,
+    /// What the positions say.
+    pub order: Order,
     /// The operations, in the order of their invocations.
     pub entries: Vec<Entry>,
     /// Phases, faults and final reads, by position.

@@ -19,13 +19,14 @@
 
 pub mod anomaly;
 pub mod budget;
-mod causal;
 pub mod checker;
 mod convergence;
 mod durability;
 pub mod formats;
 mod graph;
 pub mod history;
+mod isolation;
+pub mod lattice;
 pub mod linearizability;
 pub mod linearizable;
 mod liveness;
@@ -38,5 +39,6 @@ pub mod recorder;
 #[cfg(feature = "second-opinion")]
 pub mod second_opinion;
 mod sessions;
+mod transactions;
 pub mod value;
 pub mod verdict;

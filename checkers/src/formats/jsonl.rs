@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ParseError, Place};
 use crate::{
-    history::{Entry, History, Mark, MarkKind, Moment, Outcome, ProcessId, Provenance},
+    history::{Entry, History, Mark, MarkKind, Moment, Order, Outcome, ProcessId, Provenance},
     operation::{Name, Operation},
     recorder::HistoryError,
     value::Value,
@@ -32,8 +32,14 @@ pub const VERSION: u32 = 1;
 struct Header {
     #[serde(rename = "squall-history")]
     version: u32,
+    #[serde(default, skip_serializing_if = "is_default")]
+    order: Order,
     #[serde(flatten)]
     provenance: Provenance,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 #[derive(Serialize, Deserialize, Default)]
@@ -79,7 +85,7 @@ pub(super) fn read(text: &str) -> Result<History, ParseError> {
         return Err(ParseError::new(at, expected, format!("version {}", header.version)));
     }
     let mut reader = Reader {
-        history: History { provenance: header.provenance, ..History::default() },
+        history: History { provenance: header.provenance, order: header.order, ..History::default() },
         places: Vec::new(),
         last: BTreeMap::new(),
         next_position: 0,
@@ -168,7 +174,7 @@ impl Reader {
 /// Writes the format.
 pub(super) fn write(history: &History) -> String {
     let mut out = String::new();
-    line(&mut out, &Header { version: VERSION, provenance: history.provenance.clone() });
+    line(&mut out, &Header { version: VERSION, order: history.order, provenance: history.provenance.clone() });
     let mut events: Vec<Line> = Vec::with_capacity(2 * history.entries.len() + history.marks.len());
     let mut open = Vec::new();
     for entry in &history.entries {

@@ -15,8 +15,8 @@
 //! `true`, `-12`, `word`, `"any text"`, `0x00ff` (bytes), `[list of values]` and `{key value, key value}`. An `ok` without
 //! `->` replied nil.
 //!
-//! Other lines say what was run (`%system raft`, `%workload register`, `%seed 7`, `%promised linearizable`) and mark what
-//! happened meanwhile: `-- chaos @3`, `-- settle`, `-- final-reads`, `-- fault 1 begins "partition"`, `-- fault 1 ends`,
+//! Other lines say what was run (`%system raft`, `%workload register`, `%seed 7`, `%promised linearizable`), that positions
+//! say nothing of how one process stands to another (`%order processes`), and mark what happened meanwhile: `-- chaos @3`, `-- settle`, `-- final-reads`, `-- fault 1 begins "partition"`, `-- fault 1 ends`,
 //! `-- process 4 reads replica 2`. A `#` begins a comment.
 
 use std::{collections::BTreeMap, fmt::Write};
@@ -26,7 +26,7 @@ use super::{
     cursor::{Cursor, DEPTH_MAX},
 };
 use crate::{
-    history::{Entry, History, Mark, MarkKind, Moment, Outcome, Phase, ProcessId, Provenance},
+    history::{Entry, History, Mark, MarkKind, Moment, Order, Outcome, Phase, ProcessId, Provenance},
     operation::{Name, Operation},
     recorder::HistoryError,
     value::{self, Value},
@@ -41,6 +41,7 @@ pub fn read(text: &str) -> Result<History, ParseError> {
         cursor: Cursor::new(text),
         next_position: 0,
         provenance: Provenance::default(),
+        order: Order::RealTime,
         marks: vec![],
         entries: vec![],
     }
@@ -58,6 +59,7 @@ struct Reader<'t> {
     cursor: Cursor<'t>,
     next_position: u32,
     provenance: Provenance,
+    order: Order,
     marks: Vec<(Place, Mark)>,
     entries: Vec<(Place, Entry)>,
 }
@@ -86,7 +88,7 @@ impl Reader<'_> {
         self.marks.sort_by_key(|(_, m)| m.at.position);
         let (entry_places, entries): (Vec<Place>, Vec<Entry>) = self.entries.into_iter().unzip();
         let (mark_places, marks): (Vec<Place>, Vec<Mark>) = self.marks.into_iter().unzip();
-        let history = History { provenance: self.provenance, entries, marks };
+        let history = History { provenance: self.provenance, order: self.order, entries, marks };
         history.validate().map_err(|error| {
             let at = match error {
                 HistoryError::AlreadyOpen { process, open: index }
@@ -131,7 +133,15 @@ impl Reader<'_> {
             "workload" => self.provenance.workload = self.text()?,
             "seed" => self.provenance.seed = Some(self.number("a seed, an integer of 64 bits")?),
             "promised" => self.provenance.promised = Some(Name::from(self.text()?)),
-            _ => return Err(before.expected("`system`, `workload`, `seed` or `promised`")),
+            "order" => {
+                let before = self.cursor.clone();
+                self.order = match self.word() {
+                    "real-time" => Order::RealTime,
+                    "processes" => Order::Processes,
+                    _ => return Err(before.expected("`real-time` or `processes`")),
+                }
+            }
+            _ => return Err(before.expected("`system`, `workload`, `seed`, `promised` or `order`")),
         }
         Ok(())
     }
@@ -340,6 +350,9 @@ fn write_to(out: &mut String, history: &History) -> std::fmt::Result {
     }
     if let Some(promised) = promised {
         writeln!(out, "%promised {}", quoted(promised.as_str()))?;
+    }
+    if history.order == Order::Processes {
+        writeln!(out, "%order processes")?;
     }
     let mut marks = history.marks.iter().peekable();
     for entry in &history.entries {

@@ -1,0 +1,199 @@
+//! The checkers of isolation levels: transactions over registers and lists, from read uncommitted to strict serializable.
+//!
+//! An operation is a `txn` of `[r key value]`, `[w key value]` and `[append key element]`, or a single read, write or cas.
+//! [`lattice`](crate::lattice) says which level implies which and where each is defined.
+
+use crate::{
+    anomaly,
+    budget::{Budget, Meter},
+    checker::{Checker, CheckerEntry},
+    history::{History, Order},
+    lattice,
+    operation::Name,
+    transactions::{
+        arrange::{self, Arranged, Isolation},
+        cycles,
+        graph::Beside,
+        inference::Inference,
+        ingest::Transactions,
+        weak,
+    },
+    value::Value,
+    verdict::{Anomaly, Verdict},
+};
+
+pub(crate) const READ_UNCOMMITTED: CheckerEntry = CheckerEntry {
+    name: "read-uncommitted",
+    summary: "Transactions do not overwrite each other in a circle (PL-1).",
+    needs_model: false,
+    build: |_| Some(Box::new(Level { name: READ_UNCOMMITTED.name, kind: Kind::Uncommitted })),
+};
+pub(crate) const READ_COMMITTED: CheckerEntry = CheckerEntry {
+    name: "read-committed",
+    summary: "Transactions see what was committed, and what they saw once they keep seeing.",
+    needs_model: false,
+    build: |_| Some(Box::new(Level { name: READ_COMMITTED.name, kind: Kind::Weak(weak::Level::ReadCommitted) })),
+};
+pub(crate) const READ_ATOMIC: CheckerEntry = CheckerEntry {
+    name: "read-atomic",
+    summary: "Transactions see all or nothing of each other.",
+    needs_model: false,
+    build: |_| Some(Box::new(Level { name: READ_ATOMIC.name, kind: Kind::Weak(weak::Level::ReadAtomic) })),
+};
+pub(crate) const CAUSAL: CheckerEntry = CheckerEntry {
+    name: "causal",
+    summary: "What happened before is seen before, and all agree on the order of concurrent writes (CCv).",
+    needs_model: false,
+    build: |_| Some(Box::new(Level { name: CAUSAL.name, kind: Kind::Weak(weak::Level::Causal) })),
+};
+pub(crate) const REPEATABLE_READ: CheckerEntry = CheckerEntry {
+    name: "repeatable-read",
+    summary: "Transactions seem to happen one after the other, as far as single keys show (PL-2.99).",
+    needs_model: false,
+    build: |_| Some(Box::new(Level::strong(REPEATABLE_READ.name, Isolation::Serializable, Beside::Nothing))),
+};
+pub(crate) const SNAPSHOT_ISOLATION: CheckerEntry = CheckerEntry {
+    name: "snapshot-isolation",
+    summary: "Each transaction reads from a snapshot, and of two concurrent ones that write a key one aborts.",
+    needs_model: false,
+    build: |_| Some(Box::new(Level::strong(SNAPSHOT_ISOLATION.name, Isolation::Snapshot, Beside::Nothing))),
+};
+pub(crate) const STRONG_SESSION_SNAPSHOT_ISOLATION: CheckerEntry = CheckerEntry {
+    name: "strong-session-snapshot-isolation",
+    summary: "Snapshot isolation in which each process sees what it did before.",
+    needs_model: false,
+    build: |_| {
+        let name = STRONG_SESSION_SNAPSHOT_ISOLATION.name;
+        Some(Box::new(Level::strong(name, Isolation::Snapshot, Beside::Sessions)))
+    },
+};
+pub(crate) const STRONG_SNAPSHOT_ISOLATION: CheckerEntry = CheckerEntry {
+    name: "strong-snapshot-isolation",
+    summary: "Snapshot isolation in which each transaction sees what was complete before it began.",
+    needs_model: false,
+    build: |_| Some(Box::new(Level::strong(STRONG_SNAPSHOT_ISOLATION.name, Isolation::Snapshot, Beside::Time))),
+};
+pub(crate) const SERIALIZABLE: CheckerEntry = CheckerEntry {
+    name: "serializable",
+    summary: "Transactions seem to happen one after the other, in any order.",
+    needs_model: false,
+    build: |_| Some(Box::new(Level::strong(SERIALIZABLE.name, Isolation::Serializable, Beside::Nothing))),
+};
+pub(crate) const STRONG_SESSION_SERIALIZABLE: CheckerEntry = CheckerEntry {
+    name: "strong-session-serializable",
+    summary: "Transactions seem to happen one after the other, those of a process in its order.",
+    needs_model: false,
+    build: |_| {
+        let name = STRONG_SESSION_SERIALIZABLE.name;
+        Some(Box::new(Level::strong(name, Isolation::Serializable, Beside::Sessions)))
+    },
+};
+pub(crate) const STRICT_SERIALIZABLE: CheckerEntry = CheckerEntry {
+    name: "strict-serializable",
+    summary: "Transactions seem to happen one after the other, in an order that agrees with real time.",
+    needs_model: false,
+    build: |_| Some(Box::new(Level::strong(STRICT_SERIALIZABLE.name, Isolation::Serializable, Beside::Time))),
+};
+
+/// How a level is decided.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Uncommitted,
+    Weak(weak::Level),
+    Strong(Isolation, Beside),
+}
+
+/// One level.
+struct Level {
+    name: &'static str,
+    kind: Kind,
+}
+
+impl Checker for Level {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn check(&self, history: &History, budget: &Budget) -> Verdict {
+        if history.order == Order::Processes && matches!(self.kind, Kind::Strong(_, Beside::Time)) {
+            return Verdict::precondition(
+                "the history does not say what happened when, only in what order each process acted",
+            );
+        }
+        let judged = Transactions::new(history).and_then(|all| {
+            let known = Inference::new(&all)?;
+            self.judge(&known, budget)
+        });
+        judged.unwrap_or_else(|verdict| verdict)
+    }
+}
+
+impl Level {
+    fn strong(name: &'static str, isolation: Isolation, beside: Beside) -> Level {
+        Level { name, kind: Kind::Strong(isolation, beside) }
+    }
+
+    fn judge(&self, known: &Inference<'_, '_>, budget: &Budget) -> Result<Verdict, Verdict> {
+        let refuting = |anomaly: &Anomaly| lattice::refutes(&anomaly.kind, self.name);
+        let mut anomalies: Vec<Anomaly> = known.anomalies.iter().filter(|a| refuting(a)).cloned().collect();
+        match self.kind {
+            Kind::Uncommitted => {
+                let graph = arrange::certain(known, Beside::Nothing);
+                anomalies.extend(cycles::find(known, &[(Beside::Nothing, &graph)]).into_iter().filter(refuting));
+            }
+            Kind::Weak(level) => anomalies.extend(weak::check(known, level, budget)?),
+            Kind::Strong(isolation, beside) => return Ok(self.strongly(known, isolation, beside, anomalies, budget)),
+        }
+        Ok(Verdict::of(anomalies))
+    }
+
+    fn strongly(
+        &self,
+        known: &Inference<'_, '_>,
+        isolation: Isolation,
+        beside: Beside,
+        mut anomalies: Vec<Anomaly>,
+        budget: &Budget,
+    ) -> Verdict {
+        let graph = arrange::certain(known, beside);
+        if graph.sorted().is_none() {
+            let weaker: Vec<_> = [Beside::Nothing, Beside::Sessions]
+                .into_iter()
+                .filter(|b| *b < beside)
+                .map(|b| (b, arrange::certain(known, b)))
+                .collect();
+            let graphs: Vec<_> = weaker.iter().map(|(b, g)| (*b, g)).chain([(beside, &graph)]).collect();
+            let found = cycles::find(known, &graphs);
+            anomalies.extend(found.into_iter().filter(|anomaly| lattice::refutes(&anomaly.kind, self.name)));
+        }
+        if !anomalies.is_empty() {
+            return Verdict::of(anomalies);
+        }
+        let mut meter = Meter::new(*budget);
+        match arrange::arrange(known, &graph, isolation, &mut meter) {
+            Arranged::Possible(order) => {
+                let entries = |order: Vec<u32>| order.into_iter().map(|v| known.txn(v).entry).collect();
+                Verdict::Valid { linearization: order.map(entries) }
+            }
+            Arranged::Impossible { core, key } => Verdict::of(vec![refusal(known, isolation, &core, key)]),
+            Arranged::Spent { reason, placed, of } => {
+                meter.spent(reason, &format!("{placed} of {of} pairs of writes put in order"))
+            }
+        }
+    }
+}
+
+/// No cycle of what is certain shows it, yet whatever order the writes of a key come in, there is one.
+fn refusal(known: &Inference<'_, '_>, isolation: Isolation, core: &[u32], key: Option<u32>) -> Anomaly {
+    let (kind, what): (Name, &str) = match isolation {
+        Isolation::Serializable => (anomaly::NON_SERIALIZABLE, "order"),
+        Isolation::Snapshot => (anomaly::NON_SNAPSHOT, "snapshots"),
+    };
+    let key = key.map_or(Value::Nil, |key| known.all.keys[key as usize].clone());
+    let n = core.len();
+    let sentence = format!(
+        "No {what} of these {n} transactions explain{} what they saw: in whatever order the writes of {key} come, some come both before and after others.",
+        if isolation == Isolation::Serializable { "s" } else { "" }
+    );
+    Anomaly::new(kind, key, core.iter().map(|&v| known.txn(v).entry).collect(), sentence)
+}

@@ -1,0 +1,22 @@
+//! Transactions over registers and lists that grow: who saw whose writes, and what that says of their isolation.
+//!
+//! `ingest` reads the operations of a history as transactions; a single read, write or cas is a transaction of its own.
+//! `inference` finds out which transaction read what another one wrote, and in what order writes of a key took effect as far
+//! as that is certain. From there three roads lead on:
+//!
+//! * `cycles`: cycles of dependencies, named after Adya (1999) and found in the manner of Elle (Kingsbury & Alvaro 2020);
+//! * `weak`: read committed, read atomic and causal consistency by saturation, after AWDIT (Møldrup & Pavlogiannis 2025);
+//! * `arrange`: the orders of writes that are not certain, chosen one after the other (Cobra, Tan et al. 2020; `PolySI`, Huang
+//!   et al. 2023), for serializability and snapshot isolation.
+//!
+//! Written values must be unique per key where they are read; else nobody knows who read from whom.
+
+pub(crate) mod arrange;
+pub(crate) mod cycles;
+pub(crate) mod graph;
+pub(crate) mod inference;
+pub(crate) mod ingest;
+mod lists;
+mod registers;
+pub(crate) mod weak;
+mod words;

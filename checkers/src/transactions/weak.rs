@@ -1,0 +1,408 @@
+//! Read committed, read atomic and causal consistency (Biswas & Enea 2019) by saturation, after AWDIT (Møldrup &
+//! Pavlogiannis 2025).
+//!
+//! All three ask for one order of the transactions that extends the order of each process and who read from whom. Where a
+//! transaction read a key from `t1`, although it could also see a write of `t2` to that key, `t2` must come before `t1`. They
+//! differ in what it could see:
+//!
+//! * read committed: what it had read from before, in its own order;
+//! * read atomic: what it read from at all, and what its process did before;
+//! * causal: all that happened before it.
+//!
+//! The order exists iff these demands and the given order make no circle. With n operations and k processes this takes
+//! O(n √n) for the first two and O(n k) for causal consistency.
+
+use super::{
+    cycles,
+    graph::{Builder, Edge, Graph, Kind},
+    inference::{INITIAL, Inference, Read},
+};
+use crate::{
+    anomaly::{self, describe},
+    budget::{Budget, Meter},
+    operation::Name,
+    verdict::{Anomaly, Reason, Verdict},
+};
+
+/// What a transaction could see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    ReadCommitted,
+    ReadAtomic,
+    Causal,
+}
+
+/// `reader` could see `first`, and read `key` from `second`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Demand {
+    first: u32,
+    second: u32,
+    reader: u32,
+    key: u32,
+}
+
+/// What no order can satisfy; nothing if there is an order.
+///
+/// # Errors
+/// A verdict when the budget of memory is too small.
+pub(crate) fn check(known: &Inference<'_, '_>, level: Level, budget: &Budget) -> Result<Option<Anomaly>, Verdict> {
+    let happened = happened_before(known);
+    let mut demands = Demands { known, all: Vec::new(), saw_nothing: None };
+    match level {
+        Level::ReadCommitted => demands.read_committed(),
+        Level::ReadAtomic => demands.read_atomic(),
+        // Where the given order itself is circular, that is what is wrong.
+        Level::Causal => {
+            if let Some(sorted) = happened.sorted() {
+                demands.causal(&Clocks::new(known, &happened, &sorted, budget)?);
+            }
+        }
+    }
+    let Demands { all: demands, saw_nothing, .. } = demands;
+    let judge = Judge { known, demands: &demands };
+    let cycle = cycles::worst(&whole(known, &happened, &demands));
+    let demanded = |cycle: &[Edge]| cycle.iter().any(|e| e.kind == Kind::RW);
+    Ok(match (cycle, saw_nothing) {
+        (Some(cycle), None) => Some(judge.circle(&cycle)),
+        (Some(cycle), Some(_)) if !demanded(&cycle) => Some(judge.circle(&cycle)),
+        (_, saw_nothing) => saw_nothing.map(|demand| judge.missed(&demand)),
+    })
+}
+
+/// The order of each process, and who saw whose writes.
+fn happened_before(known: &Inference<'_, '_>) -> Graph {
+    let mut graph = Builder::new(known.len());
+    // By key: how many elements the session saw before.
+    let mut seen = vec![(u32::MAX, 0); known.keys.len()];
+    for (session, vertices) in (0..).zip(&known.sessions) {
+        vertices.windows(2).for_each(|pair| graph.add(pair[0], pair[1], Kind::SESSION, 0));
+        for &vertex in vertices {
+            for read in known.reads(vertex) {
+                if read.source != INITIAL {
+                    graph.add(read.source, vertex, Kind::WR, read.key);
+                }
+                let (by, before) = &mut seen[read.key as usize];
+                if *by != session {
+                    (*by, *before) = (session, 0);
+                }
+                let elements = &known.keys[read.key as usize].elements;
+                let shown = elements.len().min(read.elements as usize);
+                let new = (*before).min(shown)..shown;
+                *before = (*before).max(shown);
+                for &writer in elements[new].iter().filter(|w| **w != INITIAL) {
+                    graph.add(writer, vertex, Kind::WR, read.key);
+                }
+            }
+        }
+    }
+    graph.build()
+}
+
+/// What happened before what, the order of the elements of lists, and what is demanded. An edge that is demanded has the place
+/// of the demand for its key.
+fn whole(known: &Inference<'_, '_>, happened: &Graph, demands: &[Demand]) -> Graph {
+    let mut graph = Builder::new(known.len());
+    happened.edges().iter().for_each(|e| graph.add(e.from, e.to, e.kind, e.key));
+    for (key, order) in (0..).zip(&known.keys).filter(|(_, order)| order.is_list) {
+        let Some((first, others)) = order.chains.split_first() else { continue };
+        first.windows(2).for_each(|pair| graph.add(pair[0], pair[1], Kind::WW, key));
+        if let Some(&tail) = first.last() {
+            others.iter().flatten().for_each(|&unseen| graph.add(tail, unseen, Kind::WW, key));
+        }
+    }
+    for (i, demand) in (0..).zip(demands) {
+        graph.add(demand.first, demand.second, Kind::RW, i);
+    }
+    graph.build()
+}
+
+/// A session that writes a key, with the places and vertices of its writers.
+type SessionWriters = (u32, Vec<(u32, u32)>);
+
+/// Gathers demands.
+struct Demands<'a, 'h> {
+    known: &'a Inference<'a, 'h>,
+    all: Vec<Demand>,
+    /// A demand that something comes before the initial state.
+    saw_nothing: Option<Demand>,
+}
+
+impl Demands<'_, '_> {
+    fn add(&mut self, first: u32, second: u32, reader: u32, key: u32) {
+        if first == second || first == reader || first == INITIAL {
+            return;
+        }
+        let demand = Demand { first, second, reader, key };
+        if second == INITIAL {
+            self.saw_nothing.get_or_insert(demand);
+        } else if self.all.last() != Some(&demand) {
+            self.all.push(demand);
+        }
+    }
+
+    /// Backwards through each transaction, knowing for each key whose write the next read of it shows.
+    fn read_committed(&mut self) {
+        let known = self.known;
+        let mut next = NextReads::new(known.keys.len());
+        for reader in 0..known.len() as u32 {
+            next.begin();
+            for read in known.reads(reader).iter().rev() {
+                for writer in known.seen(read).filter(|&w| w != reader) {
+                    self.unseen(&next, writer, reader);
+                }
+                if let Some(later) = next.source(read.key) {
+                    self.add(read.source, later, reader, read.key);
+                }
+                next.set(read);
+            }
+        }
+    }
+
+    fn read_atomic(&mut self) {
+        let known = self.known;
+        let mut next = NextReads::new(known.keys.len());
+        let mut last_writer = vec![(u32::MAX, INITIAL); known.keys.len()];
+        for (session, vertices) in (0..).zip(&known.sessions) {
+            for &reader in vertices {
+                next.begin();
+                known.reads(reader).iter().rev().for_each(|read| next.set(read));
+                for read in known.reads(reader) {
+                    for writer in known.seen(read).filter(|&w| w != reader) {
+                        self.unseen(&next, writer, reader);
+                    }
+                    let (by, writer) = last_writer[read.key as usize];
+                    if by == session {
+                        self.add(writer, read.source, reader, read.key);
+                    }
+                }
+                for &key in known.writes(reader) {
+                    last_writer[key as usize] = (session, reader);
+                }
+            }
+        }
+    }
+
+    /// What `writer` wrote, and `reader` reads from somebody else. Goes through the smaller of both sets.
+    fn unseen(&mut self, next: &NextReads, writer: u32, reader: u32) {
+        let written = self.known.writes(writer);
+        if written.len() <= next.keys.len() {
+            for &key in written {
+                if let Some(source) = next.source(key) {
+                    self.add(writer, source, reader, key);
+                }
+            }
+        } else {
+            for &key in &next.keys {
+                if let Some(source) = next.source(key).filter(|_| written.binary_search(&key).is_ok()) {
+                    self.add(writer, source, reader, key);
+                }
+            }
+        }
+    }
+
+    /// The last write of each process to each key that was read, among those that happened before the read.
+    fn causal(&mut self, clocks: &Clocks) {
+        let known = self.known;
+        // By key: the sessions that write it.
+        let mut writers: Vec<Vec<SessionWriters>> = vec![Vec::new(); known.keys.len()];
+        for (session, vertices) in (0..).zip(&known.sessions) {
+            for (place, &vertex) in (0..).zip(vertices) {
+                for &key in known.writes(vertex) {
+                    let of_key = &mut writers[key as usize];
+                    if of_key.last().is_none_or(|(s, _)| *s != session) {
+                        of_key.push((session, Vec::new()));
+                    }
+                    of_key.last_mut().expect("one was pushed").1.push((place, vertex));
+                }
+            }
+        }
+        for reader in 0..known.len() as u32 {
+            let here = clocks.of(reader);
+            let reads = known.reads(reader);
+            for (i, read) in reads.iter().enumerate() {
+                if reads[..i].contains(read) {
+                    continue;
+                }
+                for (session, writers) in &writers[read.key as usize] {
+                    let own = u32::from(*session == clocks.session_of[reader as usize]);
+                    let before = here[*session as usize] - own;
+                    let visible = writers.partition_point(|(place, _)| *place < before);
+                    let Some(&(_, writer)) = visible.checked_sub(1).map(|last| &writers[last]) else { continue };
+                    // What happened before the source needs no demand.
+                    if read.source == INITIAL || !clocks.precedes(writer, read.source) {
+                        self.add(writer, read.source, reader, read.key);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// By key: whose write a transaction reads next. Forgotten between transactions in O(1).
+struct NextReads {
+    epoch: u32,
+    sources: Vec<(u32, u32)>,
+    keys: Vec<u32>,
+}
+
+impl NextReads {
+    fn new(keys: usize) -> Self {
+        NextReads { epoch: 0, sources: vec![(0, INITIAL); keys], keys: Vec::new() }
+    }
+
+    fn begin(&mut self) {
+        self.epoch += 1;
+        self.keys.clear();
+    }
+
+    fn source(&self, key: u32) -> Option<u32> {
+        let (epoch, source) = self.sources[key as usize];
+        (epoch == self.epoch).then_some(source)
+    }
+
+    fn set(&mut self, read: &Read) {
+        let (epoch, source) = &mut self.sources[read.key as usize];
+        if *epoch != self.epoch {
+            self.keys.push(read.key);
+        }
+        (*epoch, *source) = (self.epoch, read.source);
+    }
+}
+
+/// For each vertex and session, how many of the session's first vertices happened before it, itself included.
+struct Clocks {
+    sessions: usize,
+    rows: Vec<u32>,
+    session_of: Vec<u32>,
+    place_of: Vec<u32>,
+}
+
+impl Clocks {
+    fn new(known: &Inference<'_, '_>, happened: &Graph, sorted: &[u32], budget: &Budget) -> Result<Self, Verdict> {
+        let (vertices, sessions) = (known.len(), known.sessions.len());
+        if (vertices as u64) * (sessions as u64) * 4 > budget.bytes {
+            let progress = format!("{vertices} transactions of {sessions} processes need more");
+            return Err(Meter::new(*budget).spent(Reason::Memory, &progress));
+        }
+        let mut clocks = Clocks {
+            sessions,
+            rows: vec![0; vertices * sessions],
+            session_of: vec![0; vertices],
+            place_of: vec![0; vertices],
+        };
+        for (session, members) in (0..).zip(&known.sessions) {
+            for (place, &vertex) in (0..).zip(members) {
+                clocks.session_of[vertex as usize] = session;
+                clocks.place_of[vertex as usize] = place;
+            }
+        }
+        for &vertex in sorted {
+            let from = vertex as usize * sessions;
+            clocks.rows[from + clocks.session_of[vertex as usize] as usize] = clocks.place_of[vertex as usize] + 1;
+            let mut last = u32::MAX;
+            for edge in happened.leaving(vertex) {
+                if std::mem::replace(&mut last, edge.to) == edge.to {
+                    continue;
+                }
+                let to = edge.to as usize * sessions;
+                let (here, there) = two_rows(&mut clocks.rows, from, to, sessions);
+                for (there, here) in there.iter_mut().zip(here) {
+                    *there = (*there).max(*here);
+                }
+            }
+        }
+        Ok(clocks)
+    }
+
+    fn of(&self, vertex: u32) -> &[u32] {
+        &self.rows[vertex as usize * self.sessions..][..self.sessions]
+    }
+
+    /// Whether the first happened before the second, or is the second.
+    fn precedes(&self, first: u32, second: u32) -> bool {
+        self.of(second)[self.session_of[first as usize] as usize] > self.place_of[first as usize]
+    }
+}
+
+/// Two rows of a matrix, the second to be changed.
+fn two_rows(matrix: &mut [u32], from: usize, to: usize, length: usize) -> (&[u32], &mut [u32]) {
+    if from < to {
+        let (low, high) = matrix.split_at_mut(to);
+        (&low[from..from + length], &mut high[..length])
+    } else {
+        let (low, high) = matrix.split_at_mut(from);
+        (&high[..length], &mut low[to..to + length])
+    }
+}
+
+/// Puts what was found into words.
+struct Judge<'a, 'h> {
+    known: &'a Inference<'a, 'h>,
+    demands: &'a [Demand],
+}
+
+impl Judge<'_, '_> {
+    /// A read that saw nothing of a key although it could see a write of it.
+    fn missed(&self, demand: &Demand) -> Anomaly {
+        let kind = if self.read_from(demand) { anomaly::FRACTURED_READ } else { anomaly::READ_OF_INITIAL };
+        let [reader, write] = [demand.reader, demand.first].map(|v| self.say(v));
+        let key = self.known.all.keys[demand.key as usize];
+        let sentence = format!("{reader} saw nothing of {key}, although {write} {}.", self.how(demand));
+        self.report(kind, Some(demand.key), [demand.reader, demand.first], sentence)
+    }
+
+    fn circle(&self, cycle: &[Edge]) -> Anomaly {
+        let demands: Vec<&Demand> =
+            cycle.iter().filter(|e| e.kind == Kind::RW).map(|e| &self.demands[e.key as usize]).collect();
+        let members = cycle.iter().map(|e| e.from).chain(demands.iter().map(|d| d.reader));
+        match demands[..] {
+            [] => {
+                let sentence = format!("{} depends on itself through what was read.", self.say(cycle[0].from));
+                self.report(anomaly::CYCLIC_CAUSALITY, None, members, sentence)
+            }
+            [demand] => {
+                // With the help of a process it is no matter of two transactions alone.
+                let alone = self.read_from(demand) && cycle.iter().all(|e| e.kind != Kind::SESSION);
+                let kind = if alone { anomaly::FRACTURED_READ } else { anomaly::CAUSALLY_STALE_READ };
+                let [reader, first, second] = [demand.reader, demand.first, demand.second].map(|v| self.say(v));
+                let sentence =
+                    format!("{reader} saw {second}, although {first}, which came after that, {}.", self.how(demand));
+                self.report(kind, Some(demand.key), members, sentence)
+            }
+            [demand, ..] => {
+                let said = self.say(demand.first);
+                let sentence = format!("What was read puts {said} both before and after other writes of its key.");
+                self.report(anomaly::CYCLIC_CONFLICT, Some(demand.key), members, sentence)
+            }
+        }
+    }
+
+    /// Whether the reader read something of what it missed.
+    fn read_from(&self, demand: &Demand) -> bool {
+        self.known.reads(demand.reader).iter().any(|read| self.known.seen(read).any(|w| w == demand.first))
+    }
+
+    fn how(&self, demand: &Demand) -> &'static str {
+        if self.read_from(demand) { "was read from too" } else { "happened before it" }
+    }
+
+    fn say(&self, vertex: u32) -> String {
+        describe(self.known.all.entry(self.known.txns[vertex as usize] as usize))
+    }
+
+    fn report(
+        &self,
+        kind: Name,
+        key: Option<u32>,
+        vertices: impl IntoIterator<Item = u32>,
+        sentence: String,
+    ) -> Anomaly {
+        let operations: Vec<usize> = vertices.into_iter().map(|v| self.known.txn(v).entry).collect();
+        let about = key.or_else(|| {
+            let mut keys = operations.iter().flat_map(|&o| self.known.all.ops(o)).map(|op| op.key);
+            keys.next()
+        });
+        let key = about.map_or(crate::value::Value::Nil, |key| self.known.all.keys[key as usize].clone());
+        Anomaly::new(kind, key, operations, sentence)
+    }
+}
