@@ -112,7 +112,8 @@ pub fn run_plan(subject: &Subject, plan: &Plan, options: Options) -> Result<Outc
 /// When the run cannot begin.
 pub fn execute(subject: &Subject, plan: &Plan, options: Options) -> Result<Result<Execution, Failure>, PlanError> {
     let run = || {
-        let mut result = panics::catch(|| subject.system.clone().run(subject.simulator, plan, subject.workload, options));
+        let mut result =
+            panics::catch(|| subject.system.clone().run(subject.simulator, plan, subject.workload, options));
         let place = panics::last_place();
         if let Ok(Ok(Execution { end: End::Panicked { message, .. }, .. })) = &mut result {
             add_place(message, place.as_deref());

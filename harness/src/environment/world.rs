@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     future::Future,
     io,
+    mem::ManuallyDrop,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -195,15 +196,16 @@ pub trait World {
 }
 
 thread_local! {
-    /// The world of the run on this thread. Handles reach it from here, so they stay small and `Send`.
-    static CURRENT: RefCell<Option<Rc<RefCell<dyn World>>>> = const { RefCell::new(None) };
+    /// The world of the run on this thread. Handles reach it from here, so they stay small and `Send`. What needs no destructor
+    /// is reached without a look at whether it still lives; `Entered` drops it.
+    static CURRENT: RefCell<Option<ManuallyDrop<Rc<RefCell<dyn World>>>>> = const { RefCell::new(None) };
 }
 
 /// Puts a world in charge of this thread until the guard is dropped. Panics when there is one already.
 pub fn enter(world: Rc<RefCell<dyn World>>) -> Entered {
     CURRENT.with_borrow_mut(|current| {
         assert!(current.is_none(), "one world per thread");
-        *current = Some(world);
+        *current = Some(ManuallyDrop::new(world));
     });
     Entered(())
 }
@@ -213,7 +215,7 @@ pub struct Entered(());
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        CURRENT.with_borrow_mut(Option::take);
+        drop(CURRENT.take().map(ManuallyDrop::into_inner));
     }
 }
 
@@ -230,8 +232,8 @@ pub(super) fn with_world<R>(call: impl FnOnce(&mut dyn World) -> R) -> R {
 
 /// Calls the world of this thread if there is one; for destructors.
 pub(super) fn with_world_if_any(call: impl FnOnce(&mut dyn World)) {
-    // A destructor may run while the thread ends, or inside a world that is being taken down.
-    let _ = CURRENT.try_with(|current| {
+    CURRENT.with(|current| {
+        // A destructor may run inside a world that is being taken down.
         if let Ok(current) = current.try_borrow()
             && let Some(world) = &*current
             && let Ok(mut world) = world.try_borrow_mut()

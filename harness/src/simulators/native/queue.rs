@@ -83,14 +83,20 @@ impl<E> Queue<E> {
     /// O(1) within the calendar, O(log n) beyond it.
     #[inline(always)]
     pub(super) fn push(&mut self, time: u64, event: E) {
+        self.push_with(time, || event);
+    }
+
+    /// Pushes an event that is made where it goes: one that exists before would be moved once more.
+    #[inline(always)]
+    pub(super) fn push_with(&mut self, time: u64, event: impl FnOnce() -> E) {
         debug_assert!(time >= self.now, "the queue is monotone");
         let ahead = (time >> GRAIN_BITS) - self.slot;
         if ahead.wrapping_sub(1) < SLOTS - 1 {
             let place = (time >> GRAIN_BITS) % SLOTS;
             self.occupied |= 1 << place;
-            self.near[place as usize].push((time, event));
+            self.near[place as usize].push((time, event()));
         } else {
-            self.push_aside(time, event, ahead == 0);
+            self.push_aside(time, event(), ahead == 0);
         }
     }
 

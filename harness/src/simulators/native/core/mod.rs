@@ -202,6 +202,20 @@ impl<X: OwnEvent> Core<X> {
         }
     }
 
+    /// Whether the phases are over, and no operation is open.
+    #[inline]
+    fn is_quiet(&self) -> bool {
+        self.settled && self.clients.idle()
+    }
+
+    /// Goes on to the time of an event; returns how many others there were at it.
+    #[inline]
+    fn arrive(&mut self, time: u64) -> u64 {
+        self.at_instant = if time == self.now { self.at_instant + 1 } else { 0 };
+        self.now = time;
+        self.at_instant
+    }
+
     /// Folds an event into the digest. `what` tells its kind and place, `content` the rest.
     #[inline]
     pub(super) fn digest(&mut self, what: u64, content: u64) {
@@ -224,14 +238,15 @@ impl<X: OwnEvent> Core<X> {
         self.trace.is_some()
     }
 
-    /// Sends a message with this content from machine to machine.
+    /// Sends a message with this content from machine to machine. Its event is made where it is needed, so that on the common
+    /// path it goes straight to its place in the queue.
     #[inline(always)]
-    pub(super) fn send(&mut self, from: u32, to: u32, content: u64, event: X) {
+    pub(super) fn send(&mut self, from: u32, to: u32, content: u64, event: impl FnOnce() -> X) {
         let draw = self.network.draw(from, to, content);
         if draw.faulted || self.trace.is_some() {
-            self.send_faulted(from, to, &draw, event);
+            self.send_faulted(from, to, &draw, event());
         } else {
-            self.schedule(self.now + draw.delay, event);
+            self.queue.push_with(self.now + draw.delay, || Event::Own(event()));
         }
     }
 

@@ -38,16 +38,13 @@ fn main_loop<H: Host>(host: &mut H) -> bool {
         if !host.settle_instant() {
             return false;
         }
-        if host.core(|c| c.settled && c.clients.idle()) && !final_reads(host) {
+        let Some((time, event)) = host.core(|c| if c.is_quiet() { None } else { c.queue.pop() }) else {
+            if host.core(|c| c.is_quiet()) && final_reads(host) {
+                continue;
+            }
             return true;
-        }
-        let Some((time, event)) = host.core(|c| c.queue.pop()) else { return true };
-        let at_instant = host.core(|c| {
-            c.at_instant = if time == c.now { c.at_instant + 1 } else { 0 };
-            c.now = time;
-            c.at_instant
-        });
-        if at_instant > EVENTS_PER_INSTANT_MAX {
+        };
+        if host.core(|c| c.arrive(time)) > EVENTS_PER_INSTANT_MAX {
             return false;
         }
         match event {

@@ -41,6 +41,8 @@ pub(in super::super) enum EnvEvent {
     Datagram {
         from: Address,
         to: Address,
+        /// Of its content.
+        hash: u64,
         payload: Payload,
     },
     Timer {
@@ -104,10 +106,11 @@ pub(in super::super) enum EnvEvent {
 impl OwnEvent for EnvEvent {
     fn damaged(&self, hash: u64) -> Option<Self> {
         match self {
-            EnvEvent::Datagram { from, to, payload } => {
+            EnvEvent::Datagram { from, to, payload, .. } => {
                 let mut bytes = payload.bytes().to_vec();
                 flip(&mut bytes, hash);
-                Some(EnvEvent::Datagram { from: *from, to: *to, payload: Payload::new(&bytes) })
+                let hash = datagram_hash(from.port, to.port, &bytes);
+                Some(EnvEvent::Datagram { from: *from, to: *to, hash, payload: Payload::new(&bytes) })
             }
             // Streams have checksums: damage is loss.
             _ => None,
@@ -116,7 +119,7 @@ impl OwnEvent for EnvEvent {
 
     fn describe(&self) -> String {
         match self {
-            EnvEvent::Datagram { from, to, payload } => {
+            EnvEvent::Datagram { from, to, payload, .. } => {
                 format!("datagram {}->{}, {}", from.port, to.port, shown(payload.bytes()))
             }
             EnvEvent::Timer { timer, .. } => format!("timer {timer}"),

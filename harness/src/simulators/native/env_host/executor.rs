@@ -4,8 +4,9 @@
 //! generation does nothing, and a wake from another thread is ignored and counted, for it is entropy.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::VecDeque,
+    mem::ManuallyDrop,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -17,10 +18,13 @@ use crate::environment::world::{LocalFuture, Place, TaskKey};
 
 thread_local! {
     /// The tasks of this thread's run that were woken. Apart from the world, so that waking never needs the world.
-    static READY: RefCell<Ready> = const { RefCell::new(Ready { queue: VecDeque::new(), flags: Vec::new(), active: false }) };
+    /// Needs no destructor, so that it is reached without a look at whether it still lives; the executor clears it.
+    static WOKEN: RefCell<ManuallyDrop<Woken>> = const { RefCell::new(ManuallyDrop::new(Woken::new(false))) };
+    /// Whether there are any: a quick look.
+    static ANY: Cell<bool> = const { Cell::new(false) };
 }
 
-struct Ready {
+struct Woken {
     queue: VecDeque<u32>,
     /// Generation of each task, and whether it is queued.
     flags: Vec<(u32, bool)>,
@@ -33,7 +37,8 @@ struct Task {
     generation: u32,
     /// Where its future is.
     body: Body,
-    waker: Waker,
+    /// `None` while it is lent out, or there is no task.
+    waker: Option<Waker>,
 }
 
 enum Body {
@@ -47,6 +52,8 @@ enum Body {
 
 /// The tasks of a run.
 pub(super) struct Executor {
+    /// Tasks whose turn has come.
+    ready: VecDeque<u32>,
     tasks: Vec<Task>,
     free: Vec<u32>,
     foreign_wakes: Arc<AtomicU64>,
@@ -75,15 +82,26 @@ impl Wake for TaskWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let known = READY.try_with(|ready| ready.borrow_mut().wake(self.task, self.generation));
-        if known != Ok(true) && std::thread::current().id() != self.thread {
+        let known = WOKEN.with_borrow_mut(|woken| woken.wake(self.task, self.generation));
+        if !known && std::thread::current().id() != self.thread {
             self.foreign_wakes.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
-impl Ready {
+impl Woken {
+    const fn new(active: bool) -> Self {
+        Woken { queue: VecDeque::new(), flags: Vec::new(), active }
+    }
+
+    /// Takes the place of what was there.
+    fn install(self) {
+        drop(ManuallyDrop::into_inner(WOKEN.replace(ManuallyDrop::new(self))));
+        ANY.set(false);
+    }
+
     /// False when this thread has no run.
+    #[inline]
     fn wake(&mut self, task: u32, generation: u32) -> bool {
         if self.active
             && let Some(flag) = self.flags.get_mut(task as usize)
@@ -91,80 +109,107 @@ impl Ready {
         {
             flag.1 = true;
             self.queue.push_back(task);
+            ANY.set(true);
         }
         self.active
+    }
+
+    /// Hands all that were woken over. From here on they can be woken again.
+    fn hand_over(&mut self, to: &mut VecDeque<u32>) {
+        std::mem::swap(&mut self.queue, to);
+        for task in to {
+            self.flags[*task as usize].1 = false;
+        }
+        ANY.set(false);
     }
 }
 
 impl Executor {
     pub(super) fn new() -> Self {
-        READY.with_borrow_mut(|ready| {
-            *ready = Ready { queue: VecDeque::new(), flags: Vec::new(), active: true };
-        });
-        Executor { tasks: Vec::new(), free: Vec::new(), foreign_wakes: Arc::default(), stalled: Vec::new() }
+        Woken::new(true).install();
+        Executor {
+            ready: VecDeque::new(),
+            tasks: Vec::new(),
+            free: Vec::new(),
+            foreign_wakes: Arc::default(),
+            stalled: Vec::new(),
+        }
     }
 
     /// A new task, woken. Without a future here, the host keeps it.
     pub(super) fn add(&mut self, place: Place, future: Option<LocalFuture>) -> TaskKey {
         let body = future.map_or(Body::Elsewhere, Body::Spawned);
         let task = self.free.pop().unwrap_or_else(|| {
-            self.tasks.push(Task { place, generation: 0, body: Body::Free, waker: Waker::noop().clone() });
+            self.tasks.push(Task { place, generation: 0, body: Body::Free, waker: None });
             self.tasks.len() as u32 - 1
         });
         let slot = &mut self.tasks[task as usize];
         let generation = slot.generation;
         slot.place = place;
         slot.body = body;
-        slot.waker = Waker::from(Arc::new(TaskWaker {
+        slot.waker = Some(Waker::from(Arc::new(TaskWaker {
             task,
             generation,
             thread: std::thread::current().id(),
             foreign_wakes: self.foreign_wakes.clone(),
-        }));
-        READY.with_borrow_mut(|ready| {
-            if ready.flags.len() <= task as usize {
-                ready.flags.resize(task as usize + 1, (0, false));
+        })));
+        WOKEN.with_borrow_mut(|woken| {
+            if woken.flags.len() <= task as usize {
+                woken.flags.resize(task as usize + 1, (0, false));
             }
-            ready.flags[task as usize] = (generation, true);
-            ready.queue.push_back(task);
+            woken.flags[task as usize] = (generation, false);
+            woken.wake(task, generation);
         });
         TaskKey(task, generation)
     }
 
+    /// Wakes a task from inside its run.
+    pub(super) fn wake(&self, key: TaskKey) {
+        WOKEN.with_borrow_mut(|woken| woken.wake(key.0, key.1));
+    }
+
     /// The next woken task whose machine may run. Its waker is lent out until [`Self::put_back`].
-    #[inline]
+    #[inline(always)]
     pub(super) fn next(&mut self, may_run: impl Fn(Place) -> bool) -> Option<(TaskKey, Place, Waker, Turn)> {
-        loop {
-            let task = READY.with_borrow_mut(|ready| ready.queue.pop_front())?;
-            let slot = &mut self.tasks[task as usize];
+        let task = loop {
+            if self.ready.is_empty() {
+                if !ANY.get() {
+                    return None;
+                }
+                WOKEN.with_borrow_mut(|woken| woken.hand_over(&mut self.ready));
+            }
+            let task = self.ready.pop_front()?;
+            let slot = &self.tasks[task as usize];
             if matches!(slot.body, Body::Free) {
                 continue;
             }
-            if !may_run(slot.place) {
-                self.stalled.push(task);
-                continue;
+            if may_run(slot.place) {
+                break task;
             }
-            READY.with_borrow_mut(|ready| ready.flags[task as usize].1 = false);
-            let turn = match std::mem::replace(&mut slot.body, Body::Elsewhere) {
-                Body::Spawned(future) => Turn::Poll(future),
-                Body::Elsewhere => Turn::Root,
-                Body::Free => unreachable!("looked at above"),
-            };
-            // Lent, not cloned: no counting of references for each poll.
-            let waker = std::mem::replace(&mut slot.waker, Waker::noop().clone());
-            return Some((TaskKey(task, slot.generation), slot.place, waker, turn));
-        }
+            if !self.stalled.contains(&task) {
+                self.stalled.push(task);
+            }
+        };
+        let slot = &mut self.tasks[task as usize];
+        let turn = match std::mem::replace(&mut slot.body, Body::Elsewhere) {
+            Body::Spawned(future) => Turn::Poll(future),
+            Body::Elsewhere => Turn::Root,
+            Body::Free => unreachable!("looked at above"),
+        };
+        // Lent, not cloned: no counting of references for each poll.
+        let waker = slot.waker.take().expect("a task that is not being polled has its waker");
+        Some((TaskKey(task, slot.generation), slot.place, waker, turn))
     }
 
     /// A polled task's waker, and its future if it was lent, come back. The future is returned again, to be dropped outside the
     /// world, when the task was ended meanwhile.
-    #[inline]
+    #[inline(always)]
     pub(super) fn put_back(&mut self, key: TaskKey, waker: Waker, future: Option<LocalFuture>) -> Option<LocalFuture> {
         let slot = &mut self.tasks[key.0 as usize];
         if slot.generation != key.1 {
             return future;
         }
-        slot.waker = waker;
+        slot.waker = Some(waker);
         if let Some(future) = future {
             slot.body = Body::Spawned(future);
         }
@@ -185,7 +230,7 @@ impl Executor {
         slot.generation += 1;
         let generation = slot.generation;
         let body = std::mem::replace(&mut slot.body, Body::Free);
-        READY.with_borrow_mut(|ready| ready.flags[key.0 as usize] = (generation, false));
+        WOKEN.with_borrow_mut(|woken| woken.flags[key.0 as usize] = (generation, false));
         self.stalled.retain(|t| *t != key.0);
         self.free.push(key.0);
         if let Body::Spawned(future) = body { Some(future) } else { None }
@@ -203,7 +248,7 @@ impl Executor {
     /// Woken tasks of machines that stood still are woken again.
     pub(super) fn resume(&mut self) {
         let stalled = std::mem::take(&mut self.stalled);
-        READY.with_borrow_mut(|ready| ready.queue.extend(stalled));
+        self.ready.extend(stalled);
     }
 
     pub(super) fn foreign_wakes(&self) -> u64 {
@@ -213,11 +258,6 @@ impl Executor {
 
 impl Drop for Executor {
     fn drop(&mut self) {
-        // The thread may be ending.
-        let _ = READY.try_with(|ready| {
-            if let Ok(mut ready) = ready.try_borrow_mut() {
-                *ready = Ready { queue: VecDeque::new(), flags: Vec::new(), active: false };
-            }
-        });
+        Woken::new(false).install();
     }
 }

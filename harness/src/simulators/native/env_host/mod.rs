@@ -2,13 +2,23 @@
 
 mod event;
 mod executor;
+mod ports;
 mod sim;
 mod slots;
 mod streams;
 
-use std::{cell::RefCell, collections::BTreeMap, future::Future, pin::Pin, rc::Rc, task::Context};
+use std::{
+    cell::{Cell, RefCell},
+    future::{Future, poll_fn},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
 
-use squall_checkers::history::{EntryId, ProcessId};
+use squall_checkers::{
+    history::{EntryId, ProcessId},
+    operation::Operation,
+};
 
 use self::{event::EnvEvent, executor::Turn, sim::Sim};
 use super::core::{self, Core, EVENTS_PER_INSTANT_MAX, Host};
@@ -24,20 +34,11 @@ use crate::{
 pub(super) fn run<S: System>(core: Core<EnvEvent>, system: &S) -> Execution {
     let sim = Rc::new(RefCell::new(Sim::new(core)));
     let entered = world::enter(sim.clone());
-    let host = EnvHost {
-        sim,
-        system,
-        roots: Vec::new(),
-        done: Rc::default(),
-        sessions: BTreeMap::new(),
-        operations: BTreeMap::new(),
-        polls_at: (0, 0),
-    };
+    let host = EnvHost { sim, system, roots: Vec::new(), done: Rc::default(), sessions: Vec::new(), polls_at: (0, 0) };
     core::run(host, |host| {
         // What is left of the system's futures goes first: their destructors call the world.
-        let EnvHost { sim, roots, sessions, .. } = host;
+        let EnvHost { sim, roots, .. } = host;
         drop(roots);
-        drop(sessions);
         let left = sim.borrow().executor.tasks_at(|_| true);
         for task in left {
             let future = sim.borrow_mut().executor.end(task);
@@ -51,15 +52,22 @@ pub(super) fn run<S: System>(core: Core<EnvEvent>, system: &S) -> Execution {
     })
 }
 
-/// A future that may borrow the system: a replica's `serve`, or a client's operation.
+/// A future that may borrow the system: a replica's `serve`, or a client's session.
 type Root<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
-/// What a root task leaves behind when it ends.
-enum Done<C> {
+/// What a root task has to say.
+enum Done {
     /// A replica's process ended by itself.
     Served { machine: u32, why: String },
-    /// An operation came to its end; the process's session goes on.
-    Invoked { entry: EntryId, process: ProcessId, session: Option<C>, result: Result<Reply, Failed> },
+    /// An operation came to its end.
+    Invoked { entry: EntryId, process: ProcessId, result: Result<Reply, Failed> },
+}
+
+/// A process and its client.
+struct Session {
+    task: TaskKey,
+    /// What it is to do next.
+    asked: Rc<Cell<Option<(EntryId, Operation)>>>,
 }
 
 struct EnvHost<'a, S: System> {
@@ -67,11 +75,9 @@ struct EnvHost<'a, S: System> {
     system: &'a S,
     /// Root futures by task number.
     roots: Vec<Option<Root<'a>>>,
-    done: Rc<RefCell<Vec<Done<S::Client>>>>,
-    /// Sessions of processes that have no operation open.
-    sessions: BTreeMap<ProcessId, S::Client>,
-    /// Tasks of operations that are open.
-    operations: BTreeMap<EntryId, TaskKey>,
+    done: Rc<RefCell<Vec<Done>>>,
+    /// By process.
+    sessions: Vec<Option<Session>>,
     /// An instant, and the polls at it.
     polls_at: (u64, u64),
 }
@@ -110,7 +116,9 @@ impl<'a, S: System> EnvHost<'a, S> {
     /// A process can do no more: its session, tasks and sockets go.
     fn retire(&mut self, process: ProcessId) {
         let nodes = self.sim.borrow().core.nodes;
-        self.sessions.remove(&process);
+        if let Some(session) = self.sessions.get_mut(process.0 as usize) {
+            *session = None;
+        }
         self.end_all(|place| place.machine >= nodes && place.incarnation == process.0);
     }
 
@@ -124,11 +132,7 @@ impl<'a, S: System> EnvHost<'a, S> {
                     self.sim.borrow_mut().core.halted(machine, &why);
                     self.kill(machine, true);
                 }
-                Some(Done::Invoked { entry, process, session, result }) => {
-                    self.operations.remove(&entry);
-                    if let Some(session) = session {
-                        self.sessions.insert(process, session);
-                    }
+                Some(Done::Invoked { entry, process, result }) => {
                     self.sim.borrow_mut().core.complete(entry, result);
                     if self.sim.borrow().core.clients.is_retired(process) {
                         self.retire(process);
@@ -198,33 +202,23 @@ impl<S: System> Host for EnvHost<'_, S> {
             let core = &self.sim.borrow().core;
             (core.clients.operation(entry).clone(), core.clients.session(entry), core.nodes)
         };
-        let process = session.process;
-        let place = Place { machine: nodes + session.client, incarnation: process.0 };
-        let mut client = self.sessions.remove(&process);
-        let (system, done) = (self.system, self.done.clone());
-        let future = async move {
-            let env = Env::at(place);
-            let result = async {
-                if client.is_none() {
-                    // Nothing was asked of the store yet.
-                    client = Some(system.connect(&env).await.map_err(certainly)?);
-                }
-                match &mut client {
-                    Some(client) => system.invoke(client, &env, &operation).await,
-                    None => unreachable!("connected above"),
-                }
-            }
-            .await;
-            done.borrow_mut().push(Done::Invoked { entry, process, session: client, result });
-        };
-        let key = self.add_root(place, Box::pin(future));
-        self.operations.insert(entry, key);
+        let process = session.process.0 as usize;
+        if self.sessions.len() <= process {
+            self.sessions.resize_with(process + 1, || None);
+        }
+        if let Some(session) = &self.sessions[process] {
+            session.asked.set(Some((entry, operation)));
+            self.sim.borrow().executor.wake(session.task);
+            return;
+        }
+        let place = Place { machine: nodes + session.client, incarnation: session.process.0 };
+        let asked = Rc::new(Cell::new(Some((entry, operation))));
+        let future = live(self.system, Env::at(place), session.process, asked.clone(), self.done.clone());
+        let task = self.add_root(place, Box::pin(future));
+        self.sessions[process] = Some(Session { task, asked });
     }
 
     fn abandon(&mut self, entry: EntryId) {
-        if let Some(key) = self.operations.remove(&entry) {
-            self.end(key);
-        }
         let process = self.sim.borrow().core.clients.session(entry).process;
         self.retire(process);
     }
@@ -251,12 +245,8 @@ impl<S: System> Host for EnvHost<'_, S> {
             let (finished, future) = match turn {
                 Turn::Poll(mut future) => (future.as_mut().poll(&mut cx).is_ready(), Some(future)),
                 Turn::Root => {
-                    let Some(mut future) = self.roots[key.0 as usize].take() else { continue };
-                    let finished = future.as_mut().poll(&mut cx).is_ready();
-                    if !finished {
-                        self.roots[key.0 as usize] = Some(future);
-                    }
-                    (finished, None)
+                    let Some(future) = &mut self.roots[key.0 as usize] else { continue };
+                    (future.as_mut().poll(&mut cx).is_ready(), None)
                 }
             };
             let (spins, left) = {
@@ -274,13 +264,42 @@ impl<S: System> Host for EnvHost<'_, S> {
             drop(left);
             if finished {
                 self.end(key);
-                self.collect();
             }
+            self.collect();
             if spins {
                 return false;
             }
         }
     }
+}
+
+/// The life of a process: does what it is asked, one operation after the other.
+async fn live<S: System>(
+    system: &S,
+    env: Env,
+    process: ProcessId,
+    asked: Rc<Cell<Option<(EntryId, Operation)>>>,
+    done: Rc<RefCell<Vec<Done>>>,
+) {
+    let mut client = None;
+    loop {
+        let (entry, operation) = poll_fn(|_| asked.take().map_or(Poll::Pending, Poll::Ready)).await;
+        let result = ask(system, &env, &mut client, &operation).await;
+        done.borrow_mut().push(Done::Invoked { entry, process, result });
+    }
+}
+
+async fn ask<S: System>(
+    system: &S,
+    env: &Env,
+    client: &mut Option<S::Client>,
+    operation: &Operation,
+) -> Result<Reply, Failed> {
+    let client = match client {
+        Some(client) => client,
+        None => client.insert(system.connect(env).await.map_err(certainly)?),
+    };
+    system.invoke(client, env, operation).await
 }
 
 /// Before a session stands nothing was asked of the store: whatever went wrong, the operation did not happen.

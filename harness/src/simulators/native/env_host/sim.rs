@@ -1,7 +1,7 @@
 //! The native world as async code meets it.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     io,
     task::{Context, Poll, Waker},
 };
@@ -11,6 +11,7 @@ use squall_checkers::{history::ProcessId, operation::Name, value::Value};
 use super::{
     event::{EnvEvent, Payload, datagram_hash},
     executor::Executor,
+    ports::Ports,
     slots::Slots,
     streams::{Accepting, Connection},
 };
@@ -26,7 +27,10 @@ use crate::{
     plan::{NodeId, next_random},
     simulators::{
         TraceKind,
-        native::{core::Core, node_host::sync_span_ns},
+        native::{
+            core::{Core, OwnEvent as _},
+            node_host::sync_span_ns,
+        },
     },
 };
 
@@ -49,8 +53,8 @@ pub(super) struct Sim {
     pub(super) connections: Slots<Connection>,
     pub(super) listeners: Slots<Accepting>,
     /// Sockets and listeners by port, per machine.
-    udp: Vec<BTreeMap<u16, (u32, u32)>>,
-    pub(super) tcp: Vec<BTreeMap<u16, (u32, u32)>>,
+    udp: Vec<Ports>,
+    pub(super) tcp: Vec<Ports>,
     next_port: Vec<u16>,
 }
 
@@ -88,8 +92,8 @@ impl Sim {
             disk: Slots::new(),
             connections: Slots::new(),
             listeners: Slots::new(),
-            udp: vec![BTreeMap::new(); machines],
-            tcp: vec![BTreeMap::new(); machines],
+            udp: vec![Ports::default(); machines],
+            tcp: vec![Ports::default(); machines],
             next_port: vec![EPHEMERAL; machines],
         }
     }
@@ -118,13 +122,14 @@ impl Sim {
     /// An event has come, and its machine has let it in.
     pub(super) fn handle(&mut self, event: EnvEvent) {
         match event {
-            EnvEvent::Datagram { from, to, payload } => {
+            EnvEvent::Datagram { from, to, hash, payload } => {
                 self.core.statistics.messages += 1;
-                let hash = datagram_hash(from.port, to.port, payload.bytes());
                 self.core.digest(0x1 << 60 | u64::from(from.node.0) << 32 | u64::from(to.node.0), hash);
-                let text = || EnvEvent::text_of_datagram(from, to, &payload);
-                self.core.trace(Some(to.node.0), || TraceKind::Delivered { from: from.node, text: text() });
-                if let Some(&(slot, serial)) = self.udp[to.node.0 as usize].get(&to.port)
+                if self.core.traces() {
+                    let text = EnvEvent::Datagram { from, to, hash, payload: payload.clone() }.describe();
+                    self.core.trace(Some(to.node.0), || TraceKind::Delivered { from: from.node, text });
+                }
+                if let Some((slot, serial)) = self.udp[to.node.0 as usize].get(to.port)
                     && let Some(inbox) = self.sockets.get_mut(slot, serial)
                     && inbox.datagrams.len() < INBOX_MAX
                 {
@@ -173,7 +178,7 @@ impl Sim {
     /// A machine's process is dead: its sockets are closed, its streams' ends are no more. When `resets`, the operating system
     /// lives on and tells the peers.
     pub(super) fn close_all(&mut self, machine: u32, resets: bool) {
-        for (slot, serial) in std::mem::take(&mut self.udp[machine as usize]).into_values() {
+        for (slot, serial) in self.udp[machine as usize].take() {
             self.sockets.remove(slot, serial);
         }
         self.close_streams(machine, resets);
@@ -319,8 +324,8 @@ impl World for Sim {
         }
         let machine = at.machine;
         let port = match port {
-            0 => self.free_port(machine, |s, port| s.udp[machine as usize].contains_key(&port))?,
-            port if self.udp[machine as usize].contains_key(&port) => {
+            0 => self.free_port(machine, |s, port| s.udp[machine as usize].get(port).is_some())?,
+            port if self.udp[machine as usize].get(port).is_some() => {
                 return Err(io::Error::new(io::ErrorKind::AddrInUse, format!("port {port} is taken")));
             }
             port => port,
@@ -344,7 +349,7 @@ impl World for Sim {
         }
         let hash = datagram_hash(port, to.port, bytes);
         let from_address = Address { node: NodeId(from), port };
-        let event = EnvEvent::Datagram { from: from_address, to, payload: Payload::new(bytes) };
+        let event = || EnvEvent::Datagram { from: from_address, to, hash, payload: Payload::new(bytes) };
         self.core.send(from, to.node.0, hash, event);
         Ok(())
     }
@@ -368,7 +373,7 @@ impl World for Sim {
 
     fn close_socket(&mut self, socket: SocketKey) {
         if let Some(inbox) = self.sockets.remove(socket.0, socket.1) {
-            self.udp[inbox.place.machine as usize].remove(&inbox.port);
+            self.udp[inbox.place.machine as usize].remove(inbox.port);
         }
     }
 
@@ -378,8 +383,8 @@ impl World for Sim {
         }
         let machine = at.machine;
         let port = match port {
-            0 => self.free_port(machine, |s, port| s.tcp[machine as usize].contains_key(&port))?,
-            port if self.tcp[machine as usize].contains_key(&port) => {
+            0 => self.free_port(machine, |s, port| s.tcp[machine as usize].get(port).is_some())?,
+            port if self.tcp[machine as usize].get(port).is_some() => {
                 return Err(io::Error::new(io::ErrorKind::AddrInUse, format!("port {port} is taken")));
             }
             port => port,
@@ -485,12 +490,5 @@ impl World for Sim {
         if let Some(r) = self.disk.get_mut(request.0, request.1) {
             r.forgotten = true;
         }
-    }
-}
-
-impl EnvEvent {
-    fn text_of_datagram(from: Address, to: Address, payload: &Payload) -> String {
-        use crate::simulators::native::core::OwnEvent as _;
-        EnvEvent::Datagram { from, to, payload: payload.clone() }.describe()
     }
 }

@@ -257,7 +257,7 @@ impl Sim {
             from: from.node,
             text: format!("connect to port {}", to.port),
         });
-        let listener = self.tcp[to.node.0 as usize].get(&to.port).copied();
+        let listener = self.tcp[to.node.0 as usize].get(to.port);
         let listener = listener.and_then(|(slot, s)| self.listeners.get_mut(slot, s));
         let accepted = match listener {
             Some(l) if l.queue.contains(&(stream, serial)) => true,
@@ -297,7 +297,7 @@ impl Sim {
 
     pub(super) fn stop_listening(&mut self, listener: ListenerKey) {
         let Some(l) = self.listeners.remove(listener.0, listener.1) else { return };
-        self.tcp[l.machine as usize].remove(&l.port);
+        self.tcp[l.machine as usize].remove(l.port);
         for (stream, serial) in l.queue {
             self.tell_reset(stream, serial, 0);
         }
@@ -496,7 +496,7 @@ impl Sim {
 
     /// A machine's process is dead: its ends are forgotten. When `resets`, the operating system lives on and tells the peers.
     pub(super) fn close_streams(&mut self, machine: u32, resets: bool) {
-        for (slot, serial) in std::mem::take(&mut self.tcp[machine as usize]).into_values() {
+        for (slot, serial) in self.tcp[machine as usize].take() {
             self.listeners.remove(slot, serial);
         }
         let mut tell = Vec::new();

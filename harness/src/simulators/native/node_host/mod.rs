@@ -63,26 +63,39 @@ impl<N: Node> NodeHost<'_, N> {
         if !event.is_stale(&self.services.core)
             && let Some(event) = self.services.core.admit(node, event)
         {
-            self.handle(event);
+            self.handle_admitted(event);
         }
     }
 
     /// An event that its machine has let in.
     #[inline(always)]
-    fn handle(&mut self, event: NodeEvent<N>) {
+    fn handle_admitted(&mut self, event: NodeEvent<N>) {
+        if self.services.core.traces() { self.handle_traced(event) } else { self.handle::<false>(event) }
+    }
+
+    #[cold]
+    fn handle_traced(&mut self, event: NodeEvent<N>) {
+        self.handle::<true>(event);
+    }
+
+    /// Compiled twice: without a trace nobody looks at a message on its way, and it need not be in memory for that.
+    #[inline(always)]
+    fn handle<const TRACED: bool>(&mut self, event: NodeEvent<N>) {
         let Services { core, requests, timers, .. } = &mut self.services;
         match event {
             NodeEvent::Message { from, to, hash, message } => {
                 core.statistics.messages += 1;
                 core.digest(0x1 << 60 | u64::from(from) << 32 | u64::from(to), hash);
-                core.trace(Some(to), || TraceKind::Delivered { from: NodeId(from), text: format!("{message:?}") });
+                if TRACED {
+                    core.trace(Some(to), || TraceKind::Delivered { from: NodeId(from), text: format!("{message:?}") });
+                }
                 self.step(to, |node, cx| node.on_message(NodeId(from), message, cx));
             }
             NodeEvent::Request { entry, to, hash } => {
                 core.statistics.messages += 1;
                 core.digest(0x2 << 60 | u64::from(entry) << 32 | u64::from(to), hash);
                 let id = requests[entry as usize].id;
-                if core.traces() {
+                if TRACED {
                     let from = NodeId(core.nodes + core.clients.session(entry as usize).client);
                     let text = core.clients.operation(entry as usize).to_string();
                     core.trace(Some(to), || TraceKind::Delivered { from, text });
@@ -124,7 +137,9 @@ impl<N: Node> NodeHost<'_, N> {
                     return;
                 }
                 core.digest(0x4 << 60 | u64::from(node), id.0);
-                core.trace(Some(node), || TraceKind::Timer { text: format!("{timer:?}") });
+                if TRACED {
+                    core.trace(Some(node), || TraceKind::Timer { text: format!("{timer:?}") });
+                }
                 self.step(node, |node, cx| node.on_timer(timer, cx));
             }
             NodeEvent::Synced { node, token, sync, .. } => {
@@ -158,7 +173,7 @@ impl<N: Node> Host for NodeHost<'_, N> {
     fn own(&mut self, event: NodeEvent<N>, admitted: bool) {
         match event.machine() {
             Some(node) if !admitted && self.services.core.is_hindered(node) => self.own_hindered(node, event),
-            _ => self.handle(event),
+            _ => self.handle_admitted(event),
         }
     }
 

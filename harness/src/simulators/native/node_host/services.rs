@@ -98,7 +98,7 @@ impl<N: Node> Services<N> {
         let operation = content::hash(self.core.clients.operation(entry));
         let hash = fold(operation ^ u64::from(attempt), 0x5245_5155);
         let entry = entry as u32;
-        self.core.send(self.core.nodes + session.client, to, hash, NodeEvent::Request { entry, to, hash });
+        self.core.send(self.core.nodes + session.client, to, hash, || NodeEvent::Request { entry, to, hash });
         if let Some(after) = self.retry_after {
             let at = self.core.now.saturating_add(after.as_nanos() as u64);
             self.core.schedule(at, NodeEvent::Retry { entry, attempt });
@@ -113,7 +113,7 @@ impl<N: Node> Services<N> {
         }
         let client = self.core.nodes + self.core.clients.session(entry as usize).client;
         let hash = fold(content::hash(&id) ^ u64::from(self.at), salt);
-        self.core.send(self.at, client, hash, event(entry));
+        self.core.send(self.at, client, hash, || event(entry));
     }
 }
 
@@ -121,7 +121,7 @@ impl<N: Node> Outbox<N> for Services<N> {
     fn send(&mut self, to: NodeId, message: N::Message) {
         if self.halted.is_none() {
             let (from, to, hash) = (self.at, to.0, content::hash(&message));
-            self.core.send(from, to, hash, NodeEvent::Message { from, to, hash, message });
+            self.core.send(from, to, hash, || NodeEvent::Message { from, to, hash, message });
         }
     }
 
