@@ -1,39 +1,10 @@
 //! The events of async code: what goes over the wire, timers and disks.
 
+use super::payload::Payload;
 use crate::{
-    environment::{Address, content, image::SyncTicket},
+    environment::{Address, image::SyncTicket},
     simulators::native::{core::OwnEvent, node_host::flip},
 };
-
-/// Bytes on a wire. Small ones travel inside their event.
-#[derive(Clone)]
-pub(in super::super) enum Payload {
-    Small(u8, [u8; SMALL]),
-    Large(Box<[u8]>),
-}
-
-/// The most bytes that travel inside an event.
-const SMALL: usize = 30;
-
-impl Payload {
-    #[inline]
-    pub(super) fn new(bytes: &[u8]) -> Self {
-        if bytes.len() > SMALL {
-            return Payload::Large(bytes.into());
-        }
-        let mut small = [0; SMALL];
-        small[..bytes.len()].copy_from_slice(bytes);
-        Payload::Small(bytes.len() as u8, small)
-    }
-
-    #[inline]
-    pub(super) fn bytes(&self) -> &[u8] {
-        match self {
-            Payload::Small(length, bytes) => &bytes[..usize::from(*length)],
-            Payload::Large(bytes) => bytes,
-        }
-    }
-}
 
 /// An event of async code.
 #[derive(Clone)]
@@ -107,10 +78,11 @@ impl OwnEvent for EnvEvent {
     fn damaged(&self, hash: u64) -> Option<Self> {
         match self {
             EnvEvent::Datagram { from, to, payload, .. } => {
-                let mut bytes = payload.bytes().to_vec();
+                let mut bytes = payload.to_vec();
                 flip(&mut bytes, hash);
-                let hash = datagram_hash(from.port, to.port, &bytes);
-                Some(EnvEvent::Datagram { from: *from, to: *to, hash, payload: Payload::new(&bytes) })
+                let payload = Payload::new(&bytes);
+                let hash = datagram_hash(from.port, to.port, &payload);
+                Some(EnvEvent::Datagram { from: *from, to: *to, hash, payload })
             }
             // Streams have checksums: damage is loss.
             _ => None,
@@ -120,7 +92,7 @@ impl OwnEvent for EnvEvent {
     fn describe(&self) -> String {
         match self {
             EnvEvent::Datagram { from, to, payload, .. } => {
-                format!("datagram {}->{}, {}", from.port, to.port, shown(payload.bytes()))
+                format!("datagram {}->{}, {}", from.port, to.port, shown(&payload.to_vec()))
             }
             EnvEvent::Timer { timer, .. } => format!("timer {timer}"),
             EnvEvent::Disk { request, .. } => format!("disk request {request}"),
@@ -132,7 +104,7 @@ impl OwnEvent for EnvEvent {
             }
             EnvEvent::Segment { stream, number, attempt, payload, .. }
             | EnvEvent::SegmentAgain { stream, number, attempt, payload, .. } => {
-                format!("stream {stream}: segment {number}, attempt {attempt}, {}", shown(payload.bytes()))
+                format!("stream {stream}: segment {number}, attempt {attempt}, {}", shown(&payload.to_vec()))
             }
             EnvEvent::Reset { stream, .. } => format!("stream {stream}: reset"),
         }
@@ -148,6 +120,6 @@ fn shown(bytes: &[u8]) -> String {
 
 /// The content hash of a datagram between two ports.
 #[inline]
-pub(super) fn datagram_hash(from: u16, to: u16, bytes: &[u8]) -> u64 {
-    content::hash_bytes(bytes) ^ (u64::from(from) << 16 | u64::from(to))
+pub(super) fn datagram_hash(from: u16, to: u16, payload: &Payload) -> u64 {
+    payload.hash() ^ (u64::from(from) << 16 | u64::from(to))
 }

@@ -52,8 +52,6 @@ enum Body {
 
 /// The tasks of a run.
 pub(super) struct Executor {
-    /// Tasks whose turn has come.
-    ready: VecDeque<u32>,
     tasks: Vec<Task>,
     free: Vec<u32>,
     foreign_wakes: Arc<AtomicU64>,
@@ -114,26 +112,22 @@ impl Woken {
         self.active
     }
 
-    /// Hands all that were woken over. From here on they can be woken again.
-    fn hand_over(&mut self, to: &mut VecDeque<u32>) {
-        std::mem::swap(&mut self.queue, to);
-        for task in to {
-            self.flags[*task as usize].1 = false;
+    /// The task that was woken first. From here on it can be woken again.
+    #[inline]
+    fn pop(&mut self) -> Option<u32> {
+        let task = self.queue.pop_front()?;
+        self.flags[task as usize].1 = false;
+        if self.queue.is_empty() {
+            ANY.set(false);
         }
-        ANY.set(false);
+        Some(task)
     }
 }
 
 impl Executor {
     pub(super) fn new() -> Self {
         Woken::new(true).install();
-        Executor {
-            ready: VecDeque::new(),
-            tasks: Vec::new(),
-            free: Vec::new(),
-            foreign_wakes: Arc::default(),
-            stalled: Vec::new(),
-        }
+        Executor { tasks: Vec::new(), free: Vec::new(), foreign_wakes: Arc::default(), stalled: Vec::new() }
     }
 
     /// A new task, woken. Without a future here, the host keeps it.
@@ -163,6 +157,12 @@ impl Executor {
         TaskKey(task, generation)
     }
 
+    /// Whether any task of this thread's run was woken.
+    #[inline]
+    pub(super) fn any_woken() -> bool {
+        ANY.get()
+    }
+
     /// Wakes a task from inside its run.
     pub(super) fn wake(&self, key: TaskKey) {
         WOKEN.with_borrow_mut(|woken| woken.wake(key.0, key.1));
@@ -172,13 +172,7 @@ impl Executor {
     #[inline(always)]
     pub(super) fn next(&mut self, may_run: impl Fn(Place) -> bool) -> Option<(TaskKey, Place, Waker, Turn)> {
         let task = loop {
-            if self.ready.is_empty() {
-                if !ANY.get() {
-                    return None;
-                }
-                WOKEN.with_borrow_mut(|woken| woken.hand_over(&mut self.ready));
-            }
-            let task = self.ready.pop_front()?;
+            let task = WOKEN.with_borrow_mut(|woken| woken.pop())?;
             let slot = &self.tasks[task as usize];
             if matches!(slot.body, Body::Free) {
                 continue;
@@ -248,7 +242,11 @@ impl Executor {
     /// Woken tasks of machines that stood still are woken again.
     pub(super) fn resume(&mut self) {
         let stalled = std::mem::take(&mut self.stalled);
-        self.ready.extend(stalled);
+        WOKEN.with_borrow_mut(|woken| {
+            for task in stalled {
+                woken.wake(task, self.tasks[task as usize].generation);
+            }
+        });
     }
 
     pub(super) fn foreign_wakes(&self) -> u64 {

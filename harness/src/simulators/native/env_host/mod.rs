@@ -2,6 +2,7 @@
 
 mod event;
 mod executor;
+mod payload;
 mod ports;
 mod sim;
 mod slots;
@@ -20,7 +21,11 @@ use squall_checkers::{
     operation::Operation,
 };
 
-use self::{event::EnvEvent, executor::Turn, sim::Sim};
+use self::{
+    event::EnvEvent,
+    executor::{Executor, Turn},
+    sim::Sim,
+};
 use super::core::{self, Core, EVENTS_PER_INSTANT_MAX, Host};
 use crate::{
     environment::{
@@ -231,8 +236,9 @@ impl<S: System> Host for EnvHost<'_, S> {
         self.sim.borrow_mut().rearm(node);
     }
 
+    #[inline]
     fn settle_instant(&mut self) -> bool {
-        loop {
+        while Executor::any_woken() {
             let next = {
                 let sim = &mut *self.sim.borrow_mut();
                 let core = &mut sim.core;
@@ -240,7 +246,7 @@ impl<S: System> Host for EnvHost<'_, S> {
                 core.running = next.as_ref().map(|(_, place, ..)| place.machine);
                 next
             };
-            let Some((key, place, waker, turn)) = next else { return true };
+            let Some((key, place, waker, turn)) = next else { break };
             let mut cx = Context::from_waker(&waker);
             let (finished, future) = match turn {
                 Turn::Poll(mut future) => (future.as_mut().poll(&mut cx).is_ready(), Some(future)),
@@ -270,6 +276,7 @@ impl<S: System> Host for EnvHost<'_, S> {
                 return false;
             }
         }
+        true
     }
 }
 

@@ -9,8 +9,9 @@ use std::{
 use squall_checkers::{history::ProcessId, operation::Name, value::Value};
 
 use super::{
-    event::{EnvEvent, Payload, datagram_hash},
+    event::{EnvEvent, datagram_hash},
     executor::Executor,
+    payload::Payload,
     ports::Ports,
     slots::Slots,
     streams::{Accepting, Connection},
@@ -347,9 +348,10 @@ impl World for Sim {
         if to.node.0 as usize >= self.core.machines.len() {
             return Err(io::Error::new(io::ErrorKind::NetworkUnreachable, format!("there is no machine {}", to.node)));
         }
-        let hash = datagram_hash(port, to.port, bytes);
+        let payload = Payload::new(bytes);
+        let hash = datagram_hash(port, to.port, &payload);
         let from_address = Address { node: NodeId(from), port };
-        let event = || EnvEvent::Datagram { from: from_address, to, hash, payload: Payload::new(bytes) };
+        let event = || EnvEvent::Datagram { from: from_address, to, hash, payload };
         self.core.send(from, to.node.0, hash, event);
         Ok(())
     }
@@ -361,14 +363,13 @@ impl World for Sim {
         buffer: &mut [u8],
     ) -> Poll<io::Result<(usize, Address)>> {
         let Some(inbox) = self.sockets.get_mut(socket.0, socket.1) else { return Poll::Ready(Err(gone())) };
-        let Some((from, payload)) = inbox.datagrams.pop_front() else {
+        let Some((from, payload)) = inbox.datagrams.front() else {
             wait(&mut inbox.waker, cx);
             return Poll::Pending;
         };
-        let bytes = payload.bytes();
-        let length = bytes.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&bytes[..length]);
-        Poll::Ready(Ok((length, from)))
+        let received = (payload.copy_to(buffer), *from);
+        inbox.datagrams.pop_front();
+        Poll::Ready(Ok(received))
     }
 
     fn close_socket(&mut self, socket: SocketKey) {

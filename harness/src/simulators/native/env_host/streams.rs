@@ -11,12 +11,13 @@ use std::{
 };
 
 use super::{
-    event::{EnvEvent, Payload},
+    event::EnvEvent,
+    payload::Payload,
     sim::{Sim, wait, wake},
 };
 use crate::{
     environment::{
-        Address, content,
+        Address,
         world::{ListenerKey, StreamKey},
     },
     plan::{MILLISECOND, NodeId, SECOND, fold},
@@ -391,7 +392,7 @@ impl Sim {
     fn transmit(&mut self, stream: u32, serial: u32, to: u8, number: u32, attempt: u32, payload: Payload) {
         let Some((a, b)) = self.machines_of(stream, serial) else { return };
         let (from, target) = if to == 1 { (a, b) } else { (b, a) };
-        let hash = content::hash_bytes(payload.bytes()) ^ fold(u64::from(number), u64::from(attempt) + 1);
+        let hash = payload.hash() ^ fold(u64::from(number), u64::from(attempt) + 1);
         match self.stream_delay(from, target, hash) {
             Some(delay) => {
                 let arrives_ns = Some(self.core.now + delay);
@@ -430,7 +431,7 @@ impl Sim {
 
     fn segment_arrives(&mut self, stream: u32, serial: u32, to: u8, number: u32, attempt: u32, payload: Payload) {
         self.core.statistics.messages += 1;
-        self.core.digest(0xE << 60 | u64::from(stream) << 1 | u64::from(to), content::hash_bytes(payload.bytes()));
+        self.core.digest(0xE << 60 | u64::from(stream) << 1 | u64::from(to), payload.hash());
         let Some((a, b)) = self.machines_of(stream, serial) else { return };
         let (from, at) = if to == 1 { (a, b) } else { (b, a) };
         let Some(c) = self.connections.get_mut(stream, serial) else { return };
@@ -444,8 +445,8 @@ impl Sim {
         }
         while let Some(payload) = end.early.remove(&end.expected) {
             end.expected += 1;
-            end.ended |= payload.bytes().is_empty();
-            end.inbox.extend(payload.bytes());
+            end.ended |= payload.len() == 0;
+            payload.append_to(&mut end.inbox);
         }
         wake(&mut end.reader);
         let hash = fold(0x0041_434B ^ u64::from(number) << 32, u64::from(attempt) + 1);
