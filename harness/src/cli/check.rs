@@ -9,8 +9,10 @@ use squall_checkers::{
     checker::{self, CHECKERS},
     formats::{self, Format},
     history::History,
+    lattice,
     models::{MODELS, ModelEntry},
-    verdict::Verdict,
+    operation::Name,
+    verdict::{Anomaly, Verdict},
 };
 
 use super::{Context, Result, files, spec_args, wrong};
@@ -76,7 +78,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
         }))?;
     } else {
         let by = model.map(|m| format!(" ({})", m.name)).unwrap_or_default();
-        context.output.text(&show(&history, &verdict, &format!("{}{by}", entry.name)))?;
+        context.output.text(&show(entry.name, &history, &verdict, &format!("{}{by}", entry.name)))?;
         if let Some(second) = &second {
             context.output.line(format!("porcupine-rs: {}", word(second)))?;
         }
@@ -138,7 +140,19 @@ fn judge(checker: &dyn checker::Checker, history: &History, budget: &Budget) -> 
         .unwrap_or_else(|message| Verdict::precondition(format!("the checker itself failed: {message}")))
 }
 
-fn show(history: &History, verdict: &Verdict, by: &str) -> String {
+/// Where among the isolation levels a history stands that is not of this one.
+fn place(checker: &str, anomalies: &[Anomaly]) -> String {
+    if lattice::model(checker).is_none() {
+        return String::new();
+    }
+    let kinds: Vec<Name> = anomalies.iter().map(|a| a.kind.clone()).collect();
+    match lattice::at_most(checker, &kinds)[..] {
+        [] => format!("not {checker}, nor any other isolation level\n"),
+        ref left => format!("not {checker}; at most {}\n", left.join(", ")),
+    }
+}
+
+fn show(checker: &str, history: &History, verdict: &Verdict, by: &str) -> String {
     let operations = history.entries.len();
     match verdict {
         Verdict::Valid { .. } => format!("valid: {operations} operations, {by}\n"),
@@ -147,15 +161,18 @@ fn show(history: &History, verdict: &Verdict, by: &str) -> String {
             let mut out = format!("invalid: {operations} operations, {by}\n");
             for anomaly in anomalies {
                 let _ = writeln!(out, "{}: {}", anomaly.kind, anomaly.sentence);
-                for entry in anomaly.operations.iter().filter_map(|id| history.entries.get(*id)) {
+                for (id, entry) in anomaly.operations.iter().filter_map(|id| Some((id, history.entries.get(*id)?))) {
+                    // Sentences name transactions by their number.
+                    let number = if entry.operation.f == "txn" { format!("T{id}: ") } else { String::new() };
                     let reply = match &entry.outcome {
                         squall_checkers::history::Outcome::Ok(value) => format!("-> {value}"),
                         squall_checkers::history::Outcome::Failed(_) => "failed".to_owned(),
                         squall_checkers::history::Outcome::Unknown(_) => "unknown".to_owned(),
                     };
-                    let _ = writeln!(out, "    process {}: {} {reply}", entry.process.0, entry.operation);
+                    let _ = writeln!(out, "    {number}process {}: {} {reply}", entry.process.0, entry.operation);
                 }
             }
+            out.push_str(&place(checker, anomalies));
             out
         }
     }

@@ -71,9 +71,7 @@ fn items(kind: Kind, registry: &Registry) -> Vec<Value> {
             .collect(),
         Kind::Models => MODELS.iter().map(|m| json!({ "name": m.name, "summary": m.summary })).collect(),
         Kind::Simulators => SIMULATORS.iter().map(|s| json!({ "name": s.name, "summary": s.summary })).collect(),
-        Kind::Formats => {
-            Format::ALL.iter().map(|f| json!({ "name": f.name(), "summary": format_summary(*f) })).collect()
-        }
+        Kind::Formats => Format::ALL.iter().map(|f| json!({ "name": f.name(), "summary": f.summary() })).collect(),
     }
 }
 
@@ -105,15 +103,6 @@ fn bugs(entry: &SystemEntry) -> Vec<Value> {
 
 fn settings(settings: &[Setting]) -> Vec<Value> {
     settings.iter().map(|s| json!({ "key": s.key, "default": s.default, "summary": s.summary })).collect()
-}
-
-fn format_summary(format: Format) -> &'static str {
-    match format {
-        Format::Text => "our own notation for people",
-        Format::Jsonl => "our own: one JSON event per line, with a version",
-        Format::JepsenEdn => "Jepsen's histories; porcupine's kv files",
-        Format::EtcdLog => "logs of Jepsen's etcd test, as in porcupine's test data",
-    }
 }
 
 /// A line for each item: its name (for a bug what `campaign` takes), its sentence, and what else there is to say below.

@@ -195,10 +195,13 @@ pub trait World {
     fn forget_disk(&mut self, request: DiskKey);
 }
 
+/// A world in charge of a thread.
+type Current = ManuallyDrop<Rc<RefCell<dyn World>>>;
+
 thread_local! {
     /// The world of the run on this thread. Handles reach it from here, so they stay small and `Send`. What needs no destructor
     /// is reached without a look at whether it still lives; `Entered` drops it.
-    static CURRENT: RefCell<Option<ManuallyDrop<Rc<RefCell<dyn World>>>>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
 }
 
 /// Puts a world in charge of this thread until the guard is dropped. Panics when there is one already.

@@ -164,7 +164,7 @@ impl Executor {
     }
 
     /// Wakes a task from inside its run.
-    pub(super) fn wake(&self, key: TaskKey) {
+    pub(super) fn wake(key: TaskKey) {
         WOKEN.with_borrow_mut(|woken| woken.wake(key.0, key.1));
     }
 

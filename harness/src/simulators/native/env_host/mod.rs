@@ -213,7 +213,7 @@ impl<S: System> Host for EnvHost<'_, S> {
         }
         if let Some(session) = &self.sessions[process] {
             session.asked.set(Some((entry, operation)));
-            self.sim.borrow().executor.wake(session.task);
+            Executor::wake(session.task);
             return;
         }
         let place = Place { machine: nodes + session.client, incarnation: session.process.0 };
