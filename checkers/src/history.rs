@@ -152,6 +152,12 @@ pub enum Order {
     Processes,
 }
 
+impl Order {
+    /// Why a checker that needs real time cannot judge.
+    pub(crate) const NO_REAL_TIME: &str =
+        "the history does not say what happened when, only in what order each process acted";
+}
+
 /// What the clients saw. Entries are ordered by `invoked.position`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {

@@ -116,9 +116,7 @@ impl Checker for Level {
 
     fn check(&self, history: &History, budget: &Budget) -> Verdict {
         if history.order == Order::Processes && matches!(self.kind, Kind::Strong(_, Beside::Time)) {
-            return Verdict::precondition(
-                "the history does not say what happened when, only in what order each process acted",
-            );
+            return Verdict::precondition(Order::NO_REAL_TIME);
         }
         let judged = Transactions::new(history).and_then(|all| {
             let known = Inference::new(&all)?;

@@ -86,11 +86,24 @@ fn errors_say_where_and_what() {
         ("[{:type :ok, :f :read, :process 0}]", "jepsen-edn"),
         ("[{:type :invoke, :f :read, :process 0}\n {:type :ok, :f :write, :process 0}]", "jepsen-edn"),
         ("[{:type :invoke, :f :read, :process 0}", "jepsen-edn"),
-        ("{:type :invoke, :f :read}", "jepsen-edn"),
+        ("{:type :invoke, :f :read, :process 0}\n{:type :ok, :f :read}", "jepsen-edn"),
+        ("{:type :invoke, :f :read}\n{:type :ok, :f :read, :process 0}", "jepsen-edn"),
         ("{:type :invoke :f :read :process -1}", "jepsen-edn"),
         ("{:type :maybe, :f :read, :process 0}", "jepsen-edn"),
         ("{:type :invoke, :f}", "jepsen-edn"),
         (&deep, "jepsen-edn"),
+        ("[{\"type\":\"invoke\",\"f\":\"read\",\"process\":0},\n {\"type\":\"ok\" \"f\"", "jepsen-json"),
+        ("{\"type\":\"invoke\",\"f\":\"read\",\"process\":1e999}", "jepsen-json"),
+        (&deep, "jepsen-json"),
+        ("r 1 2\nw 1", "awdit"),
+        ("r 1 2\nx 1 2", "awdit"),
+        ("r 1 99999999999999999999", "awdit"),
+        ("r(1,2,3)", "plume"),
+        ("w(1,2,0,-1)\nw(1,3,0,1)\nw(1,4,0,-1)", "plume"),
+        ("w(1,2,-1,0)", "plume"),
+        ("[x:=1] [y=1]", "dbcop"),
+        ("[x:=1", "dbcop"),
+        ("[x:=99999999999999999999]", "dbcop"),
         ("INFO  jepsen.util - 0\t:ok\t:read\tnil", "etcd-log"),
         ("INFO  jepsen.util - 0\t:invoke\t:read", "etcd-log"),
         ("{\"squall-history\":2}", "jsonl"),
@@ -114,14 +127,49 @@ fn errors_say_where_and_what() {
 }
 
 #[test]
+fn transactions_are_read_as_they_were_written() {
+    let both = "0: txn [[w 1 2] [r 2 nil]] -> [[w 1 2] [r 2 5]]; 1: txn [[w 2 5]] -> [[w 2 5]]; %order processes";
+    let nothing = "0: txn [[r x nil]] -> [[r x nil]]; 1: txn [[w x 1]] ! aborted; %order processes";
+    for (text, format) in [
+        (both, Format::Awdit),
+        (both, Format::Plume),
+        (&both.replace(" 1 ", " x ").replace(" 2 ", " y "), Format::Dbcop),
+        (&nothing.replace(" x ", " 7 ").replace("! aborted", "-> [[w 7 1]]"), Format::Plume),
+        (nothing, Format::Dbcop),
+    ] {
+        let history = formats::text::read(text).unwrap();
+        let written = formats::write(&history, format).unwrap_or_else(|| panic!("{format} can say {text}"));
+        assert_eq!(Format::detect(&written), format, "{written}");
+        let read = formats::read(written.as_bytes(), None).unwrap();
+        let known =
+            |h: &History| h.entries.iter().map(|e| (e.operation.clone(), e.outcome.clone())).collect::<Vec<_>>();
+        assert_eq!(known(&read), known(&history), "{written}");
+        assert_eq!(read.order, history.order);
+    }
+    for (text, format) in
+        [("0: write[x] 1", Format::Awdit), (nothing, Format::Awdit), (nothing, Format::Plume), (both, Format::EtcdLog)]
+    {
+        assert_eq!(formats::write(&formats::text::read(text).unwrap(), format), None, "{format}");
+    }
+}
+
+#[test]
 fn every_prefix_of_a_file_is_read_or_refused() {
     let edn = "; comment\n[{:type :invoke, :f :cas, :value [1 2], :process 0, :time 5}\n #_x {:type :info, :f :cas, :process 0, :error [\"a\" #{1}]}]";
     let log = "INFO  jepsen.util - 0\t:invoke\t:cas\t[1 2]\nINFO  jepsen.util - 0\t:fail\t:cas\t[1 2]\n";
     let text = formats::write(&rich(), Format::Text).unwrap();
     let jsonl = formats::write(&rich(), Format::Jsonl).unwrap();
-    for (content, format) in
-        [(edn, Format::JepsenEdn), (log, Format::EtcdLog), (&text, Format::Text), (&jsonl, Format::Jsonl)]
-    {
+    let json = "[{\"type\":\"invoke\",\"f\":\"txn\",\"value\":[[\"append\",1,2]],\"process\":0},\n{\"type\":\"info\",\"f\":\"txn\",\"value\":null,\"process\":0,\"time\":1.5e3}]";
+    for (content, format) in [
+        (edn, Format::JepsenEdn),
+        (log, Format::EtcdLog),
+        (&text, Format::Text),
+        (&jsonl, Format::Jsonl),
+        (json, Format::JepsenJson),
+        ("w 1 2\n-----\nr 1 2\n=====\nr 1 -2\n", Format::Awdit),
+        ("w(1,2,0,0)\nr(1,2,1,7)\n r(2, 0,1,8)", Format::Plume),
+        ("// a\n[x:=1 y==?] [y==2]!\n--\n[x==1]", Format::Dbcop),
+    ] {
         formats::read(content.as_bytes(), Some(format)).expect("whole");
         for end in 0..content.len() {
             for format in Format::ALL {

@@ -211,6 +211,104 @@ fn anomalies_are_named() {
 }
 
 #[test]
+fn isolation_levels() {
+    let t = |process: u32, micros: &str, shown: &str| format!("{process}: txn [{micros}] -> [{shown}]");
+    let run = |txns: &[(u32, &str)]| {
+        // What is read is written after a slash: `r x/1`.
+        let split = |micro: &str| micro.split_once('/').map(|(asked, read)| (asked.to_owned(), read.to_owned()));
+        let line = |(process, micros): &(u32, &str)| {
+            let micros: Vec<&str> = micros.split(", ").collect();
+            let asked = micros.iter().map(|m| split(m).map_or_else(|| format!("[{m}]"), |(a, _)| format!("[{a} nil]")));
+            let shown = micros.iter().map(|m| split(m).map_or_else(|| format!("[{m}]"), |(a, r)| format!("[{a} {r}]")));
+            t(*process, &asked.collect::<String>(), &shown.collect::<String>())
+        };
+        txns.iter().map(line).collect::<Vec<_>>().join("; ")
+    };
+    let cases: Vec<(&str, &str, String)> = vec![
+        (
+            "snapshot-isolation",
+            "Berenson et al. 1995, A5B: write skew",
+            run(&[(0, "r x/nil, w y 1"), (1, "r y/nil, w x 2")]),
+        ),
+        ("serializable", "the same", run(&[(0, "r x/nil, w y 1"), (1, "r y/nil, w x 2")])),
+        (
+            "snapshot-isolation",
+            "Berenson et al. 1995, P4: lost update",
+            run(&[(0, "r x/nil, w x 1"), (1, "r x/nil, w x 2")]),
+        ),
+        ("causal", "the same: causality does not mind", run(&[(0, "r x/nil, w x 1"), (1, "r x/nil, w x 2")])),
+        (
+            "snapshot-isolation",
+            "Sovran et al. 2011: long fork",
+            run(&[(0, "w x 1"), (1, "w y 2"), (2, "r x/1, r y/nil"), (3, "r y/2, r x/nil")]),
+        ),
+        ("read-atomic", "Bailis et al. 2014: fractured read", run(&[(0, "w x 1, w y 1"), (1, "r x/1, r y/nil")])),
+        (
+            "read-committed",
+            "the same, in the order that is a matter of luck",
+            run(&[(0, "w x 1, w y 1"), (1, "r y/nil, r x/1")]),
+        ),
+        ("read-committed", "the same, the other way round", run(&[(0, "w x 1, w y 1"), (1, "r x/1, r y/nil")])),
+        ("read-atomic", "a value changes between two reads", run(&[(0, "w x 1"), (1, "w x 2"), (2, "r x/1, r x/2")])),
+        ("repeatable-read", "a row appears between two reads", run(&[(0, "w x 1"), (1, "r x/nil, r x/1")])),
+        (
+            "read-committed",
+            "Adya 1999, G1a: a dirty read",
+            "0: txn [[w x 1]] ! deadlock; 1: txn [[r x nil]] -> [[r x 1]]".into(),
+        ),
+        ("read-committed", "Adya 1999, G1b: an intermediate read", run(&[(0, "w x 1, w x 2"), (1, "r x/1")])),
+        (
+            "read-committed",
+            "Adya 1999, G1c: circular information flow",
+            run(&[(0, "w x 1, r y/2"), (1, "w y 2, r x/1")]),
+        ),
+        ("read-committed", "its own write is gone", run(&[(0, "w x 1, r x/nil")])),
+        (
+            "read-uncommitted",
+            "Adya 1999, G0: dirty writes",
+            run(&[(0, "append x 1, append y 1"), (1, "append x 2, append y 2"), (2, "r x/[1 2], r y/[2 1]")]),
+        ),
+        (
+            "read-uncommitted",
+            "two orders of one list",
+            run(&[(0, "append x 1"), (1, "append x 2"), (2, "r x/[1 2]"), (3, "r x/[2]")]),
+        ),
+        ("read-uncommitted", "an element is there twice", run(&[(0, "append x 1"), (1, "r x/[1 1]")])),
+        (
+            "read-committed",
+            "a commit on top of an abort",
+            format!("0: txn [[append x 1]] ! deadlock; {}", run(&[(1, "append x 2"), (2, "r x/[1 2]")])),
+        ),
+        (
+            "serializable",
+            "Kingsbury & Alvaro 2020, section 6: nobody saw the appends, yet they are missing",
+            run(&[(0, "r x/[], append y 1"), (1, "r y/[], append x 2")]),
+        ),
+        ("serializable", "a stale read is no matter of serializability", run(&[(0, "w x 1"), (1, "r x/nil")])),
+        ("strict-serializable", "but of strict serializability", run(&[(0, "w x 1"), (1, "r x/nil")])),
+        (
+            "strong-session-serializable",
+            "a process does not see its own transaction",
+            run(&[(0, "w x 1"), (0, "r x/nil")]),
+        ),
+        (
+            "serializable",
+            "two writes of each key that nobody read before: whichever comes first, the reader saw too little",
+            run(&[(0, "w x 1, w y 1"), (1, "w x 2, w y 2"), (2, "r x/1, r y/2")]),
+        ),
+        (
+            "strict-serializable",
+            "only the order of each process is known",
+            format!("%order processes; {}", run(&[(0, "w x 1")])),
+        ),
+        ("serializable", "values must be unique", run(&[(0, "w x 1"), (1, "w x 1"), (2, "r x/1")])),
+    ];
+    let cases: Vec<(&str, &str, &str)> =
+        cases.iter().map(|(checker, source, h)| (*checker, *source, h.as_str())).collect();
+    insta::assert_snapshot!(check(&cases));
+}
+
+#[test]
 fn a_spent_budget_is_unknown() {
     // A cas needs a value that only an order of many concurrent writes can leave; there is none.
     let write = |i| format!("{i}: write[x] {} @{i}..{}\n", i % 8, 100 + i);

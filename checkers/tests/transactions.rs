@@ -8,7 +8,7 @@ use squall_checkers::{
     budget::Budget,
     checker::checker,
     history::{Entry, History, Moment, Outcome, ProcessId},
-    lattice,
+    lattice, models,
     operation::Operation,
     value::Value,
     verdict::Verdict,
@@ -461,6 +461,11 @@ fn compare(lists: bool, seeds: std::ops::Range<u64>) {
                 continue;
             }
             let expected = allowed(&txns, level);
+            if *level == "strict-serializable" {
+                let model = models::model(if lists { "list-append" } else { "rw-register" }).unwrap();
+                let searched = (model.build)().linearizable(&history, &Budget::default());
+                assert_eq!(searched.is_valid(), expected, "seed {seed}: {searched:?}\n{}", shown());
+            }
             assert_eq!(verdict.is_valid(), expected, "seed {seed}, {level}: {verdict:?}\n{}", shown());
             count[usize::from(expected)] += 1;
             if expected {

@@ -2,12 +2,14 @@
 //!
 //! `:ok` took effect, `:fail` certainly did not, `:info` is unknown. A read's reply is the `:value` of its completion, a
 //! `txn` replies its own list with what was read, a `cas` that is `:ok` replied true, all else nil. The key is `:key`, or nil. Maps whose
-//! `:process` is no number (the nemesis) are passed over.
+//! `:process` is no number (the nemesis) are passed over. Where no map has a `:process` all are of one; Elle's transactions
+//! need no `:f`.
 
 use super::{
     ParseError,
     cursor::Cursor,
     edn::{self, Edn, Form},
+    json,
 };
 use crate::{
     history::{History, Outcome, ProcessId},
@@ -18,61 +20,98 @@ use crate::{
 
 /// Reads the format.
 pub(super) fn read(text: &str) -> Result<History, ParseError> {
+    forms(text, edn::next)
+}
+
+/// Reads the same in JSON.
+pub(super) fn read_json(text: &str) -> Result<History, ParseError> {
+    forms(text, json::next)
+}
+
+fn forms(
+    text: &str,
+    next: impl Fn(&mut Cursor<'_>) -> Result<Option<Form>, ParseError>,
+) -> Result<History, ParseError> {
     let mut cursor = Cursor::new(text);
-    let mut builder = HistoryBuilder::new();
-    while let Some(form) = edn::next(&mut cursor)? {
+    let mut reader = Reader { builder: HistoryBuilder::new(), one_process: None };
+    while let Some(form) = next(&mut cursor)? {
         match form.edn {
-            Edn::Sequence(events) => events.iter().try_for_each(|event| record(&mut builder, event))?,
-            _ => record(&mut builder, &form)?,
+            Edn::Sequence(events) => events.iter().try_for_each(|event| reader.record(event))?,
+            _ => reader.record(&form)?,
         }
     }
     if cursor.peek().is_some() {
         return Err(cursor.expected("an operation map or the end"));
     }
-    Ok(builder.finish())
+    Ok(reader.builder.finish())
 }
 
-fn record(builder: &mut HistoryBuilder, event: &Form) -> Result<(), ParseError> {
-    let wrong = |form: &Form, expected: &str, found: &str| Err(ParseError::new(form.at, expected, found));
-    if !matches!(event.edn, Edn::Map(_)) {
-        return wrong(event, "an operation map such as {:type :invoke, :f :read, :process 0}", "another form");
-    }
-    let process = match event.get("process") {
-        None => return wrong(event, "`:process`", "a map without it"),
-        Some(Form { edn: Edn::Int(p), .. }) if u32::try_from(*p).is_ok() => ProcessId(*p as u32),
-        Some(form @ Form { edn: Edn::Int(_), .. }) => {
-            return wrong(form, "a process from 0 to 2^32 - 1", "another number");
+struct Reader {
+    builder: HistoryBuilder,
+    /// Whether events name no process, so that all are of one; known from the first event on.
+    one_process: Option<bool>,
+}
+
+impl Reader {
+    fn record(&mut self, event: &Form) -> Result<(), ParseError> {
+        let wrong = |form: &Form, expected: &str, found: &str| Err(ParseError::new(form.at, expected, found));
+        if !matches!(event.edn, Edn::Map(_)) {
+            return wrong(event, "an operation map such as {:type :invoke, :f :read, :process 0}", "another form");
         }
-        Some(_) => return Ok(()),
-    };
-    let Some(Form { edn: Edn::Keyword(f) | Edn::Text(f), .. }) = event.get("f") else {
-        return wrong(event, "`:f` with the name of an operation", "a map without it");
-    };
-    let Some(kind) = event.get("type") else { return wrong(event, "`:type`", "a map without it") };
-    let value = event.get("value").map_or(Value::Nil, Form::value);
-    let time = match event.get("time") {
-        Some(Form { edn: Edn::Int(t), .. }) => u64::try_from(*t).unwrap_or(0),
-        _ => 0,
-    };
-    let protocol = |error| ParseError::protocol(event.at, &error);
-    let outcome = match &kind.edn {
-        Edn::Keyword(k) if k == "invoke" => {
-            let key = event.get("key").map_or(Value::Nil, Form::value);
-            let args = if reads(f) { Value::Nil } else { value };
-            let operation = Operation { f: Name::from(f.clone()), key, args };
-            return builder.try_invoke(process, operation, time).map(|_| ()).map_err(protocol);
+        let process = event.get("process");
+        let one_process = *self.one_process.get_or_insert(process.is_none());
+        let process = match process {
+            None if one_process => ProcessId(0),
+            None => return wrong(event, "`:process`", "a map without it"),
+            Some(_) if one_process => return wrong(event, "no `:process`, as in the first operation", "one"),
+            Some(Form { edn: Edn::Int(p), .. }) if u32::try_from(*p).is_ok() => ProcessId(*p as u32),
+            Some(form @ Form { edn: Edn::Int(_), .. }) => {
+                return wrong(form, "a process from 0 to 2^32 - 1", "another number");
+            }
+            Some(_) => return Ok(()),
+        };
+        let value = event.get("value");
+        let f = match event.get("f") {
+            Some(Form { edn: Edn::Keyword(f) | Edn::Text(f), .. }) => f.as_str(),
+            // Elle's histories of transactions leave it out.
+            None if value.is_some_and(is_txn) => "txn",
+            _ => return wrong(event, "`:f` with the name of an operation", "a map without it"),
+        };
+        let Some(kind) = event.get("type") else { return wrong(event, "`:type`", "a map without it") };
+        let value = value.map_or(Value::Nil, Form::value);
+        let time = match event.get("time") {
+            Some(Form { edn: Edn::Int(t), .. }) => u64::try_from(*t).unwrap_or(0),
+            _ => 0,
+        };
+        let protocol = |error| ParseError::protocol(event.at, &error);
+        let (Edn::Keyword(word) | Edn::Text(word)) = &kind.edn else {
+            return wrong(kind, "`:invoke`, `:ok`, `:fail` or `:info`", "another form");
+        };
+        let outcome = match word.as_str() {
+            "invoke" => {
+                let key = event.get("key").map_or(Value::Nil, Form::value);
+                let args = if reads(f) { Value::Nil } else { value };
+                let operation = Operation { f: Name::from(f.to_owned()), key, args };
+                return self.builder.try_invoke(process, operation, time).map(|_| ()).map_err(protocol);
+            }
+            "ok" => Outcome::Ok(reply(f, value)),
+            "fail" => Outcome::Failed(reason(event)),
+            "info" => Outcome::Unknown(reason(event)),
+            _ => return wrong(kind, "`:invoke`, `:ok`, `:fail` or `:info`", "another form"),
+        };
+        let entry = self.builder.open_entry(process).map_err(protocol)?;
+        if let Some(invoked) = self.builder.entry_mut(entry).filter(|e| e.operation.f != f) {
+            let expected = format!("the completion of `{}`, which the process has open", invoked.operation.f);
+            return Err(ParseError::new(event.at, expected, format!("one of `{f}`")));
         }
-        Edn::Keyword(k) if k == "ok" => Outcome::Ok(reply(f, value)),
-        Edn::Keyword(k) if k == "fail" => Outcome::Failed(reason(event)),
-        Edn::Keyword(k) if k == "info" => Outcome::Unknown(reason(event)),
-        _ => return wrong(kind, "`:invoke`, `:ok`, `:fail` or `:info`", "another type"),
-    };
-    let entry = builder.open_entry(process).map_err(protocol)?;
-    if let Some(invoked) = builder.entry_mut(entry).filter(|e| e.operation.f != f.as_str()) {
-        let expected = format!("the completion of `{}`, which the process has open", invoked.operation.f);
-        return Err(ParseError::new(event.at, expected, format!("one of `{f}`")));
+        self.builder.try_complete(entry, outcome, time).map_err(protocol)
     }
-    builder.try_complete(entry, outcome, time).map_err(protocol)
+}
+
+/// Whether the value is a list of `[f key value]`.
+fn is_txn(value: &Form) -> bool {
+    let Edn::Sequence(micros) = &value.edn else { return false };
+    micros.iter().all(|micro| matches!(&micro.edn, Edn::Sequence(parts) if parts.len() == 3))
 }
 
 fn reads(f: &str) -> bool {

@@ -4,11 +4,16 @@ use std::fmt;
 
 use crate::{history::History, recorder::HistoryError};
 
+mod awdit;
 mod cursor;
+mod dbcop;
 mod edn;
 mod etcd;
 mod jepsen;
+mod json;
 mod jsonl;
+mod plume;
+mod sessions;
 pub mod text;
 
 pub use jsonl::VERSION;
@@ -24,11 +29,28 @@ pub enum Format {
     JepsenEdn,
     /// Log lines of Jepsen's etcd test, as in porcupine's test data.
     EtcdLog,
+    /// Jepsen's histories as JSON: a list of operations, or one per line.
+    JepsenJson,
+    /// Transactions as in AWDIT's tests: `r key value` and `w key value` between lines of `-` and `=`.
+    Awdit,
+    /// Transactions as Plume and `PolySI` read them: `r(key,value,process,txn)`.
+    Plume,
+    /// Transactions in dbcop's notation: `[x:=1 y==2]`.
+    Dbcop,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 4] = [Format::Text, Format::Jsonl, Format::JepsenEdn, Format::EtcdLog];
+    pub const ALL: [Format; 8] = [
+        Format::Text,
+        Format::Jsonl,
+        Format::JepsenEdn,
+        Format::JepsenJson,
+        Format::EtcdLog,
+        Format::Awdit,
+        Format::Plume,
+        Format::Dbcop,
+    ];
 
     /// Its name, in kebab-case.
     pub fn name(self) -> &'static str {
@@ -37,6 +59,24 @@ impl Format {
             Format::Jsonl => "jsonl",
             Format::JepsenEdn => "jepsen-edn",
             Format::EtcdLog => "etcd-log",
+            Format::JepsenJson => "jepsen-json",
+            Format::Awdit => "awdit",
+            Format::Plume => "plume",
+            Format::Dbcop => "dbcop",
+        }
+    }
+
+    /// What it is, in a few words.
+    pub fn summary(self) -> &'static str {
+        match self {
+            Format::Text => "our own notation for people",
+            Format::Jsonl => "our own: one JSON event per line, with a version",
+            Format::JepsenEdn => "Jepsen's histories; porcupine's kv files",
+            Format::EtcdLog => "logs of Jepsen's etcd test, as in porcupine's test data",
+            Format::JepsenJson => "Jepsen's histories as JSON, a list or one operation per line",
+            Format::Awdit => "transactions as in AWDIT's tests",
+            Format::Plume => "transactions as Plume and PolySI read them",
+            Format::Dbcop => "transactions in dbcop's notation",
         }
     }
 
@@ -49,9 +89,22 @@ impl Format {
     pub fn detect(content: &str) -> Format {
         // The first line that is no comment, in any of the formats.
         let mut lines = content.trim_start_matches('\u{feff}').lines().map(str::trim_start);
-        let line = lines.find(|line| !line.is_empty() && !line.starts_with([';', '#'])).unwrap_or_default();
-        if line.starts_with("{\"") || line.starts_with("{ \"") {
-            Format::Jsonl
+        let separates =
+            |line: &str| line.len() > 2 && (line.trim_matches('=').is_empty() || line.trim_matches('-').is_empty());
+        let says = |line: &&str| {
+            !line.is_empty() && !line.starts_with([';', '#']) && !line.starts_with("//") && !separates(line)
+        };
+        let line = lines.find(says).unwrap_or_default();
+        let inside = line.trim_start_matches('[').trim_start();
+        let inside = if line.trim() == "[" { lines.find(says).unwrap_or_default() } else { inside };
+        if line.starts_with(['[', '{']) && inside.starts_with("{\"") || inside.starts_with("{ \"") {
+            if inside.contains("\"type\"") { Format::JepsenJson } else { Format::Jsonl }
+        } else if line.starts_with('[') && (inside.contains(":=") || inside.contains("==")) {
+            Format::Dbcop
+        } else if line.starts_with("r ") || line.starts_with("w ") {
+            Format::Awdit
+        } else if line.starts_with("r(") || line.starts_with("w(") {
+            Format::Plume
         } else if line.starts_with(['(', '[', '{']) {
             Format::JepsenEdn
         } else if line.starts_with("INFO") {
@@ -116,14 +169,21 @@ pub fn read(content: &[u8], format: Option<Format>) -> Result<History, ParseErro
         Format::Jsonl => jsonl::read(text),
         Format::JepsenEdn => jepsen::read(text),
         Format::EtcdLog => etcd::read(text),
+        Format::JepsenJson => jepsen::read_json(text),
+        Format::Awdit => awdit::read(text),
+        Format::Plume => plume::read(text),
+        Format::Dbcop => dbcop::read(text),
     }
 }
 
-/// Writes a history as text or JSON lines; `None` for the formats of other tools, which are only read.
+/// Writes a history; `None` for what the format cannot say, and for formats that are only read.
 pub fn write(history: &History, format: Format) -> Option<String> {
     match format {
         Format::Text => Some(text::write(history)),
         Format::Jsonl => Some(jsonl::write(history)),
-        Format::JepsenEdn | Format::EtcdLog => None,
+        Format::Awdit => awdit::write(history),
+        Format::Plume => plume::write(history),
+        Format::Dbcop => dbcop::write(history),
+        Format::JepsenEdn | Format::JepsenJson | Format::EtcdLog => None,
     }
 }

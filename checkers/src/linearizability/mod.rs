@@ -25,7 +25,7 @@ use self::{
 };
 use crate::{
     budget::{Budget, Meter},
-    history::{Entry, EntryId, History},
+    history::{Entry, EntryId, History, Order},
     model::Model,
     value::Value,
     verdict::{Anomaly, Reason, Verdict},
@@ -94,6 +94,9 @@ pub fn check<M: Model>(model: &M, history: &History, budget: &Budget) -> Verdict
 
 /// Whether there is something to judge, and all of it can be.
 pub(crate) fn precondition<M: Model>(model: &M, history: &History) -> Result<(), Verdict> {
+    if history.order == Order::Processes {
+        return Err(Verdict::precondition(Order::NO_REAL_TIME));
+    }
     if !history.entries.iter().any(Entry::is_ok) {
         let n = history.entries.len();
         return Err(Verdict::vacuous(format!("none of the {n} operations is known to have taken effect")));

@@ -5,15 +5,20 @@ use std::sync::Arc;
 use crate::{budget::Budget, history::History, linearizability, model::Model, operation::Operation, verdict::Verdict};
 
 mod kv;
+mod list_append;
 mod multi_register;
 mod mutex;
 mod register;
+mod rw_register;
 mod set;
+mod transactions;
 
 pub use kv::Kv;
+pub use list_append::ListAppend;
 pub use multi_register::MultiRegister;
 pub use mutex::Mutex;
 pub use register::{CasRegister, Register};
+pub use rw_register::RwRegister;
 pub use set::Set;
 
 /// A model in the catalogue.
@@ -43,6 +48,16 @@ pub const MODELS: &[ModelEntry] = &[
         name: "multi-register",
         summary: "Registers that a txn reads and writes together; read, write and cas too; nil (or 0) at first.",
         build: || Arc::new(MultiRegister),
+    },
+    ModelEntry {
+        name: "rw-register",
+        summary: "Registers that transactions read and write, a txn of [r key nil] and [w key value]; nil at first.",
+        build: || Arc::new(RwRegister),
+    },
+    ModelEntry {
+        name: "list-append",
+        summary: "Lists that transactions read and append to, a txn of [r key nil] and [append key element]; empty at first.",
+        build: || Arc::new(ListAppend),
     },
     ModelEntry {
         name: "kv",

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     ingest::{Action, Status, Transactions, Txn},
-    lists, registers,
+    lists, registers, words,
 };
 use crate::{
     anomaly,
@@ -253,7 +253,7 @@ impl<'a> Reporter<'a, '_> {
     }
 
     pub(super) fn say(&self, txn: usize) -> String {
-        anomaly::describe(self.all.entry(txn))
+        words::say(self.all, txn)
     }
 
     pub(super) fn key(&self, key: u32) -> &'a Value {

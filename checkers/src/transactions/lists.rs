@@ -104,6 +104,7 @@ impl<'h> Lists<'h> {
                     reporter.report(&anomaly::DUPLICATE_ELEMENTS, key, &[reader], |r| {
                         format!("{} shows {element} twice in {}.", r.say(reader), r.key(key))
                     });
+                    continue;
                 }
                 let Some(append) = list.appends[i] else {
                     reporter.report(&anomaly::THIN_AIR_READ, key, &[reader], |r| {

@@ -16,9 +16,10 @@ use super::{
     cycles,
     graph::{Builder, Edge, Graph, Kind},
     inference::{INITIAL, Inference, Read},
+    words,
 };
 use crate::{
-    anomaly::{self, describe},
+    anomaly,
     budget::{Budget, Meter},
     operation::Name,
     verdict::{Anomaly, Reason, Verdict},
@@ -387,7 +388,7 @@ impl Judge<'_, '_> {
     }
 
     fn say(&self, vertex: u32) -> String {
-        describe(self.known.all.entry(self.known.txns[vertex as usize] as usize))
+        words::say(self.known.all, self.known.txns[vertex as usize] as usize)
     }
 
     fn report(

@@ -3,9 +3,9 @@
 use super::{
     graph::{Edge, Kind},
     inference::Inference,
-    ingest::Action,
+    ingest::{Action, Transactions},
 };
-use crate::{history::EntryId, operation::Name, value::Value, verdict::Anomaly};
+use crate::{anomaly, history::EntryId, operation::Name, value::Value, verdict::Anomaly};
 
 /// Elements of a list that are shown; of longer ones the last.
 const ELEMENTS_MAX: usize = 8;
@@ -27,6 +27,12 @@ pub(crate) fn cycle(known: &Inference<'_, '_>, kind: Name, shape: &str, cycle: &
 pub(crate) fn name(known: &Inference<'_, '_>, vertex: u32) -> String {
     let entry: EntryId = known.txn(vertex).entry;
     format!("T{entry}")
+}
+
+/// The transaction as a sentence names it: by its number, or what it did where that is short.
+pub(super) fn say(all: &Transactions<'_>, txn: usize) -> String {
+    let entry = all.entry(txn);
+    if entry.operation.f == "txn" { format!("T{}", all.txns[txn].entry) } else { anomaly::describe(entry) }
 }
 
 fn is_data(kind: Kind) -> bool {

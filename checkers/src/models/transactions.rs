@@ -1,0 +1,68 @@
+//! What the models of transactions share: a `txn` runs its actions one after the other on a map of keys.
+
+use std::collections::BTreeMap;
+
+use crate::{model::Effect, operation::Operation, transactions::ingest::micro_operation, value::Value};
+
+/// What is kept under each key that was written.
+pub(super) type State = BTreeMap<Value, Value>;
+
+/// The state after the transaction, if what it read is there.
+pub(super) fn step(state: &State, operation: &Operation, reply: Option<&Value>) -> Option<State> {
+    let mut state = state.clone();
+    let replied = reply.and_then(Value::as_list);
+    for (i, asked) in operation.args.as_list()?.iter().enumerate() {
+        let (f, key, argument) = micro_operation(asked)?;
+        match f {
+            "w" | "write" => _ = state.insert(key.clone(), argument.clone()),
+            "append" => match state.entry(key.clone()).or_insert_with(|| Value::List(Vec::new())) {
+                Value::List(list) => list.push(argument.clone()),
+                _ => return None,
+            },
+            _ => {
+                let Some(replied) = replied else { continue };
+                let seen = micro_operation(replied.get(i)?)?.2;
+                let nothing = |value: &Value| value.is_nil() || value.as_list().is_some_and(<[Value]>::is_empty);
+                if state.get(key).map_or(!nothing(seen), |held| held != seen) {
+                    return None;
+                }
+            }
+        }
+    }
+    Some(state)
+}
+
+/// Whether this is a `txn` of reads and `write`, with a reply that fits.
+pub(super) fn admits(model: &str, write: &str, operation: &Operation, reply: Option<&Value>) -> Result<(), String> {
+    if operation.f != "txn" {
+        return super::unknown_operation(model, operation, "txn");
+    }
+    let shape = |value: &Value| -> Option<Vec<(bool, Value)>> {
+        let micro = |micro| {
+            let (f, key, _) = micro_operation(micro)?;
+            let writes = !f.starts_with('r');
+            (!writes || f.starts_with(write)).then(|| (writes, key.clone()))
+        };
+        value.as_list()?.iter().map(micro).collect()
+    };
+    let asked = shape(&operation.args)
+        .ok_or_else(|| format!("`{operation}` is no txn: it takes a list of [r key nil] and [{write} key value]"))?;
+    match reply {
+        Some(reply) if shape(reply).as_ref() != Some(&asked) => {
+            Err(format!("`{operation}` replied {reply}, which is not the same list with what was read"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A transaction that only reads changes nothing.
+pub(super) fn effect(operation: &Operation) -> Effect<'_> {
+    let reads = |micro: &Value| micro_operation(micro).is_some_and(|(f, _, _)| f.starts_with('r'));
+    let only_reads = operation.args.as_list().is_some_and(|micros| micros.iter().all(reads));
+    if only_reads { Effect::Observes } else { Effect::Opaque }
+}
+
+pub(super) fn heap_bytes(state: &State) -> usize {
+    let of = |value: &Value| value.as_list().map_or(0, size_of_val);
+    state.values().map(|value| 2 * size_of::<Value>() + of(value)).sum()
+}
