@@ -3,7 +3,10 @@
 //! Two hosts stand over one core: `node_host` steps sans-I/O nodes directly, `env_host` runs async code on a small
 //! executor. Time, network, faults, clients and digest are the core's and so the same for both.
 
-#![expect(clippy::inline_always, reason = "on the way of every event: left to the compiler, each of these is moved about")]
+#![expect(
+    clippy::inline_always,
+    reason = "on the way of every event: left to the compiler, each of these is moved about"
+)]
 
 mod core;
 mod env_host;
