@@ -33,18 +33,24 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             name: "leader-local-read",
             summary: "a leader answers reads from its own state, and neither read index nor check-quorum asks whether it leads",
             trigger: "a leader cut off from the others while clients still reach it",
-            anomalies: &["stale-read", "new-old-inversion", "non-linearizable"],
+            // It reads what the others have overwritten; the overwrite was acknowledged, or seen by a read at the new leader. No
+            // write is lost.
+            anomalies: &["stale-read", "new-old-inversion"],
         },
         Bug {
             name: "ack-before-fsync",
             summary: "replicas acknowledge what they have written and sync it later, up to a second",
             trigger: "power loss at a majority within that second",
+            // A majority goes back to the state before an acknowledged write.
             anomalies: ANOMALIES_OF_LOSS,
         },
         Bug {
             name: "hard-state-not-persisted",
             summary: "term and vote are not written to disk: a restarted replica starts again in term 0 and votes again",
             trigger: "restarts of a majority, which then elects a leader in a term that was used before",
+            // Entries of the first leader of the term pass for the second one's own: they are kept where others were
+            // committed, and after a restart its commit index, which is that of a snapshot, passes for confirmed: old values are
+            // read.
             anomalies: ANOMALIES_OF_LOSS,
         },
     ],
@@ -60,16 +66,11 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
     },
 };
 
-/// How a committed write that is gone can show.
-const ANOMALIES_OF_LOSS: &[&str] = &[
-    "lost-write",
-    "lost-acknowledged-write",
-    "lost-update",
-    "stale-read",
-    "new-old-inversion",
-    "thin-air-read",
-    "non-linearizable",
-];
+/// How a committed write that is gone can show: no final read knows of it, or no read at all; a cas succeeds on the value that it
+/// had replaced; a read returns that value, after the write was acknowledged or after it was seen. Checkers cannot tell a state
+/// that went back from one that lags behind, so the loss is a stale read where the write had been seen, or another one followed.
+const ANOMALIES_OF_LOSS: &[&str] =
+    &["lost-acknowledged-write", "lost-write", "lost-update", "stale-read", "new-old-inversion"];
 
 /// The unit of raft's timeouts: elections after 10 to 19 ticks without a leader, a heartbeat every 2.
 const TICK: Duration = Duration::from_millis(50);
