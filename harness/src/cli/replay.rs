@@ -41,7 +41,9 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     }
     let said = match single.class {
         Class::Invalid | Class::Failed(_) => format!("It no longer shows {expected}, but fails in another way."),
-        Class::Vacuous => format!("It no longer shows {expected}; but no operation succeeded, so this proves little."),
+        Class::Vacuous => {
+            format!("It no longer shows {expected}; but there was nothing to judge, so this proves little.")
+        }
         Class::Unknown => format!("It no longer shows {expected}; but a checker gave up, so this proves little."),
         Class::Valid => format!("It no longer fails: {expected} does not show, and all checkers are content."),
     };

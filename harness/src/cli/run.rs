@@ -125,7 +125,7 @@ fn class_name(class: Class) -> String {
         Class::Valid => "valid".to_owned(),
         Class::Invalid => "invalid".to_owned(),
         Class::Unknown => "unknown".to_owned(),
-        Class::Vacuous => "vacuous: no operation succeeded".to_owned(),
+        Class::Vacuous => "vacuous: there was nothing to judge".to_owned(),
         Class::Failed(kind) => kind.to_string(),
     }
 }

@@ -10,7 +10,7 @@ use squall_checkers::{
 use squall_reports::records::CheckerVerdict;
 use squall_workloads::workload::{Judge, Workload};
 
-use super::panics;
+use super::{panics, run::Class};
 use crate::plan::{Plan, Promise};
 
 /// Everyone who has a say about a history: the promised model first, then durability, convergence and liveness as promised.
@@ -41,6 +41,30 @@ pub fn judge(history: &History, judges: &[Judge], budget: &Budget) -> Vec<Checke
         .collect()
 }
 
+/// What the judges of a run say together, in one word.
+///
+/// One who found an anomaly outweighs all others. After that one who gave up does: it lacked budget or something that it needs, so
+/// an anomaly may have been missed. For some there is nothing to judge, as for durability where no key has both an acknowledged
+/// write and a final read. They have missed nothing, and the word is with the others; where it is so for all, the run proves
+/// nothing.
+pub fn sum_up(verdicts: &[CheckerVerdict]) -> Class {
+    let any = |is: fn(&Verdict) -> bool| verdicts.iter().any(|v| is(&v.verdict));
+    if any(Verdict::is_invalid) {
+        Class::Invalid
+    } else if any(gave_up) {
+        Class::Unknown
+    } else if any(Verdict::is_valid) {
+        Class::Valid
+    } else {
+        Class::Vacuous
+    }
+}
+
+/// Whether a judge could not say although there was something to judge.
+pub(super) fn gave_up(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Unknown { reason, .. } if *reason != Reason::Vacuous)
+}
+
 /// A judge whom the catalogue does not have, or who panics, has said nothing.
 fn ask(history: &History, judge: &Judge, budget: &Budget) -> Verdict {
     let name = judge.checker.as_str();
@@ -56,4 +80,53 @@ fn ask(history: &History, judge: &Judge, budget: &Budget) -> Verdict {
     let Some(checker) = (entry.build)(model) else { return unable(format!("the checker `{name}` needs a model")) };
     panics::catch(|| checker.check(history, budget))
         .unwrap_or_else(|message| unable(format!("the checker itself failed: {message}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use squall_checkers::{anomaly, operation::Operation, recorder::HistoryBuilder, value::Value};
+    use squall_checkers::{
+        history::{MarkKind, Outcome, Phase, ProcessId},
+        verdict::Anomaly,
+    };
+
+    use super::*;
+
+    fn say(verdicts: &[&Verdict]) -> Class {
+        let said = |verdict: &&Verdict| CheckerVerdict {
+            checker: "someone".to_owned(),
+            model: String::new(),
+            verdict: (*verdict).clone(),
+        };
+        sum_up(&verdicts.iter().map(said).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn who_has_nothing_to_judge_leaves_the_word_to_the_others() {
+        let anomaly = Anomaly::new(anomaly::STALE_READ, Value::Nil, vec![0], String::new());
+        let (valid, invalid) = (&Verdict::VALID, &Verdict::of(vec![anomaly]));
+        let (vacuous, gave_up) = (&Verdict::vacuous("no key"), &Verdict::precondition("no phase"));
+        let spent = &Verdict::Unknown { reason: Reason::Steps, detail: String::new() };
+        assert_eq!(say(&[valid, vacuous]), Class::Valid);
+        assert_eq!(say(&[vacuous, vacuous]), Class::Vacuous);
+        assert_eq!(say(&[]), Class::Vacuous);
+        assert_eq!(say(&[valid, vacuous, gave_up]), Class::Unknown);
+        assert_eq!(say(&[spent, valid]), Class::Unknown);
+        assert_eq!(say(&[valid, gave_up, invalid, vacuous]), Class::Invalid);
+    }
+
+    /// A run in which each write's outcome stayed unknown, and reads succeeded.
+    #[test]
+    fn durability_has_nothing_to_judge_where_no_write_was_acknowledged() {
+        let mut run = HistoryBuilder::new();
+        let write = run.invoke(ProcessId(0), Operation::write(1, 5), 0);
+        run.complete(write, Outcome::Unknown("timed out".to_owned()), 10);
+        run.mark(MarkKind::Phase(Phase::FinalReads), 20);
+        let read = run.invoke(ProcessId(1), Operation::read(1), 20);
+        run.complete(read, Outcome::Ok(Value::Nil), 30);
+        let judges = [Judge::with_model("linearizable", "cas-register"), Judge::new("durability")];
+        let verdicts = judge(&run.finish(), &judges, &Budget { steps: 1_000, bytes: 1 << 20 });
+        assert!(verdicts[1].verdict.is_unknown(), "{:?}", verdicts[1]);
+        assert_eq!(sum_up(&verdicts), Class::Valid);
+    }
 }

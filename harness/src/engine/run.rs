@@ -2,11 +2,7 @@
 
 use std::{sync::Arc, thread};
 
-use squall_checkers::{
-    budget::Budget,
-    history::Entry,
-    verdict::{Reason, Verdict},
-};
+use squall_checkers::{budget::Budget, history::Entry, verdict::Verdict};
 use squall_reports::records::{CheckerVerdict, Failure, FailureKind, Signature};
 use squall_workloads::workload::Workload;
 
@@ -44,21 +40,19 @@ pub struct Outcome {
     pub failure: Option<Failure>,
     /// One signature for each kind of failure, the most telling first; empty when nothing failed.
     pub signatures: Vec<Signature>,
-    /// Whether no operation succeeded: the run proves nothing.
-    pub vacuous: bool,
 }
 
-/// What came of one seed, in one word.
+/// What came of one seed, in one word; [`judge::sum_up`] says how judges come to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
-    /// All judges are content.
+    /// All judges who had something to judge are content.
     Valid,
     /// A judge found an anomaly.
     Invalid,
     /// A judge gave up, and none found an anomaly.
     Unknown,
-    /// No operation succeeded, and no judge found an anomaly.
+    /// No operation succeeded, or no judge had anything to judge; none found an anomaly.
     Vacuous,
     /// The run itself failed.
     Failed(FailureKind),
@@ -72,23 +66,34 @@ impl Outcome {
             verdicts: Vec::new(),
             signatures: vec![Signature::of_failure(system, failure.kind)],
             failure: Some(failure),
-            vacuous: false,
         }
     }
 
     /// What came of it, in one word.
     pub fn class(&self) -> Class {
         if let Some(failure) = &self.failure {
-            Class::Failed(failure.kind)
-        } else if self.verdicts.iter().any(|v| v.verdict.is_invalid()) {
-            Class::Invalid
-        } else if self.vacuous {
-            Class::Vacuous
-        } else if self.verdicts.iter().any(|v| v.verdict.is_unknown()) {
-            Class::Unknown
-        } else {
-            Class::Valid
+            return Class::Failed(failure.kind);
         }
+        let succeeded = self.execution.as_ref().is_some_and(|e| e.history.entries.iter().any(Entry::is_ok));
+        match judge::sum_up(&self.verdicts) {
+            Class::Invalid => Class::Invalid,
+            _ if !succeeded => Class::Vacuous,
+            class => class,
+        }
+    }
+
+    /// Why nothing can be said of it, where nothing can be.
+    pub fn inconclusive(&self) -> Option<String> {
+        let is_why = match self.class() {
+            Class::Unknown => judge::gave_up,
+            Class::Vacuous => Verdict::is_unknown,
+            Class::Valid | Class::Invalid | Class::Failed(_) => return None,
+        };
+        let why = self.verdicts.iter().find_map(|v| match &v.verdict {
+            said @ Verdict::Unknown { detail, .. } if is_why(said) => Some(format!("{}: {detail}", v.checker)),
+            _ => None,
+        });
+        Some(why.unwrap_or_else(|| "no operation succeeded".to_owned()))
     }
 
     /// Whether it failed in this very way (among others).
@@ -145,7 +150,6 @@ pub fn judge_run(subject: &Subject, plan: &Plan, run: Result<Execution, Failure>
         }
         Err(failure) => (None, Some(failure)),
     };
-    let vacuous = execution.as_ref().is_some_and(|e| !e.history.entries.iter().any(Entry::is_ok));
     let verdicts = match &execution {
         Some(execution) if failure.is_none() => {
             let judges = judge::judges(&subject.system.promise(), subject.workload, plan);
@@ -157,7 +161,7 @@ pub fn judge_run(subject: &Subject, plan: &Plan, run: Result<Execution, Failure>
         Some(failure) => vec![Signature::of_failure(&plan.system, failure.kind)],
         None => signatures(&plan.system, &verdicts),
     };
-    Outcome { execution, verdicts, failure, signatures, vacuous }
+    Outcome { execution, verdicts, failure, signatures }
 }
 
 /// Each judge's most telling anomaly makes one signature: its lesser ones are mostly shadows of that.
@@ -202,12 +206,4 @@ fn add_place(message: &mut String, place: Option<&str>) {
 
 fn no_thread(why: &dyn std::fmt::Display) -> Failure {
     Failure { kind: FailureKind::Panic, node: None, at_ns: None, message: format!("the run's thread failed: {why}") }
-}
-
-/// The first judge that could not say, and why.
-pub fn unknown(verdicts: &[CheckerVerdict]) -> Option<(&CheckerVerdict, Reason, &str)> {
-    verdicts.iter().find_map(|v| match &v.verdict {
-        Verdict::Unknown { reason, detail } => Some((v, *reason, detail.as_str())),
-        _ => None,
-    })
 }

@@ -25,8 +25,7 @@ use super::{
 use crate::{
     engine::{
         determinism::Fingerprint,
-        explain, panics, record,
-        run::{self, Class, Outcome},
+        explain, panics, record, run,
         spec::{Arena, Job, Registry, Spec},
     },
     plan::Plan,
@@ -149,7 +148,7 @@ fn run_seed(job: &Job, seed: u64, known: &[Signature]) -> Result<Answer, String>
         class: outcome.class(),
         signatures: outcome.signatures.clone(),
         inside_promise: record::is_inside(&job.arena.promise, &plan),
-        inconclusive: inconclusive(&outcome),
+        inconclusive: outcome.inconclusive(),
         operations: execution.map(|e| record::operation_counts(&e.history)).unwrap_or_default(),
         messages: execution.map_or(0, |e| e.statistics.messages),
         simulated_ns: execution.map_or(0, |e| e.statistics.simulated_ns),
@@ -158,13 +157,4 @@ fn run_seed(job: &Job, seed: u64, known: &[Signature]) -> Result<Answer, String>
         judging_us: judged.saturating_sub(ran).as_micros() as u64,
     };
     Ok(Answer::Done { report: Box::new(report), findings })
-}
-
-/// Why nothing can be said of a run, where nothing can be.
-fn inconclusive(outcome: &Outcome) -> Option<String> {
-    match outcome.class() {
-        Class::Vacuous => Some("no operation succeeded".to_owned()),
-        Class::Unknown => run::unknown(&outcome.verdicts).map(|(v, _, detail)| format!("{}: {detail}", v.checker)),
-        _ => None,
-    }
 }
