@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use squall_checkers::{
-    history::{EntryId, MarkKind, Outcome as Ended},
+    history::{Entry, EntryId, Outcome as Ended},
     verdict::Verdict,
 };
 use squall_reports::records::Signature;
 
 use crate::{
     engine::run::Outcome,
-    plan::{NodeId, Plan, Scripted},
+    plan::{NodeId, Operations, Plan, Scripted},
 };
 
 /// A run that failed in the way looked for.
@@ -18,7 +18,7 @@ use crate::{
 pub struct Seen {
     /// What the clients asked, final reads left out.
     pub operations: Vec<Scripted>,
-    /// The final reads, as operations of the replica they were made at.
+    /// The final reads of both rounds, as operations of the replica they were made at.
     pub final_reads: Vec<Scripted>,
     /// Which of both together the anomaly is about, by index; final reads are counted after the others. Empty when the run
     /// itself failed.
@@ -34,18 +34,10 @@ impl Seen {
             return None;
         }
         let Some(execution) = &outcome.execution else { return Some(Seen::default()) };
-        let history = &execution.history;
-        let reads_at = |mark: &squall_checkers::history::Mark| match mark.kind {
-            MarkKind::FinalReads(process, _) => Some(process),
-            _ => None,
-        };
-        let readers: BTreeSet<_> = history.marks.iter().filter_map(reads_at).collect();
-        let mut seen = Seen::default();
-        let mut asked: Vec<EntryId> = Vec::new();
-        let mut read: Vec<EntryId> = Vec::new();
-        for (id, entry) in history.entries.iter().enumerate() {
+        let entries = &execution.history.entries;
+        let scripted = |entry: &Entry| {
             let place = execution.processes.get(entry.process.0 as usize);
-            let scripted = Scripted {
+            Scripted {
                 client: place.map_or(0, |p| p.client).min(plan.cluster.clients.saturating_sub(1)),
                 process: entry.process.0,
                 home: place.map(|p| p.home.0),
@@ -56,21 +48,24 @@ impl Seen {
                     Ended::Ok(_) | Ended::Failed(_) => entry.completed.map(|m| m.time),
                 },
                 operation: entry.operation.clone(),
-            };
-            let (list, ids) = if readers.contains(&entry.process) {
-                (&mut seen.final_reads, &mut read)
-            } else {
-                (&mut seen.operations, &mut asked)
-            };
-            list.push(scripted);
-            ids.push(id);
-        }
-        asked.extend(read);
-        let culprits = culprits(outcome, signature);
-        seen.culprits = (0..asked.len()).filter(|i| culprits.contains(&asked[*i])).collect();
-        seen.struck =
-            execution.faults.iter().filter(|f| !f.nodes.is_empty()).map(|f| (f.id, f.nodes.clone())).collect();
-        Some(seen)
+            }
+        };
+        // Final reads begin when all else that was to be asked is over.
+        let asked = match &plan.workload.operations {
+            Operations::Script(script) => script.len().min(entries.len()),
+            Operations::Generated { .. } => {
+                let settled_ns = plan.phases.chaos_ns + plan.phases.settle_ns;
+                entries.partition_point(|e| e.invoked.time < settled_ns)
+            }
+        };
+        let (operations, final_reads) = entries.split_at(asked);
+        let struck = execution.faults.iter().filter(|f| !f.nodes.is_empty()).map(|f| (f.id, f.nodes.clone()));
+        Some(Seen {
+            operations: operations.iter().map(scripted).collect(),
+            final_reads: final_reads.iter().map(scripted).collect(),
+            culprits: culprits(outcome, signature),
+            struck: struck.collect(),
+        })
     }
 
     /// All operations, final reads as ordinary ones at their end.
