@@ -44,6 +44,9 @@ impl Checker for Liveness {
             e.invoked.position < phase.end && ended >= phase.start
         };
         let stuck: Vec<EntryId> = (0..history.entries.len()).rev().filter(|&id| waited(&history.entries[id])).collect();
+        if stuck.is_empty() {
+            return Verdict::vacuous("no operation was asked for once all faults had ended");
+        }
         let invoked = history.entries.iter().filter(within).count();
         let sentence = format!(
             "After all faults had ended, {invoked} operations were invoked and {} were waiting, but none that began then succeeded.",

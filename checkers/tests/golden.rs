@@ -189,6 +189,7 @@ fn after_the_faults() {
         ("liveness", "nobody gets on", "0: write[x] 1; -- settle; 0: read[x] ? timeout; 1: write[x] 2 ! refused"),
         ("liveness", "all is well again", "0: write[x] 1 ? timeout; -- settle; 1: read[x] -> 1"),
         ("liveness", "no such phase", "0: write[x] 1"),
+        ("liveness", "nothing was asked for", "0: write[x] 1; -- settle"),
     ]));
 }
 
