@@ -16,6 +16,8 @@ use crate::engine::{
     spec::Spec,
 };
 
+/// Runs that agree before that is no longer taken for chance.
+const AGAIN_MAX: u32 = 10;
 /// Times a pair of runs is traced again when the traces happen to agree.
 const TRACED_MAX: usize = 8;
 
@@ -73,6 +75,7 @@ pub fn examine(
             }
             Compared::Differed { between, foreign_wakes } => {
                 let fresh = || Keeper::new(launch.clone(), spec.clone(), limits);
+                let between = desk.ask_again(seed, between, &fresh)?;
                 let divergence = desk.locate(seed, between, &fresh)?;
                 examination.disagreement = Some(Disagreement { seed, between, divergence, foreign_wakes });
                 break;
@@ -137,6 +140,33 @@ impl Desk {
             (false, false) => Between::Both,
         };
         Ok(Compared::Differed { between, foreign_wakes })
+    }
+
+    /// Runs that agreed may have agreed by chance: of two orders of a few elements every second one is the same. So both
+    /// threads and processes are tried some more before either is ruled out.
+    fn ask_again(&self, seed: u64, between: Between, fresh: &dyn Fn() -> Keeper) -> Result<Between, KeeperError> {
+        let mut one = fresh();
+        let mut known: Option<Fingerprint> = None;
+        for _ in 0..AGAIN_MAX {
+            let asked = match between {
+                Between::Both => return Ok(Between::Both),
+                Between::ProcessesOnly => self.fingerprint(&mut one, seed)?,
+                Between::ThreadsOnly => self.fingerprint(&mut fresh(), seed)?,
+            };
+            let Some(fingerprint) = asked else { break };
+            if known.as_ref().is_some_and(|known| !known.agrees(&fingerprint)) {
+                return Ok(Between::Both);
+            }
+            known = Some(fingerprint);
+        }
+        Ok(between)
+    }
+
+    fn fingerprint(&self, keeper: &mut Keeper, seed: u64) -> Result<Option<Fingerprint>, KeeperError> {
+        Ok(match ask(keeper, seed, false, self.watch, self.budget, self.limits)? {
+            Asked::Ran(fingerprint) => Some(fingerprint),
+            Asked::Failed(_) | Asked::OutOfTime => None,
+        })
     }
 
     /// Runs the seed with a trace where it differed before, until two traces differ.
