@@ -7,6 +7,7 @@ mod ports;
 mod sim;
 mod slots;
 mod streams;
+mod waiters;
 
 use std::{
     cell::{Cell, RefCell},
@@ -44,10 +45,14 @@ pub(super) fn run<S: System>(core: Core<EnvEvent>, system: &S) -> Execution {
         // What is left of the system's futures goes first: their destructors call the world.
         let EnvHost { sim, roots, .. } = host;
         drop(roots);
-        let left = sim.borrow().executor.tasks_at(|_| true);
-        for task in left {
-            let future = sim.borrow_mut().executor.end(task);
-            drop(future);
+        // Destructors may start tasks of their own.
+        loop {
+            let tasks = sim.borrow().executor.tasks_at(|_| true);
+            let left: Vec<_> = tasks.into_iter().filter_map(|task| sim.borrow_mut().executor.end(task)).collect();
+            let orphans = std::mem::take(&mut sim.borrow_mut().orphans);
+            if left.is_empty() && orphans.is_empty() {
+                break;
+            }
         }
         drop(entered);
         let sim = Rc::into_inner(sim).expect("handles hold no world").into_inner();
@@ -110,11 +115,16 @@ impl<'a, S: System> EnvHost<'a, S> {
         }
     }
 
-    /// Ends all tasks of a place.
+    /// Ends all tasks of a place, those too that their destructors start.
     fn end_all(&mut self, at: impl Fn(Place) -> bool) {
-        let tasks = self.sim.borrow().executor.tasks_at(at);
-        for key in tasks {
-            self.end(key);
+        loop {
+            let tasks = self.sim.borrow().executor.tasks_at(&at);
+            if tasks.is_empty() {
+                return;
+            }
+            for key in tasks {
+                self.end(key);
+            }
         }
     }
 
@@ -177,8 +187,13 @@ impl<S: System> Host for EnvHost<'_, S> {
         if !sim.core.machines[machine as usize].up {
             return sim.knocked_in_vain(event);
         }
-        let event =
-            if admitted || !sim.core.is_hindered(machine) { Some(event) } else { sim.core.admit(machine, event) };
+        let event = if admitted || !sim.core.is_hindered(machine) {
+            Some(event)
+        } else if sim.is_cancelled(&event) {
+            None
+        } else {
+            sim.core.admit(machine, event)
+        };
         if let Some(event) = event {
             sim.handle(event);
         }

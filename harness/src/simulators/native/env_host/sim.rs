@@ -15,6 +15,7 @@ use super::{
     ports::Ports,
     slots::Slots,
     streams::{Accepting, Connection},
+    waiters::Waiters,
 };
 use crate::{
     environment::{
@@ -57,13 +58,15 @@ pub(super) struct Sim {
     udp: Vec<Ports>,
     pub(super) tcp: Vec<Ports>,
     next_port: Vec<u16>,
+    /// Tasks that dead processes started. They never run, and are dropped where their destructors may call the world.
+    pub(super) orphans: Vec<LocalFuture>,
 }
 
 struct Inbox {
     place: Place,
     port: u16,
     datagrams: VecDeque<(Address, Payload)>,
-    waker: Option<Waker>,
+    waiters: Waiters,
 }
 
 struct Timer {
@@ -96,6 +99,7 @@ impl Sim {
             udp: vec![Ports::default(); machines],
             tcp: vec![Ports::default(); machines],
             next_port: vec![EPHEMERAL; machines],
+            orphans: Vec::new(),
         }
     }
 
@@ -135,10 +139,7 @@ impl Sim {
                     && inbox.datagrams.len() < INBOX_MAX
                 {
                     inbox.datagrams.push_back((from, payload));
-                    // The waker stays: a loop over one socket then counts no references for each datagram.
-                    if let Some(waker) = &inbox.waker {
-                        waker.wake_by_ref();
-                    }
+                    inbox.waiters.wake();
                 }
             }
             EnvEvent::Timer { machine, incarnation, timer, serial, deadline_ns } => {
@@ -189,12 +190,17 @@ impl Sim {
     pub(super) fn rearm(&mut self, machine: u32) {
         let clock = self.core.machines[machine as usize].clock;
         let now = self.core.now;
-        self.core.reschedule(|event| match event {
+        self.core.reschedule(machine, |event| match event {
             EnvEvent::Timer { machine: m, deadline_ns, .. } if *m == machine => {
                 Some(clock.true_time(now, *deadline_ns))
             }
             _ => None,
         });
+    }
+
+    /// Whether it is the event of a timer that was cancelled: a slow machine loses no time over it.
+    pub(super) fn is_cancelled(&mut self, event: &EnvEvent) -> bool {
+        matches!(event, EnvEvent::Timer { timer, serial, .. } if self.timers.get_mut(*timer, *serial).is_none())
     }
 
     fn do_disk(&mut self, at: Place, request: &DiskRequest) -> io::Result<DiskReply> {
@@ -281,6 +287,10 @@ impl World for Sim {
     }
 
     fn spawn(&mut self, at: Place, task: LocalFuture) -> TaskKey {
+        if !self.alive(at) {
+            self.orphans.push(task);
+            return TaskKey(u32::MAX, 0);
+        }
         self.executor.add(at, Some(task))
     }
 
@@ -331,7 +341,8 @@ impl World for Sim {
             }
             port => port,
         };
-        let (slot, serial) = self.sockets.insert(Inbox { place: at, port, datagrams: VecDeque::new(), waker: None });
+        let (slot, serial) =
+            self.sockets.insert(Inbox { place: at, port, datagrams: VecDeque::new(), waiters: Waiters::default() });
         self.udp[machine as usize].insert(port, (slot, serial));
         Ok((SocketKey(slot, serial), port))
     }
@@ -364,7 +375,7 @@ impl World for Sim {
     ) -> Poll<io::Result<(usize, Address)>> {
         let Some(inbox) = self.sockets.get_mut(socket.0, socket.1) else { return Poll::Ready(Err(gone())) };
         let Some((from, payload)) = inbox.datagrams.front() else {
-            wait(&mut inbox.waker, cx);
+            inbox.waiters.wait(cx);
             return Poll::Pending;
         };
         let received = (payload.copy_to(buffer), *from);

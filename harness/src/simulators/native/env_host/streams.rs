@@ -2,7 +2,7 @@
 //!
 //! A segment that is lost is sent again after a doubling timeout; so is one whose acknowledgement is lost, so a link cut one way
 //! stalls a stream too. A stream whose segment is not acknowledged in time breaks with `TimedOut`. A segment that finds a
-//! machine without the stream (it crashed and came back) is answered by a reset.
+//! machine without the stream (it crashed and came back), or an end that was closed or broke, is answered by a reset.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -14,6 +14,7 @@ use super::{
     event::EnvEvent,
     payload::Payload,
     sim::{Sim, wait, wake},
+    waiters::Waiters,
 };
 use crate::{
     environment::{
@@ -45,12 +46,12 @@ pub(super) struct Accepting {
     port: u16,
     /// Streams whose first word came.
     queue: VecDeque<(u32, u32)>,
-    waker: Option<Waker>,
+    waiters: Waiters,
 }
 
 impl Accepting {
     pub(super) fn new(machine: u32, port: u16) -> Self {
-        Accepting { machine, port, queue: VecDeque::new(), waker: None }
+        Accepting { machine, port, queue: VecDeque::new(), waiters: Waiters::default() }
     }
 }
 
@@ -59,8 +60,20 @@ pub(super) struct Connection {
     /// The one that connected, and the one that accepted.
     ends: [End; 2],
     state: State,
+    claim: Claim,
     /// Who waits for the end of connecting.
     waker: Option<Waker>,
+}
+
+/// Who has the end that did not connect.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    /// Nobody: the first word has not come.
+    Nobody,
+    /// A listener, for somebody to accept.
+    Listener,
+    /// Who accepted it.
+    Accepted,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -122,6 +135,23 @@ impl End {
     }
 }
 
+impl Connection {
+    /// It never came to be, and nobody waits for it any more.
+    fn is_given_up(&self) -> bool {
+        let nobody_reads = self.claim != Claim::Accepted || self.ends[1].closed;
+        self.ends[0].closed && self.state != State::Open && nobody_reads
+    }
+
+    /// Whether a segment of so many bytes finds nobody at an end: the machine came back without it, it broke, or nobody has it
+    /// (any more). Bytes that had come before, and the end of the bytes, need no reader.
+    fn is_gone(&self, to: u8, number: u32, length: usize) -> bool {
+        let end = &self.ends[usize::from(to)];
+        let unclaimed = to == 1 && self.claim == Claim::Nobody;
+        let unread = length > 0 && number >= end.expected;
+        end.forgotten || end.broken.is_some() || unclaimed || (end.closed && unread)
+    }
+}
+
 impl Sim {
     /// How long a message of a stream takes; `None` when it is lost.
     fn stream_delay(&mut self, from: u32, to: u32, hash: u64) -> Option<u64> {
@@ -142,18 +172,16 @@ impl Sim {
     /// Frees a connection that nobody can use any more.
     fn free_if_done(&mut self, stream: u32, serial: u32) {
         if let Some(c) = self.connections.get_mut(stream, serial)
-            && (c.ends.iter().all(End::is_done)
-                || (c.ends[0].closed && c.state != State::Open && c.state != State::Connecting))
+            && (c.ends.iter().all(End::is_done) || c.is_given_up())
         {
             self.connections.remove(stream, serial);
         }
     }
 
     pub(super) fn begin_connecting(&mut self, from: Address, to: Address) -> StreamKey {
-        let mut ends = [End::new(from), End::new(to)];
-        // Until it is accepted nobody holds the other end.
-        ends[1].closed = true;
-        let (stream, serial) = self.connections.insert(Connection { ends, state: State::Connecting, waker: None });
+        let ends = [End::new(from), End::new(to)];
+        let connection = Connection { ends, state: State::Connecting, claim: Claim::Nobody, waker: None };
+        let (stream, serial) = self.connections.insert(connection);
         self.say_syn(stream, serial, 0);
         StreamKey(stream, serial, 0)
     }
@@ -186,6 +214,8 @@ impl Sim {
                 if attempt > SYNS_MAX || c.ends[0].closed {
                     c.state = State::TimedOut;
                     wake(&mut c.waker);
+                    // Who accepted it before the connection stood has nothing in hand.
+                    c.ends[1].break_off(io::ErrorKind::ConnectionReset);
                     self.free_if_done(stream, serial);
                 } else {
                     self.say_syn(stream, serial, attempt);
@@ -197,6 +227,10 @@ impl Sim {
                 if c.state == State::Connecting {
                     c.state = if accepted { State::Open } else { State::Refused };
                     wake(&mut c.waker);
+                    if accepted && c.ends[0].closed {
+                        // Given up meanwhile: who accepted it must not wait for it.
+                        self.tell_reset(stream, serial, 1);
+                    }
                 }
             }
             EnvEvent::Segment { stream, serial, to, number, attempt, payload } => {
@@ -260,17 +294,16 @@ impl Sim {
         });
         let listener = self.tcp[to.node.0 as usize].get(to.port);
         let listener = listener.and_then(|(slot, s)| self.listeners.get_mut(slot, s));
-        let accepted = match listener {
-            Some(l) if l.queue.contains(&(stream, serial)) => true,
-            Some(l) if l.queue.len() < BACKLOG => {
-                // The end may have been accepted already, when only the answer was lost.
-                if self.connections.get_mut(stream, serial).is_some_and(|c| c.ends[1].closed && !c.ends[1].forgotten) {
-                    l.queue.push_back((stream, serial));
-                    wake(&mut l.waker);
-                }
+        let accepted = match (c.claim, listener) {
+            // Only the answer was lost.
+            (Claim::Listener | Claim::Accepted, _) => !c.ends[1].forgotten && c.ends[1].broken.is_none(),
+            (Claim::Nobody, Some(l)) if l.queue.len() < BACKLOG => {
+                c.claim = Claim::Listener;
+                l.queue.push_back((stream, serial));
+                l.waiters.wake();
                 true
             }
-            _ => false,
+            (Claim::Nobody, _) => false,
         };
         let hash = fold(0x0041_434B, u64::from(attempt) + 1);
         match self.stream_delay(to.node.0, from.node.0, hash) {
@@ -288,11 +321,11 @@ impl Sim {
         while let Some((stream, serial)) = l.queue.pop_front() {
             // It may have been given up while it waited.
             if let Some(c) = self.connections.get_mut(stream, serial) {
-                c.ends[1].closed = false;
+                c.claim = Claim::Accepted;
                 return Poll::Ready(Ok((StreamKey(stream, serial, 1), c.ends[0].address)));
             }
         }
-        wait(&mut l.waker, cx);
+        l.waiters.wait(cx);
         Poll::Pending
     }
 
@@ -300,7 +333,12 @@ impl Sim {
         let Some(l) = self.listeners.remove(listener.0, listener.1) else { return };
         self.tcp[l.machine as usize].remove(l.port);
         for (stream, serial) in l.queue {
+            if let Some(c) = self.connections.get_mut(stream, serial) {
+                c.ends[1].closed = true;
+                c.ends[1].broken.get_or_insert(io::ErrorKind::ConnectionReset);
+            }
             self.tell_reset(stream, serial, 0);
+            self.free_if_done(stream, serial);
         }
     }
 
@@ -435,11 +473,13 @@ impl Sim {
         let Some((a, b)) = self.machines_of(stream, serial) else { return };
         let (from, at) = if to == 1 { (a, b) } else { (b, a) };
         let Some(c) = self.connections.get_mut(stream, serial) else { return };
-        let end = &mut c.ends[usize::from(to)];
-        if end.forgotten || (end.closed && c.state == State::Open && to == 0) {
-            // The machine came back without it, or nobody reads here any more.
-            return self.tell_reset(stream, serial, 1 - to);
+        if c.is_gone(to, number, payload.len()) {
+            if !self.tell_reset(stream, serial, 1 - to) {
+                self.schedule_again(stream, serial, to, number, attempt, payload);
+            }
+            return;
         }
+        let end = &mut c.ends[usize::from(to)];
         if number >= end.expected {
             end.early.insert(number, payload.clone());
         }
@@ -461,13 +501,13 @@ impl Sim {
         }
     }
 
-    /// Tells an end that the other is gone.
-    fn tell_reset(&mut self, stream: u32, serial: u32, to: u8) {
-        let Some((a, b)) = self.machines_of(stream, serial) else { return };
+    /// Tells an end that the other is gone. False when the word was lost.
+    fn tell_reset(&mut self, stream: u32, serial: u32, to: u8) -> bool {
+        let Some((a, b)) = self.machines_of(stream, serial) else { return true };
         let (from, target) = if to == 1 { (a, b) } else { (b, a) };
-        if let Some(delay) = self.stream_delay(from, target, 0x0052_5354) {
-            self.core.schedule(self.core.now + delay, EnvEvent::Reset { stream, serial, to });
-        }
+        let Some(delay) = self.stream_delay(from, target, 0x0052_5354) else { return false };
+        self.core.schedule(self.core.now + delay, EnvEvent::Reset { stream, serial, to });
+        true
     }
 
     /// A handle was dropped.
@@ -504,9 +544,19 @@ impl Sim {
         for (stream, serial, c) in self.connections.iter_mut() {
             for side in 0..2_u8 {
                 let end = &mut c.ends[usize::from(side)];
-                if end.address.node == NodeId(machine) && !end.forgotten {
+                if end.address.node != NodeId(machine) || end.forgotten {
+                    continue;
+                }
+                if side == 1 && c.state == State::Connecting && c.claim == Claim::Listener {
+                    // Its first word finds the next listener, when it is said again.
+                    c.claim = Claim::Nobody;
+                }
+                if side == 0 || c.claim != Claim::Nobody {
                     end.forgotten = true;
                     end.closed = true;
+                    // Handles that outlived the process do nothing.
+                    end.broken = Some(io::ErrorKind::BrokenPipe);
+                    end.inbox.clear();
                     end.reader = None;
                     end.writer = None;
                     tell.push((stream, serial, 1 - side));
