@@ -30,11 +30,12 @@ pub(super) fn begin<H: Host>(host: &mut H, index: usize) {
     for node in nodes {
         match kind {
             FaultKind::Crash { .. } | FaultKind::Wipe => {
-                let was_up = host.core(|c| {
-                    let was_up = c.machines[node.0 as usize].up;
+                let (was_up, was_held) = host.core(|c| {
+                    let machine = &c.machines[node.0 as usize];
+                    let was = (machine.up, machine.condition.down);
                     c.take_down(node.0);
                     c.trace(Some(node.0), || TraceKind::Process { text: "is killed".to_owned() });
-                    was_up
+                    was
                 });
                 if was_up {
                     host.stop(node.0);
@@ -48,7 +49,8 @@ pub(super) fn begin<H: Host>(host: &mut H, index: usize) {
                             1
                         }
                     };
-                    c.faults.touched(index, lost + u64::from(was_up));
+                    // A process that waits to be started again is struck too.
+                    c.faults.touched(index, lost + u64::from(!was_held));
                 });
             }
             FaultKind::BitRot { bits } => host.core(|c| {
@@ -97,6 +99,15 @@ pub(super) fn end<H: Host>(host: &mut H, index: usize) {
     });
     for node in nodes {
         refresh(host, node.0);
+        // One that goes on holding what this one lets go has an effect.
+        host.core(|c| {
+            let ended = c.faults.fault(index).kind.clone();
+            c.faults.touched_on(node, 1, |kind| match ended {
+                FaultKind::Crash { .. } | FaultKind::Wipe => matches!(kind, FaultKind::Crash { .. } | FaultKind::Wipe),
+                FaultKind::Pause => matches!(kind, FaultKind::Pause),
+                _ => false,
+            });
+        });
     }
 }
 

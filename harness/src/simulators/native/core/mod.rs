@@ -190,13 +190,15 @@ impl<X: OwnEvent> Core<X> {
         self.put(at, Event::Own(event));
     }
 
-    /// Gives all of the host's own events that have a time by `due` this new time.
-    pub(super) fn reschedule(&mut self, due: impl Fn(&X) -> Option<u64>) {
+    /// Gives all of the host's own events that have a time by `due`, timers of `node` whose clock was changed, this new time.
+    pub(super) fn reschedule(&mut self, node: u32, due: impl Fn(&X) -> Option<u64>) {
         let is_due = |event: &Event<X>| matches!(event, Event::Own(own) if due(own).is_some());
         for event in self.queue.extract(is_due) {
             if let Event::Own(own) = event
                 && let Some(at) = due(&own)
             {
+                // That is an effect, even if nobody looks at the clock.
+                self.clock_read(node);
                 self.schedule(at, own);
             }
         }

@@ -105,14 +105,18 @@ impl<N: Node> OwnEvent for NodeEvent<N> {
     }
 }
 
-/// Flips one to three bits.
+/// Flips one to three bits, none of them back.
 pub(in super::super) fn flip(bytes: &mut [u8], hash: u64) {
     if bytes.is_empty() {
         return;
     }
+    let mut flipped = [None; 3];
     for i in 0..=hash % 3 {
         let draw = mix(hash, i);
-        let at = scale(draw, bytes.len() as u64) as usize;
-        bytes[at] ^= 1 << (draw & 7);
+        let bit = (scale(draw, bytes.len() as u64) as usize, draw & 7);
+        if !flipped.contains(&Some(bit)) {
+            bytes[bit.0] ^= 1 << bit.1;
+            flipped[i as usize] = Some(bit);
+        }
     }
 }

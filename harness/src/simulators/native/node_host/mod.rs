@@ -198,7 +198,7 @@ impl<N: Node> Host for NodeHost<'_, N> {
         let core = &mut self.services.core;
         let machine = &core.machines[node as usize];
         let (clock, current, now) = (machine.clock, machine.incarnation, core.now);
-        core.reschedule(|event| match event {
+        core.reschedule(node, |event| match event {
             NodeEvent::Timer { node: n, incarnation, deadline_ns, .. } if *n == node && *incarnation == current => {
                 Some(clock.true_time(now, *deadline_ns))
             }
