@@ -10,7 +10,12 @@ pub mod nemesis;
 pub mod plan;
 pub mod simulators;
 
+/// Histories, models, operations and values.
+pub use squall_checkers as checkers;
+/// What clients do, and who judges it.
+pub use squall_workloads as workloads;
+
 pub use crate::{
-    environment::{Env, Failed, Node, Reply, Result, System},
+    environment::{Env, Failed, Node, Reply, Result, System, collections},
     plan::{Plan, Promise},
 };

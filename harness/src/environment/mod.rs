@@ -3,6 +3,7 @@
 
 pub mod adapter;
 pub mod checked;
+pub mod collections;
 pub mod content;
 pub mod disk;
 pub mod env;
@@ -10,7 +11,11 @@ pub mod failed;
 pub mod image;
 pub mod net;
 pub mod node;
+pub(crate) mod reactor;
+pub mod select;
 pub mod system;
+#[cfg(feature = "tokio")]
+mod tokio;
 pub mod world;
 
 pub use self::{

@@ -135,6 +135,11 @@ pub trait World {
     fn wall_ns(&mut self, at: Place) -> u64;
     /// 64 random bits, the machine's own.
     fn random(&mut self, at: Place) -> u64;
+    /// 64 bits that decide between what is ready at one time, as the branches of a `select!` are. Of the machine whose code runs:
+    /// a simulator that does not know it takes them from the first replica's.
+    fn choice(&mut self) -> u64 {
+        self.random(Place { machine: 0, incarnation: 0 })
+    }
     /// Records an observation.
     fn observe(&mut self, at: Place, key: Name, value: Value);
 
@@ -231,6 +236,11 @@ pub(super) fn with_world<R>(call: impl FnOnce(&mut dyn World) -> R) -> R {
             panic!("an `Env` of squall was used on a thread that runs no simulation; keep it on the run's own thread")
         }
     })
+}
+
+/// 64 bits that decide between what is ready at one time. Where there is no world, nothing is drawn.
+pub(super) fn choice() -> u64 {
+    CURRENT.with_borrow(|current| current.as_ref().map_or(0, |world| world.borrow_mut().choice()))
 }
 
 /// Calls the world of this thread if there is one; for destructors.

@@ -10,7 +10,7 @@ use squall_workloads::workload::Workload;
 
 pub use self::execution::{End, Execution, FaultEffect, Statistics, Trace, TraceEvent, TraceKind};
 use crate::{
-    environment::System,
+    environment::{System, reactor::advise},
     plan::{Plan, Promise},
 };
 
@@ -108,9 +108,15 @@ impl<S: System> AnySystem for S {
         workload: &'static dyn Workload,
         options: Options,
     ) -> Result<Execution, PlanError> {
-        match simulator {
+        let execution = match simulator {
             Simulator::Native => self.host(native::Native { plan, workload, options }),
             Simulator::NativeEnv => native::run_system(&*self, plan, workload, options),
-        }
+        };
+        execution.map(|mut execution| {
+            if let End::Panicked { message, .. } = &mut execution.end {
+                advise(message);
+            }
+            execution
+        })
     }
 }

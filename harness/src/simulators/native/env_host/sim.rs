@@ -26,7 +26,7 @@ use crate::{
             World,
         },
     },
-    plan::{NodeId, next_random},
+    plan::{NodeId, mix, next_random},
     simulators::{
         TraceKind,
         native::{
@@ -58,6 +58,10 @@ pub(super) struct Sim {
     udp: Vec<Ports>,
     pub(super) tcp: Vec<Ports>,
     next_port: Vec<u16>,
+    /// What choices hang on beside their machine and their time.
+    dice: u64,
+    /// An instant, and the choices at it.
+    choices: (u64, u64),
     /// Tasks that dead processes started. They never run, and are dropped where their destructors may call the world.
     pub(super) orphans: Vec<LocalFuture>,
 }
@@ -88,6 +92,8 @@ fn gone() -> io::Error {
 impl Sim {
     pub(super) fn new(core: Core<EnvEvent>) -> Self {
         let machines = core.machines.len();
+        // Another source than the machine's own draws: those begin one step further.
+        let dice = core.machines[0].random;
         Sim {
             core,
             executor: Executor::new(),
@@ -99,6 +105,8 @@ impl Sim {
             udp: vec![Ports::default(); machines],
             tcp: vec![Ports::default(); machines],
             next_port: vec![EPHEMERAL; machines],
+            dice,
+            choices: (0, 0),
             orphans: Vec::new(),
         }
     }
@@ -278,6 +286,14 @@ impl World for Sim {
 
     fn random(&mut self, at: Place) -> u64 {
         next_random(&mut self.core.machines[at.machine as usize].random)
+    }
+
+    fn choice(&mut self) -> u64 {
+        // By time and machine, and not from a stream: what a fault moves does not reshuffle all choices after it.
+        let now = self.core.now;
+        self.choices = (now, if self.choices.0 == now { self.choices.1 + 1 } else { 0 });
+        let machine = self.core.running.map_or(0, |machine| u64::from(machine) + 1);
+        mix(self.dice ^ mix(now, machine), self.choices.1)
     }
 
     fn observe(&mut self, at: Place, key: Name, value: Value) {
