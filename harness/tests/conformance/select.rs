@@ -54,11 +54,10 @@ fn handlers_may_leave_the_function_and_go_on_with_the_loop_around_them() {
                 biased;
                 () = ready(()), if round == 1 => continue,
                 error = ready(Err::<(), _>(Failed::No("as planned".to_owned()))), if round == 3 => error?,
-                () = m.sleep(ms(1)) => {
-                    if round > 5 {
-                        break;
-                    }
-                }
+                () = m.sleep(ms(1)) => {}
+            }
+            if round > 5 {
+                break;
             }
         }
         Ok(round)
