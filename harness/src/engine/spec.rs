@@ -130,6 +130,7 @@ impl Arena {
         let workload = find_workload(registry, workload.unwrap_or(entry.workload))?;
         let simulator = simulator.unwrap_or(SIMULATORS[0].name);
         let simulator = names::find("simulator", SIMULATORS, |s| s.name, simulator)?;
+        simulator.simulator.check_built()?;
         let system: Arc<dyn AnySystem> = (entry.build)(bug, settings)?.into();
         let promise = system.promise();
         let interface = workload.workload.interface();

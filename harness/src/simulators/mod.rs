@@ -1,11 +1,24 @@
 //! Simulators: each runs a plan against a system and yields an execution.
 
 pub mod execution;
+#[cfg(any(feature = "turmoil", feature = "tokio", madsim))]
+mod hosted;
 pub mod layer;
+mod madsim;
 pub mod native;
+#[cfg(feature = "tokio")]
+mod real;
+#[cfg(any(feature = "turmoil", feature = "tokio", madsim))]
+mod tokio;
+#[cfg(feature = "turmoil")]
+mod turmoil;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+#[cfg(feature = "turmoil")]
+use self::madsim::shim;
+#[cfg(any(feature = "turmoil", feature = "tokio", madsim))]
+use self::tokio as reactor;
 use squall_workloads::workload::Workload;
 
 pub use self::execution::{End, Execution, FaultEffect, Statistics, Trace, TraceEvent, TraceKind};
@@ -26,6 +39,14 @@ pub enum PlanError {
     /// A setting of the workload.
     #[error(transparent)]
     Setting(#[from] squall_workloads::workload::SettingError),
+    /// This binary was built without the simulator.
+    #[error("this binary was built without simulator `{simulator}`; it needs {needs}")]
+    Absent {
+        /// The simulator.
+        simulator: &'static str,
+        /// What it must be built with.
+        needs: &'static str,
+    },
     /// A fault this simulator cannot do.
     #[error("simulator `{simulator}` cannot do fault {id} ({fault}); these can: {able}")]
     Unable {
@@ -56,6 +77,12 @@ pub struct SimulatorEntry {
     pub summary: &'static str,
     /// Which one.
     pub simulator: Simulator,
+    /// Whether equal plans give equal runs.
+    pub deterministic: bool,
+    /// What it can do, for people: faults, and how exact its times are.
+    pub ability: &'static str,
+    /// What a binary must be built with to have it; empty for those that are always there.
+    pub needs: &'static str,
 }
 
 /// The simulators.
@@ -65,6 +92,58 @@ pub enum Simulator {
     Native,
     /// Ours, everything through `Env`, nodes by the adapter.
     NativeEnv,
+    /// Over turmoil.
+    Turmoil,
+    /// Over madsim.
+    Madsim,
+    /// Plain tokio, for real.
+    Real,
+}
+
+impl SimulatorEntry {
+    /// Real time that a run of this plan takes by its very nature.
+    pub fn takes(&self, plan: &Plan) -> Duration {
+        let phases = plan.phases.chaos_ns + plan.phases.settle_ns;
+        let span = if self.deterministic { 0 } else { phases.saturating_add(layer::physics::OVERTIME_NS) };
+        Duration::from_nanos(span)
+    }
+}
+
+impl Simulator {
+    /// Its line of the catalogue.
+    pub fn entry(self) -> &'static SimulatorEntry {
+        SIMULATORS.iter().find(|entry| entry.simulator == self).expect("every simulator has a line")
+    }
+
+    /// Says so, when this binary does not have it.
+    pub fn check_built(self) -> Result<(), PlanError> {
+        if self.is_built() { Ok(()) } else { Err(self.absent()) }
+    }
+
+    fn absent(self) -> PlanError {
+        let SimulatorEntry { name, needs, .. } = self.entry();
+        PlanError::Absent { simulator: name, needs }
+    }
+
+    /// Whether this binary has it.
+    pub const fn is_built(self) -> bool {
+        match self {
+            Simulator::Native | Simulator::NativeEnv => true,
+            Simulator::Turmoil => cfg!(feature = "turmoil"),
+            Simulator::Madsim => cfg!(madsim),
+            Simulator::Real => cfg!(feature = "tokio"),
+        }
+    }
+}
+
+/// What is weaker in this binary than it could be, if anything is.
+pub fn weaker() -> Option<&'static str> {
+    let weak = cfg!(all(feature = "turmoil", not(all(madsim, tokio_unstable))));
+    weak.then_some(
+        "turmoil is deterministic here for what uses `Env` alone: `tokio::select!`, the order of a `HashMap`, `getrandom` and \
+         `SystemTime` are the machine's own. `--cfg madsim --cfg tokio_unstable` in the `rustflags` of `.cargo/config.toml` make \
+         them the seed's.",
+    )
 }
 
 /// Every simulator.
@@ -73,11 +152,41 @@ pub const SIMULATORS: &[SimulatorEntry] = &[
         name: "native",
         summary: "event-driven, virtual nanoseconds; sans-I/O nodes are stepped directly",
         simulator: Simulator::Native,
+        deterministic: true,
+        ability: "every fault; times exact to a nanosecond",
+        needs: "",
     },
     SimulatorEntry {
         name: "native-env",
         summary: "the same world, but sans-I/O nodes too run as async code over datagrams",
         simulator: Simulator::NativeEnv,
+        deterministic: true,
+        ability: "every fault; times exact to a nanosecond",
+        needs: "",
+    },
+    SimulatorEntry {
+        name: "turmoil",
+        summary: "over turmoil: each machine is one of its hosts, with tasks and timers of its tokio, on its network",
+        simulator: Simulator::Turmoil,
+        deterministic: true,
+        ability: "every fault; times exact to a millisecond, a message up to two late",
+        needs: "the feature `turmoil` of the crate `squall`",
+    },
+    SimulatorEntry {
+        name: "madsim",
+        summary: "over madsim: each machine is one of its nodes, with its tasks and timers, on its network",
+        simulator: Simulator::Madsim,
+        deterministic: true,
+        ability: "every fault; times exact to a millisecond, a datagram takes at least two",
+        needs: "`--cfg madsim --cfg tokio_unstable` in the `rustflags` of `.cargo/config.toml`",
+    },
+    SimulatorEntry {
+        name: "real",
+        summary: "no simulator: the same code on plain tokio over loopback, in real time; no two runs are the same",
+        simulator: Simulator::Real,
+        deterministic: false,
+        ability: "every fault; real time, a run takes as long as its plan says",
+        needs: "the feature `tokio` of the crate `squall`",
     },
 ];
 
@@ -111,6 +220,14 @@ impl<S: System> AnySystem for S {
         let execution = match simulator {
             Simulator::Native => self.host(native::Native { plan, workload, options }),
             Simulator::NativeEnv => native::run_system(&*self, plan, workload, options),
+            #[cfg(feature = "turmoil")]
+            Simulator::Turmoil => turmoil::run(self, plan, workload, options),
+            #[cfg(madsim)]
+            Simulator::Madsim => madsim::run(self, plan, workload, options),
+            #[cfg(feature = "tokio")]
+            Simulator::Real => real::run(self, plan, workload, options),
+            #[cfg(not(all(feature = "turmoil", feature = "tokio", madsim)))]
+            absent => Err(absent.absent()),
         };
         execution.map(|mut execution| {
             if let End::Panicked { message, .. } = &mut execution.end {

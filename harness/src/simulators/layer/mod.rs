@@ -2,6 +2,12 @@
 
 pub(crate) mod clients;
 pub(crate) mod clock;
+pub(crate) mod disk;
 pub(crate) mod faults;
 pub(crate) mod network;
+pub(crate) mod panics;
+pub(crate) mod payload;
+pub(crate) mod physics;
 mod script;
+pub(crate) mod slots;
+pub(crate) mod streams;

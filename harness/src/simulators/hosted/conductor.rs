@@ -1,0 +1,315 @@
+//! Conducts a run in another runtime: clients' turns, timeouts, faults, phases and final reads, each when it is due.
+
+use std::{cell::RefCell, collections::BTreeMap, future::poll_fn, rc::Rc, sync::Arc, task::Poll};
+
+use squall_checkers::history::{EntryId, ProcessId};
+use squall_workloads::workload::Workload;
+
+use super::{
+    core::{Core, Event},
+    host::Host,
+    machines::Arrival,
+    runtime::{Library, Runtime},
+    tasks::Kind,
+    world::Hosted,
+};
+use crate::{
+    environment::{
+        Env, Failed, System,
+        world::{self, Entered, Place, TaskKey, World},
+    },
+    plan::{Plan, SECOND},
+    simulators::{Execution, Options, PlanError, layer::clients::Action},
+};
+
+/// The longest that the conductor sleeps at a time, in nanoseconds.
+const SLEEP_NS_MAX: u64 = 3600 * SECOND;
+
+/// A run of a system in another runtime.
+pub(in crate::simulators) struct Conductor<S: System> {
+    pub(super) world: Rc<RefCell<Hosted>>,
+    system: Arc<S>,
+    done: Rc<RefCell<Vec<Done<S::Client>>>>,
+    /// Sessions of processes that have no operation open.
+    sessions: BTreeMap<ProcessId, S::Client>,
+    /// Tasks of operations that are open.
+    operations: BTreeMap<EntryId, TaskKey>,
+    /// The phases are over, and the final reads wait for the last operations.
+    settled: bool,
+    entered: Entered,
+}
+
+/// What a root task leaves behind when it ends.
+enum Done<C> {
+    /// A replica's process ended by itself.
+    Served { place: Place, why: String },
+    /// An operation came to its end; the process's session goes on.
+    Invoked { entry: EntryId, process: ProcessId, session: Option<C> },
+}
+
+impl<S: System> Conductor<S> {
+    /// A run that is about to begin, and its machines.
+    pub(in crate::simulators) fn new<L: Library>(
+        system: Arc<S>,
+        plan: &Plan,
+        workload: &'static dyn Workload,
+        options: Options,
+        library: L,
+    ) -> Result<(Self, Host<L>), PlanError> {
+        let core = Core::new(plan, workload, options, L::TRANSIT_NS)?;
+        let library = Rc::new(library);
+        let world = Hosted::new(core, library.clone());
+        let host = Host { world: Rc::downgrade(&world), library };
+        let entered = world::enter(world.clone());
+        let mut conductor = Conductor {
+            world,
+            system,
+            done: Rc::default(),
+            sessions: BTreeMap::new(),
+            operations: BTreeMap::new(),
+            settled: false,
+            entered,
+        };
+        for node in 0..plan.cluster.nodes {
+            conductor.start(node);
+        }
+        let actions = conductor.core(|core| core.clients.start());
+        conductor.perform(actions);
+        Ok((conductor, host))
+    }
+
+    /// Number of machines, replicas and clients.
+    pub(in crate::simulators) fn machines(&self) -> u32 {
+        self.core(|core| core.machines.len() as u32)
+    }
+
+    /// Does what is due by `now`, to which all hosts have come. False when the run is over.
+    pub(in crate::simulators) fn advance(&mut self, now: u64) -> bool {
+        self.core(|core| core.reach(now));
+        self.collect();
+        loop {
+            if self.core(|core| core.ended.is_some()) {
+                return false;
+            }
+            if self.settled && self.core(|core| core.clients.idle()) && !self.final_reads() {
+                return false;
+            }
+            let Some(event) = self.core(|core| core.take_due(now)) else { return true };
+            if !self.happens(event) {
+                return false;
+            }
+        }
+    }
+
+    /// Does what is due whenever it is, to the end of the run.
+    pub(in crate::simulators) async fn drive(&mut self, runtime: &dyn Runtime) {
+        while self.advance(runtime.now_ns()) {
+            let until = self.core(|core| core.next_due());
+            let mut sleep = runtime.sleep(until.saturating_sub(runtime.now_ns()).min(SLEEP_NS_MAX));
+            self.core(|core| core.sleeps_until = until);
+            let world = self.world.clone();
+            poll_fn(|cx| {
+                // Something came up that is due earlier.
+                if world.borrow().core.sleeps_until < until {
+                    return Poll::Ready(());
+                }
+                world.borrow_mut().core.await_due(until, cx.waker());
+                sleep.as_mut().poll(cx)
+            })
+            .await;
+        }
+    }
+
+    /// The run is over: what came of it.
+    pub(in crate::simulators) fn finish(self) -> Execution {
+        let Conductor { world, done, sessions, entered, .. } = self;
+        // What is left of the system's futures goes first: their destructors call the world.
+        drop(sessions);
+        done.borrow_mut().clear();
+        let left = world.borrow_mut().take_all_tasks();
+        drop(left);
+        drop(entered);
+        Rc::into_inner(world).expect("tasks hold the world weakly").into_inner().core.finish()
+    }
+
+    pub(super) fn core<R>(&self, call: impl FnOnce(&mut Core) -> R) -> R {
+        call(&mut self.world.borrow_mut().core)
+    }
+
+    /// What root tasks left behind.
+    fn collect(&mut self) {
+        loop {
+            let next = self.done.borrow_mut().pop();
+            match next {
+                None => return,
+                Some(Done::Served { place, why }) => {
+                    if self.world.borrow().alive(place) {
+                        self.core(|core| core.halted(place.machine, &why));
+                        self.kill(place.machine, true);
+                    }
+                }
+                Some(Done::Invoked { entry, process, session }) => {
+                    self.operations.remove(&entry);
+                    if let Some(session) = session {
+                        self.sessions.insert(process, session);
+                    }
+                    if self.core(|core| core.clients.is_retired(process)) {
+                        self.retire(process);
+                    }
+                }
+            }
+        }
+    }
+
+    /// False when the run is over.
+    fn happens(&mut self, event: Event) -> bool {
+        match event {
+            Event::Turn(turn) => {
+                let mut actions = Vec::new();
+                self.core(|core| core.clients.turn(turn, core.stamp(), &mut actions));
+                self.perform(actions);
+            }
+            Event::Timeout(entry) => {
+                let open = self.core(|core| {
+                    core.digest(0x6 << 60, entry as u64);
+                    core.clients.is_open(entry)
+                });
+                if open {
+                    self.abandon(entry);
+                }
+            }
+            Event::FaultBegins(index) => self.fault_begins(index),
+            Event::FaultBeats(index) => self.fault_beats(index),
+            Event::FaultEnds(index) => self.fault_ends(index),
+            Event::Settle => self.core(|core| {
+                core.digest(0x9 << 60, 1);
+                core.clients.settle(core.stamp());
+            }),
+            Event::FinalReads => self.settled = true,
+            Event::Overtime => return false,
+            Event::Restart(place) => {
+                let due = self.core(|core| {
+                    let machine = &core.machines[place.machine as usize];
+                    machine.incarnation == place.incarnation && !machine.up && !machine.condition.down
+                });
+                if due {
+                    self.start(place.machine);
+                }
+            }
+            Event::Serve(place) => {
+                let world = &mut *self.world.borrow_mut();
+                if let Some(arrival) = world.core.serve(place) {
+                    world.handle(arrival);
+                }
+            }
+            Event::Departs { from, to, bytes } => self.core(|core| core.departs(from, to, bytes)),
+            Event::Disk(done) => {
+                let world = &mut *self.world.borrow_mut();
+                if world.alive(done.place) {
+                    world.arrive(done.place.machine, Arrival::Disk(done));
+                }
+            }
+            Event::Stream(event) => self.world.borrow_mut().stream_due(event),
+        }
+        true
+    }
+
+    /// Every replica is read once the phases are over and all operations are complete: what is still under way would otherwise
+    /// be concurrent with the final reads, and they would prove nothing. False when that was done, and the run is over.
+    fn final_reads(&mut self) -> bool {
+        let actions = self.core(|core| {
+            core.digest(0x9 << 60, 2);
+            core.clients.next_final_reads(core.stamp())
+        });
+        let Some(actions) = actions else { return false };
+        self.perform(actions);
+        true
+    }
+
+    fn perform(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Schedule(at, turn) => self.core(|core| core.put(at, Event::Turn(turn))),
+                Action::Invoke(entry) => self.invoke(entry),
+            }
+        }
+    }
+
+    /// A replica's process starts.
+    pub(super) fn start(&mut self, node: u32) {
+        let place = self.core(|core| core.started(node));
+        let (system, done) = (self.system.clone(), self.done.clone());
+        let future = async move {
+            let why = match system.serve(Env::at(place)).await {
+                Ok(()) => "serve returned".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            done.borrow_mut().push(Done::Served { place, why });
+        };
+        self.world.borrow_mut().start_task(place, Kind::Root, Box::pin(future));
+    }
+
+    /// A replica's process dies. When `resets`, the operating system lives on and tells its peers.
+    pub(super) fn kill(&mut self, machine: u32, resets: bool) {
+        // Forgotten first, so that destructors do not close streams in good order.
+        self.world.borrow_mut().close_all(machine, resets);
+        let left = self.world.borrow_mut().end_tasks(|place| place.machine == machine);
+        drop(left);
+    }
+
+    /// A client does an operation.
+    fn invoke(&mut self, entry: EntryId) {
+        let (operation, session, nodes) = self.core(|core| {
+            core.invoked(entry);
+            (core.clients.operation(entry).clone(), core.clients.session(entry), core.nodes)
+        });
+        let process = session.process;
+        let place = Place { machine: nodes + session.client, incarnation: process.0 };
+        let mut client = self.sessions.remove(&process);
+        let (system, done, world) = (self.system.clone(), self.done.clone(), Rc::downgrade(&self.world));
+        let future = async move {
+            let env = Env::at(place);
+            let result = async {
+                if client.is_none() {
+                    // Nothing was asked of the store yet.
+                    client = Some(
+                        system
+                            .connect(&env)
+                            .await
+                            .map_err(|(Failed::No(why) | Failed::Unknown(why))| Failed::No(why))?,
+                    );
+                }
+                match &mut client {
+                    Some(client) => system.invoke(client, &env, &operation).await,
+                    None => unreachable!("connected above"),
+                }
+            }
+            .await;
+            if let Some(world) = world.upgrade() {
+                world.borrow_mut().completed(entry, result);
+            }
+            done.borrow_mut().push(Done::Invoked { entry, process, session: client });
+        };
+        let key = self.world.borrow_mut().start_task(place, Kind::Root, Box::pin(future));
+        self.operations.insert(entry, key);
+    }
+
+    /// A client gives an operation up: its process can do no more.
+    fn abandon(&mut self, entry: EntryId) {
+        if let Some(key) = self.operations.remove(&entry) {
+            let left = self.world.borrow_mut().end_task(key);
+            drop(left);
+        }
+        self.core(|core| core.complete(entry, Err(Failed::Unknown("timed out".to_owned()))));
+        let process = self.core(|core| core.clients.session(entry).process);
+        self.retire(process);
+    }
+
+    /// A process can do no more: its session, tasks and sockets go.
+    fn retire(&mut self, process: ProcessId) {
+        let nodes = self.world.borrow().node_count();
+        self.sessions.remove(&process);
+        let left = self.world.borrow_mut().end_tasks(|place| place.machine >= nodes && place.incarnation == process.0);
+        drop(left);
+    }
+}

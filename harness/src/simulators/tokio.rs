@@ -1,0 +1,67 @@
+//! What the simulators use of tokio: tasks and timers inside of turmoil's hosts, the streams of all, `select!` drawn from a seed
+//! under madsim, and all of it in real time.
+
+use std::io;
+#[cfg(any(feature = "turmoil", feature = "tokio"))]
+use std::time::Duration;
+
+use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+#[cfg(madsim)]
+pub(super) use ::tokio::io::{ReadHalf as Half, WriteHalf as OtherHalf, split};
+#[cfg(feature = "tokio")]
+pub(super) use ::tokio::net::{
+    TcpListener as Listener, UdpSocket as Socket,
+    tcp::{OwnedReadHalf as Reader, OwnedWriteHalf as Writer},
+};
+
+#[cfg(any(feature = "turmoil", feature = "tokio"))]
+use crate::environment::world::LocalFuture;
+
+/// Waits by the runtime's timer.
+#[cfg(any(feature = "turmoil", feature = "tokio"))]
+pub(super) fn sleep(span_ns: u64) -> LocalFuture {
+    Box::pin(::tokio::time::sleep(Duration::from_nanos(span_ns)))
+}
+
+/// Starts a task beside the calling one.
+#[cfg(any(feature = "turmoil", feature = "tokio"))]
+pub(super) fn spawn(task: LocalFuture) {
+    drop(::tokio::task::spawn_local(task));
+}
+
+/// Opens a stream.
+#[cfg(feature = "tokio")]
+pub(super) async fn connect(to: std::net::SocketAddr) -> io::Result<(Reader, Writer)> {
+    Ok(::tokio::net::TcpStream::connect(to).await?.into_split())
+}
+
+/// Runs a future with all it spawns on this thread, in real time.
+#[cfg(feature = "tokio")]
+pub(super) fn run<R>(future: impl Future<Output = R>) -> R {
+    let runtime = ::tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a reactor needs a few file descriptors");
+    ::tokio::task::LocalSet::new().block_on(&runtime, future)
+}
+
+/// Calls within a tokio whose `select!` draws from the seed.
+#[cfg(madsim)]
+pub(super) fn seeded<R>(seed: u64, call: impl FnOnce() -> R) -> R {
+    let mut builder = ::tokio::runtime::Builder::new_current_thread();
+    #[cfg(tokio_unstable)]
+    builder.rng_seed(::tokio::runtime::RngSeed::from_bytes(&seed.to_le_bytes()));
+    #[cfg(not(tokio_unstable))]
+    let _ = seed;
+    let runtime = builder.build().expect("a runtime of one thread, without a reactor, needs nothing of the system");
+    runtime.block_on(::tokio::task::unconstrained(async { call() }))
+}
+
+/// Reads some bytes; 0 at the end.
+pub(super) async fn read(reader: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> io::Result<usize> {
+    reader.read(buffer).await
+}
+
+/// Writes all bytes.
+pub(super) async fn write(writer: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+    writer.write_all(bytes).await?;
+    writer.flush().await
+}

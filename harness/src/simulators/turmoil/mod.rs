@@ -1,0 +1,151 @@
+//! The simulator over turmoil: each machine is one of its hosts, datagrams and streams go through its network, timers are its
+//! tokio's.
+//!
+//! Its links are set to carry at once and to lose nothing: latency and loss are drawn by our layer, once. Time goes in ticks of a
+//! millisecond, in which hosts run one after the other: what sets out in a tick arrives in it or in the next, and times are
+//! exact to a tick.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use ::turmoil::{
+    Builder,
+    net::{
+        TcpListener, TcpStream, UdpSocket,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sim_elapsed,
+};
+use squall_workloads::workload::Workload;
+
+use super::{
+    Execution, Options, PlanError,
+    hosted::{Conductor, Library, Runtime},
+    layer::clock::WALL_EPOCH_NS,
+    reactor, shim,
+};
+use crate::{
+    environment::{System, world::LocalFuture},
+    plan::Plan,
+};
+
+/// The step in which turmoil's time goes.
+const TICK: Duration = Duration::from_millis(1);
+/// Where machines receive datagrams and accept streams.
+const PORT: u16 = 7;
+/// Datagrams and segments that turmoil keeps for a socket.
+const CAPACITY: usize = 1 << 16;
+
+/// Runs a plan.
+pub(super) fn run<S: System>(
+    system: Arc<S>,
+    plan: &Plan,
+    workload: &'static dyn Workload,
+    options: Options,
+) -> Result<Execution, PlanError> {
+    shim::within(plan.seed, || {
+        let (mut conductor, host) = Conductor::new(system, plan, workload, options, Turmoil)?;
+        let mut sim = Builder::new()
+            .rng_seed(plan.seed)
+            .epoch(UNIX_EPOCH + Duration::from_nanos(WALL_EPOCH_NS))
+            .tick_duration(TICK)
+            .min_message_latency(Duration::ZERO)
+            .max_message_latency(Duration::ZERO)
+            .udp_capacity(CAPACITY)
+            .tcp_capacity(CAPACITY)
+            .build();
+        for machine in 0..conductor.machines() {
+            let host = host.clone();
+            sim.host(address(machine), move || {
+                let main = host.main(machine);
+                async move {
+                    main.await;
+                    Ok(())
+                }
+            });
+        }
+        while conductor.advance(sim.elapsed().as_nanos() as u64) {
+            sim.step().expect("hosts end no simulation: their tasks' panics are caught before");
+            shim::advance(TICK);
+        }
+        drop(sim);
+        Ok(conductor.finish())
+    })
+}
+
+/// Where a machine is.
+fn address(machine: u32) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::from_bits(NETWORK + machine))
+}
+
+/// 10.0.0.1, the first machine.
+const NETWORK: u32 = 0x0A00_0001;
+
+fn machine(address: SocketAddr) -> u32 {
+    match address.ip() {
+        IpAddr::V4(ip) => ip.to_bits() - NETWORK,
+        IpAddr::V6(_) => unreachable!("machines have addresses of version 4"),
+    }
+}
+
+/// Turmoil, as a host of systems.
+struct Turmoil;
+
+impl Runtime for Turmoil {
+    fn now_ns(&self) -> u64 {
+        sim_elapsed().map_or(0, |elapsed| elapsed.as_nanos() as u64)
+    }
+
+    fn sleep(&self, span_ns: u64) -> LocalFuture {
+        reactor::sleep(span_ns)
+    }
+
+    fn spawn(&self, task: LocalFuture) {
+        reactor::spawn(task);
+    }
+}
+
+impl Library for Turmoil {
+    type Port = UdpSocket;
+    type Listener = TcpListener;
+    type Reader = OwnedReadHalf;
+    type Writer = OwnedWriteHalf;
+
+    async fn bind(&self, _: u32) -> io::Result<UdpSocket> {
+        UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT)).await
+    }
+
+    fn send(&self, port: &Rc<UdpSocket>, to: u32, bytes: Vec<u8>) {
+        port.try_send_to(&bytes, (address(to), PORT)).expect("turmoil's sockets are always writable");
+    }
+
+    async fn receive(&self, port: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, u32)> {
+        let (length, from) = port.recv_from(buffer).await?;
+        Ok((length, machine(from)))
+    }
+
+    async fn listen(&self, _: u32) -> io::Result<TcpListener> {
+        TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).await
+    }
+
+    async fn accept(&self, listener: &TcpListener) -> io::Result<(OwnedReadHalf, OwnedWriteHalf)> {
+        Ok(listener.accept().await?.0.into_split())
+    }
+
+    async fn connect(&self, to: u32) -> io::Result<(OwnedReadHalf, OwnedWriteHalf)> {
+        Ok(TcpStream::connect((address(to), PORT)).await?.into_split())
+    }
+
+    async fn read(&self, reader: &mut OwnedReadHalf, buffer: &mut [u8]) -> io::Result<usize> {
+        reactor::read(reader, buffer).await
+    }
+
+    async fn write(&self, writer: &mut OwnedWriteHalf, bytes: &[u8]) -> io::Result<()> {
+        reactor::write(writer, bytes).await
+    }
+}
