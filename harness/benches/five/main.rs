@@ -8,6 +8,7 @@
 
 mod bare;
 mod gossip;
+mod libraries;
 mod register;
 
 use std::{sync::Arc, time::Instant};
@@ -41,7 +42,11 @@ fn plan(seed: u64, nodes: u32, clients: u32, interval_ns: u64) -> Plan {
 }
 
 fn run(system: impl System, plan: &Plan) -> Execution {
-    Arc::new(system).run(Simulator::Native, plan, &WORKLOAD, Options::default()).expect("the plan is valid")
+    run_on(Simulator::Native, system, plan)
+}
+
+fn run_on(simulator: Simulator, system: impl System, plan: &Plan) -> Execution {
+    Arc::new(system).run(simulator, plan, &WORKLOAD, Options::default()).expect("the plan is valid")
 }
 
 /// Runs on a fresh thread, as campaigns do; returns the time on it in milliseconds.
@@ -99,6 +104,8 @@ fn main() {
             times[0]
         );
     }
+
+    libraries::compare(&five, median(&mut node), median(&mut env));
 
     let gossip = plan(1, 500, 5, SECOND);
     let mut times: Vec<f64> = (0..3).map(|_| timed(|| run(Gossip::default(), &gossip)).0).collect();
