@@ -19,6 +19,7 @@
 
 pub mod anomaly;
 pub mod budget;
+pub mod certificate;
 pub mod checker;
 mod convergence;
 mod durability;
@@ -42,3 +43,4 @@ mod sessions;
 mod transactions;
 pub mod value;
 pub mod verdict;
+pub mod verify;

@@ -6,20 +6,53 @@ mod support;
 use orders::{Letter, Spec, every_history, examine, ok, register_spec, unknown};
 use squall_checkers::{
     budget::Budget,
-    history::Outcome,
+    certificate::Certificate,
+    history::{History, Outcome},
     linearizability,
     model::Model,
     models::{CasRegister, Kv, MultiRegister, Mutex, Register, Set},
     operation::Operation,
     value::Value,
+    verdict::{Anomaly, Verdict},
+    verify::{self, Verification},
 };
 
 fn compare(model: &impl Model, spec: Spec, initial: &Value, n: usize, alphabet: &[Letter]) {
+    let mut seen = 0;
     for n in 1..=n {
         every_history(n, alphabet, |history| {
-            examine(spec, initial, history, &linearizability::check(model, history, &Budget::default()));
+            let verdict = linearizability::check(model, history, &Budget::default());
+            examine(spec, initial, history, &verdict);
+            seen += 1;
+            if n < 3 || seen % CERTIFY_EVERY == 0 {
+                certify(model.name(), history, &verdict);
+            }
         });
     }
+}
+
+/// Of the longer histories, how many go by for one whose certificate is verified.
+const CERTIFY_EVERY: usize = 101;
+
+/// The verifier accepts what the checker says, and nothing that contradicts it.
+fn certify(model: &str, history: &History, verdict: &Verdict) {
+    let n = history.entries.len();
+    let verify = |verdict: Verdict| {
+        let certificate = Certificate::new("linearizable", Some(model), n, verdict);
+        verify::verify(history, &certificate, &Budget::default())
+    };
+    let happened: Vec<usize> =
+        (0..n).filter(|&i| history.entries[i].is_ok() || history.entries[i].is_unknown()).collect();
+    let opposite = match verdict {
+        Verdict::Unknown { .. } => return,
+        Verdict::Valid { .. } => {
+            Verdict::of(vec![Anomaly::new("stale-read".into(), Value::Nil, happened, String::new())])
+        }
+        Verdict::Invalid { .. } => Verdict::Valid { linearization: Some(happened) },
+    };
+    assert_eq!(verify(verdict.clone()), Verification::Verified, "{verdict:?} {}", support::show(history));
+    let opposite = verify(opposite);
+    assert!(matches!(opposite, Verification::Refuted(_)), "{opposite:?} {verdict:?} {}", support::show(history));
 }
 
 fn write(value: i64) -> Operation {

@@ -6,12 +6,14 @@ use rand_xoshiro::{
 };
 use squall_checkers::{
     budget::Budget,
+    certificate::Certificate,
     checker::checker,
     history::{Entry, History, Moment, Outcome, ProcessId},
     lattice, models,
     operation::Operation,
     value::Value,
-    verdict::Verdict,
+    verdict::{Anomaly, Verdict},
+    verify::{self, Verification},
 };
 
 const KEYS: usize = 2;
@@ -448,6 +450,7 @@ const LEVELS: [&str; 10] = [
 
 fn compare(lists: bool, seeds: std::ops::Range<u64>) {
     let mut counts = [[0; 2]; LEVELS.len()];
+    let mut certified = [0; 2];
     for seed in seeds {
         let txns = random(seed, lists);
         let history = history(&txns);
@@ -471,6 +474,9 @@ fn compare(lists: bool, seeds: std::ops::Range<u64>) {
             if expected {
                 valid.push(*level);
             }
+            if seed % 4 == 0 {
+                certify(level, &history, &verdict, &mut certified);
+            }
             // What is refuted by an anomaly is indeed refuted.
             for anomaly in verdict.anomalies() {
                 for other in LEVELS.iter().filter(|other| lattice::refutes(&anomaly.kind, other)) {
@@ -489,10 +495,34 @@ fn compare(lists: bool, seeds: std::ops::Range<u64>) {
             }
         }
     }
+    let [verified, unverified] = certified;
+    assert!(verified > 100 * unverified, "{verified} certificates are verified, {unverified} not");
     for (level, [invalid, valid]) in LEVELS.iter().zip(counts) {
         println!("{level}: {invalid} invalid, {valid} valid");
         assert!(invalid * 8 > valid && valid * 8 > invalid, "{level}: {invalid} invalid, {valid} valid");
     }
+}
+
+/// The verifier accepts what the checker says and shows, and nothing that contradicts it.
+fn certify(level: &str, history: &History, verdict: &Verdict, certified: &mut [u32; 2]) {
+    let n = history.entries.len();
+    let verify =
+        |verdict: Verdict| verify::verify(history, &Certificate::new(level, None, n, verdict), &Budget::default());
+    let happened: Vec<usize> =
+        (0..n).filter(|&i| history.entries[i].is_ok() || history.entries[i].is_unknown()).collect();
+    let opposite = match verdict {
+        // Some levels have no witness that is an order.
+        Verdict::Valid { linearization: None } | Verdict::Unknown { .. } => return,
+        Verdict::Valid { .. } => Verdict::of(vec![Anomaly::new("g2-item".into(), Value::Nil, happened, String::new())]),
+        Verdict::Invalid { .. } => Verdict::Valid { linearization: Some(happened) },
+    };
+    let shown = || squall_checkers::formats::text::write(history);
+    match verify(verdict.clone()) {
+        Verification::Verified => certified[0] += 1,
+        Verification::Unverified(_) => certified[1] += 1,
+        Verification::Refuted(why) => panic!("{level}: {why}: {verdict:?}\n{}", shown()),
+    }
+    assert_ne!(verify(opposite), Verification::Verified, "{level}: {verdict:?}\n{}", shown());
 }
 
 #[test]

@@ -89,3 +89,40 @@ fn a_second_opinion_agrees() {
     let args = ["check", "history", "--checker", "causal", "--second-opinion"];
     folder.run(&args).exits(2).says("no second opinion");
 }
+
+#[test]
+fn transactions_are_placed_among_isolation_levels() {
+    let folder = Folder::new();
+    folder.write("skew", "[x==? y:=1]\n---\n[y==? x:=2]\n");
+    folder.run(&["check", "skew", "--model", "rw-register", "--checker", "snapshot-isolation"]).exits(0);
+    let check = ["check", "skew", "--model", "rw-register", "--checker", "serializable"];
+    folder
+        .run(&check)
+        .exits(1)
+        .shows("write-skew: T0 read")
+        .shows("not serializable; at most strong-snapshot-isolation");
+    folder
+        .run(&["check", "skew", "--checker", "strict-serializable"])
+        .exits(3)
+        .shows("does not say what happened when");
+}
+
+#[test]
+fn certificates_are_verified_and_false_ones_refuted() {
+    let folder = Folder::new();
+    folder.write("stale", "0: write[x] 1; 0: write[x] 2; 1: read[x] -> 1");
+    folder.write("good", "0: write[x] 1; 1: read[x] -> 1");
+    for (history, claim, exit) in [("stale", "invalid", 1), ("good", "valid", 0)] {
+        folder.run(&["check", history, "--model", "register", "--certificate", "proof"]).exits(exit);
+        folder.run(&["verify", history, "proof"]).exits(0).shows(&format!("verified: linearizable says {claim}"));
+        folder.run(&["verify", history, "proof", "--steps", "0", "--json"]).exits(if exit == 0 { 0 } else { 3 });
+    }
+    let proof = read(&folder.path("proof"));
+    folder.write("false", proof.replace("[0,1]", "[1,0]"));
+    folder.run(&["verify", "good", "false"]).exits(1).shows("refuted");
+    folder.run(&["verify", "stale", "proof"]).exits(1).shows("2 operations, but the history has 3");
+    folder.write("other", proof.replace("certificate\":1", "certificate\":9"));
+    folder.run(&["verify", "good", "other"]).exits(2).says("version 9");
+    folder.write("cut", &proof[..proof.len() / 2]);
+    folder.run(&["verify", "good", "cut"]).exits(2).says("line 1");
+}

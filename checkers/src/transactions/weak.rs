@@ -12,6 +12,8 @@
 //! The order exists iff these demands and the given order make no circle. With n operations and k processes this takes
 //! O(n √n) for the first two and O(n k) for causal consistency.
 
+use std::collections::VecDeque;
+
 use super::{
     cycles,
     graph::{Builder, Edge, Graph, Kind},
@@ -60,7 +62,7 @@ pub(crate) fn check(known: &Inference<'_, '_>, level: Level, budget: &Budget) ->
         }
     }
     let Demands { all: demands, saw_nothing, .. } = demands;
-    let judge = Judge { known, demands: &demands };
+    let judge = Judge { known, demands: &demands, happened: &happened };
     let cycle = cycles::worst(&whole(known, &happened, &demands));
     let demanded = |cycle: &[Edge]| cycle.iter().any(|e| e.kind == Kind::RW);
     Ok(match (cycle, saw_nothing) {
@@ -340,6 +342,7 @@ fn two_rows(matrix: &mut [u32], from: usize, to: usize, length: usize) -> (&[u32
 struct Judge<'a, 'h> {
     known: &'a Inference<'a, 'h>,
     demands: &'a [Demand],
+    happened: &'a Graph,
 }
 
 impl Judge<'_, '_> {
@@ -349,13 +352,13 @@ impl Judge<'_, '_> {
         let [reader, write] = [demand.reader, demand.first].map(|v| self.say(v));
         let key = self.known.all.keys[demand.key as usize];
         let sentence = format!("{reader} saw nothing of {key}, although {write} {}.", self.how(demand));
-        self.report(kind, Some(demand.key), [demand.reader, demand.first], sentence)
+        self.report(kind, Some(demand.key), self.way(demand), sentence)
     }
 
     fn circle(&self, cycle: &[Edge]) -> Anomaly {
         let demands: Vec<&Demand> =
             cycle.iter().filter(|e| e.kind == Kind::RW).map(|e| &self.demands[e.key as usize]).collect();
-        let members = cycle.iter().map(|e| e.from).chain(demands.iter().map(|d| d.reader));
+        let members = cycle.iter().map(|e| e.from).chain(demands.iter().flat_map(|demand| self.way(demand)));
         match demands[..] {
             [] => {
                 let sentence = format!("{} depends on itself through what was read.", self.say(cycle[0].from));
@@ -376,6 +379,26 @@ impl Judge<'_, '_> {
                 self.report(anomaly::CYCLIC_CONFLICT, Some(demand.key), members, sentence)
             }
         }
+    }
+
+    /// How the reader could see what it missed: a shortest way from there, with both ends.
+    fn way(&self, demand: &Demand) -> Vec<u32> {
+        let mut came = vec![INITIAL; self.known.len()];
+        let mut queue = VecDeque::from([demand.first]);
+        while let Some(vertex) = queue.pop_front().filter(|v| *v != demand.reader) {
+            for edge in self.happened.leaving(vertex) {
+                if came[edge.to as usize] == INITIAL && edge.to != demand.first {
+                    came[edge.to as usize] = vertex;
+                    queue.push_back(edge.to);
+                }
+            }
+        }
+        let mut way = vec![demand.reader];
+        while let Some(&last) = way.last().filter(|v| came[**v as usize] != INITIAL) {
+            way.push(came[last as usize]);
+        }
+        way.push(demand.first);
+        way
     }
 
     /// Whether the reader read something of what it missed.

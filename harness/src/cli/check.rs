@@ -6,6 +6,7 @@ use std::{path::PathBuf, time::Duration};
 use serde_json::json;
 use squall_checkers::{
     budget::Budget,
+    certificate::Certificate,
     checker::{self, CHECKERS},
     formats::{self, Format},
     history::History,
@@ -40,6 +41,9 @@ pub(super) struct Args {
     /// Ask porcupine-rs too, which shares no code with our checker; for `linearizable` only
     #[arg(long)]
     second_opinion: bool,
+    /// Where to write the verdict with its evidence, for `verify`
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
     /// The verdict on stdout, for machines
     #[arg(long)]
     json: bool,
@@ -67,6 +71,11 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     let history = read(&args.history, format)?;
     let budget = Budget { steps: args.steps.unwrap_or(Budget::default().steps), ..Budget::default() };
     let verdict = judge(&*checker, &history, &budget);
+    if let Some(path) = &args.certificate {
+        let by = model.filter(|_| entry.needs_model).map(|m| m.name);
+        let certificate = Certificate::new(entry.name, by, history.entries.len(), verdict.clone());
+        files::write(path, &format!("{}\n", certificate.to_json()))?;
+    }
     let second = model.filter(|_| args.second_opinion).map(|m| second_opinion(m, &history));
     if args.json {
         context.output.json(&json!({
@@ -124,7 +133,7 @@ fn word(verdict: &Verdict) -> String {
     }
 }
 
-fn read(path: &std::path::Path, format: Option<Format>) -> Result<History> {
+pub(super) fn read(path: &std::path::Path, format: Option<Format>) -> Result<History> {
     let name = if path == std::path::Path::new("-") { "stdin".to_owned() } else { path.display().to_string() };
     formats::read(&files::read(path)?, format).map_err(|e| {
         let next = match format {

@@ -21,6 +21,7 @@ mod replay;
 mod report;
 mod run;
 mod spec_args;
+mod verify;
 mod worker;
 
 use std::{
@@ -67,6 +68,8 @@ enum Command {
     Minimize(minimize::Args),
     /// Judges a history from a file
     Check(check::Args),
+    /// Checks a verdict by its evidence
+    Verify(verify::Args),
     /// Draws the HTML pages of campaigns' folders again
     Report(report::Args),
     /// Checks that a system is deterministic, and shows where it is not
@@ -138,6 +141,7 @@ fn start(registry: Registry) -> ExitCode {
         Command::Replay(args) => replay::run(&args, &mut context),
         Command::Minimize(args) => minimize::run(&args, &mut context),
         Command::Check(args) => check::run(&args, &mut context),
+        Command::Verify(args) => verify::run(&args, &mut context),
         Command::Report(args) => report::run(&args, &mut context),
         Command::Doctor(args) => doctor::run(&args, &mut context),
         Command::Worker => worker::run(&context),

@@ -1,0 +1,160 @@
+//! Linearizability: an order is replayed, or operations of one key are searched for an order by trying all.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Verification,
+    replay::{self, State},
+};
+use crate::{
+    budget::Budget,
+    history::{Entry, EntryId, History, Order},
+    value::Value,
+};
+
+/// Whether the order holds all that certainly happened, keeps real time, and replies as the history says.
+pub(super) fn replays(history: &History, model: &str, order: &[EntryId]) -> Verification {
+    if history.order == Order::Processes {
+        return Verification::Refuted("the history does not know real time".to_owned());
+    }
+    let refuted = |id: EntryId, why: &str| Verification::Refuted(format!("operation {id} {why}"));
+    let mut placed = vec![false; history.entries.len()];
+    let mut state = State::new();
+    let mut now = 0;
+    for &id in order {
+        let Some(entry) = history.entries.get(id) else { return refuted(id, "is not there") };
+        if std::mem::replace(&mut placed[id], true) {
+            return refuted(id, "is there twice");
+        }
+        if !entry.is_ok() && !entry.is_unknown() {
+            return refuted(id, "did not happen");
+        }
+        now = now.max(entry.invoked.position);
+        if entry.returned() < now {
+            return refuted(id, "comes after an operation that was invoked when it had returned");
+        }
+        if replay::apply(model, &mut state, &entry.operation, entry.reply()).is_none() {
+            return refuted(id, "cannot reply so where it stands");
+        }
+    }
+    match history.entries.iter().zip(&placed).position(|(entry, placed)| entry.is_ok() && !placed) {
+        Some(id) => refuted(id, "is left out"),
+        None => Verification::Verified,
+    }
+}
+
+/// More operations than this are not searched.
+const KEPT_MAX: usize = 256;
+
+/// An operation that is kept.
+struct Kept<'h> {
+    entry: &'h Entry,
+    /// Where it returned; `u32::MAX` when it may not have happened.
+    returned: u32,
+}
+
+/// Whether these operations, and those of their key that may not be deleted, have no order.
+pub(super) fn impossible(
+    history: &History,
+    model: &str,
+    key: &Value,
+    operations: &[EntryId],
+    budget: &Budget,
+) -> Verification {
+    if history.order == Order::Processes {
+        return Verification::Refuted("the history does not know real time".to_owned());
+    }
+    if let Some(id) = operations.iter().find(|id| **id >= history.entries.len()) {
+        return Verification::Refuted(format!("operation {id} is not there"));
+    }
+    let kept = keep(history, model, key, operations);
+    if kept.len() > KEPT_MAX {
+        return Verification::Unverified(format!("{} operations are too many to try all orders", kept.len()));
+    }
+    let mut search = Search { model, kept: &kept, seen: BTreeSet::new(), steps: budget.steps, bytes: budget.bytes };
+    match search.order_exists(&mut vec![false; kept.len()], &State::new()) {
+        Some(false) => Verification::Verified,
+        Some(true) => Verification::Refuted("the operations it names have an order".to_owned()),
+        None => Verification::Unverified(format!("the budget is spent on an order of {} operations", kept.len())),
+    }
+}
+
+fn keep<'h>(history: &'h History, model: &str, key: &Value, named: &[EntryId]) -> Vec<Kept<'h>> {
+    let one_object = matches!(model, "rw-register" | "list-append")
+        || (model == "multi-register" && history.entries.iter().any(|e| e.operation.f == "txn"));
+    let happens = |e: &Entry| e.is_ok() || e.is_unknown();
+    let of_key = |e: &Entry| one_object || e.operation.key == *key;
+    let only_reads = |e: &Entry| {
+        matches!(e.operation.f.as_str(), "read" | "get")
+            || (e.operation.f == "cas" && e.reply() == Some(&Value::Bool(false)))
+    };
+    // What comes after all that is named has returned is cut off.
+    let last = named.iter().map(|&id| &history.entries[id]).filter(|e| e.is_ok()).map(Entry::returned).max();
+    let last = last.unwrap_or(u32::MAX);
+    let candidates: Vec<EntryId> = (0..history.entries.len())
+        .filter(|&id| {
+            let e = &history.entries[id];
+            let is_named = named.contains(&id);
+            happens(e) && of_key(e) && e.invoked.position <= last && (is_named || !only_reads(e))
+        })
+        .collect();
+    // Writes to registers whose value nothing needs are deleted, unless something needs a value not to be there.
+    let differs = |e: &Entry| e.operation.f == "cas" && e.reply() == Some(&Value::Bool(false));
+    let registers =
+        matches!(model, "register" | "cas-register") && !candidates.iter().any(|&id| differs(&history.entries[id]));
+    let needs = |e: &'h Entry| match (e.operation.f.as_str(), &e.operation.args) {
+        ("read", _) => e.reply(),
+        ("cas", Value::List(args)) => args.first(),
+        _ => None,
+    };
+    let needed: BTreeSet<&Value> = candidates.iter().filter_map(|&id| needs(&history.entries[id])).collect();
+    let deleted = |id: EntryId| {
+        let operation = &history.entries[id].operation;
+        registers && !named.contains(&id) && operation.f == "write" && !needed.contains(&operation.args)
+    };
+    let kept = candidates.into_iter().filter(|&id| !deleted(id)).map(|id| {
+        let entry = &history.entries[id];
+        Kept { entry, returned: if entry.returned() <= last { entry.returned() } else { u32::MAX } }
+    });
+    kept.collect()
+}
+
+/// Tries every order. What is left and the state are remembered.
+struct Search<'k, 'h> {
+    model: &'k str,
+    kept: &'k [Kept<'h>],
+    seen: BTreeSet<(Vec<bool>, State)>,
+    steps: u64,
+    bytes: u64,
+}
+
+impl Search<'_, '_> {
+    /// Whether what is not done has an order from this state; `None` when the budget is spent.
+    fn order_exists(&mut self, done: &mut Vec<bool>, state: &State) -> Option<bool> {
+        let open = |done: &[bool], i: usize| !done[i] && self.kept[i].returned != u32::MAX;
+        let deadline = (0..done.len()).filter(|&i| open(done, i)).map(|i| self.kept[i].returned).min();
+        let Some(deadline) = deadline else { return Some(true) };
+        if !self.seen.insert((done.clone(), state.clone())) {
+            return Some(false);
+        }
+        self.steps = self.steps.checked_sub(1)?;
+        self.bytes = self.bytes.checked_sub(64 + done.len() as u64 + 96 * state.len() as u64)?;
+        for i in 0..done.len() {
+            let Kept { entry, returned } = &self.kept[i];
+            if done[i] || entry.invoked.position > deadline {
+                continue;
+            }
+            // One that was cut off is known only to have been asked for.
+            let reply = entry.reply().filter(|_| *returned != u32::MAX);
+            let mut after = state.clone();
+            if replay::apply(self.model, &mut after, &entry.operation, reply).is_some() {
+                done[i] = true;
+                if self.order_exists(done, &after)? {
+                    return Some(true);
+                }
+                done[i] = false;
+            }
+        }
+        Some(false)
+    }
+}

@@ -1,0 +1,92 @@
+//! Checking a certificate without trusting who made it. Nothing here shares code with the checkers: models are written down
+//! a second time, and searches are plain.
+//!
+//! * **Valid** comes with an order of the operations. It is replayed, in linear time, and must keep real time (`linearizable`,
+//!   `strict-serializable`) or the order of each process (`strong-session-serializable`).
+//! * **Invalid** comes with operations that cannot be. The history is cut down to them, each deletion by a rule that no legal
+//!   history minds, and what is left is searched in full:
+//!   * other keys, operations that only read, and what was invoked after all that is kept had returned (operations that were
+//!     then open stay, with an unknown outcome);
+//!   * a write to a register together with everything that needs its value;
+//!   * whole transactions, where reads that showed them are forgotten, or for lists show what is left.
+//!
+//! Where that has an order, all operations of the history are tried together.
+//!
+//! A search that needs more than the budget, and a claim that nobody here understands, is `Unverified`, never a pass.
+
+use crate::{
+    budget::Budget,
+    certificate::Certificate,
+    history::{EntryId, History},
+    verdict::{Anomaly, Verdict},
+};
+
+mod isolated;
+mod linear;
+mod replay;
+
+/// What came of checking a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verification {
+    /// The claim is true.
+    Verified,
+    /// The claim does not follow from its evidence; why not.
+    Refuted(String),
+    /// Nothing can be said; why not.
+    Unverified(String),
+}
+
+/// Checks a certificate against its history, which [`History::validate`] accepts.
+///
+/// ```
+/// use squall_checkers::{budget::Budget, certificate::Certificate, checker, formats, models, verify::{self, Verification}};
+///
+/// let history = formats::text::read("0: write[x] 1; 1: read[x] -> nil").unwrap();
+/// let checker = (checker::checker("linearizable").unwrap().build)(models::model("register")).unwrap();
+/// let verdict = checker.check(&history, &Budget::default());
+/// let certificate = Certificate::new("linearizable", Some("register"), history.entries.len(), verdict);
+/// assert_eq!(verify::verify(&history, &certificate, &Budget::default()), Verification::Verified);
+/// ```
+pub fn verify(history: &History, certificate: &Certificate, budget: &Budget) -> Verification {
+    if certificate.operations != history.entries.len() {
+        let (n, m) = (certificate.operations, history.entries.len());
+        return Verification::Refuted(format!("it is about {n} operations, but the history has {m}"));
+    }
+    let model = certificate.model.as_deref().unwrap_or_default();
+    let level = isolated::Level::named(&certificate.checker);
+    match (&certificate.verdict, certificate.checker.as_str(), level) {
+        (Verdict::Unknown { .. }, ..) => Verification::Unverified("it claims nothing".to_owned()),
+        (Verdict::Valid { linearization: None }, ..) => {
+            Verification::Unverified("it shows no order of the operations".to_owned())
+        }
+        (Verdict::Valid { linearization: Some(order) }, "linearizable", _) => linear::replays(history, model, order),
+        (Verdict::Valid { linearization: Some(order) }, _, Some(level)) => isolated::replays(history, level, order),
+        (Verdict::Invalid { anomalies }, "linearizable", _) => {
+            any(history, anomalies, |anomaly, named| linear::impossible(history, model, &anomaly.key, named, budget))
+        }
+        (Verdict::Invalid { anomalies }, _, Some(level)) => {
+            any(history, anomalies, |_, named| isolated::impossible(history, level, named, budget))
+        }
+        (_, checker, None) => Verification::Unverified(format!("nothing here checks the checker `{checker}`")),
+    }
+}
+
+/// One anomaly that cannot be is enough. Where what it names could be, all operations together may still be impossible.
+fn any(
+    history: &History,
+    anomalies: &[Anomaly],
+    impossible: impl Fn(&Anomaly, &[EntryId]) -> Verification,
+) -> Verification {
+    let everything: Vec<EntryId> = (0..history.entries.len()).collect();
+    let mut best = Verification::Refuted("it names no anomaly".to_owned());
+    let evidence = anomalies.iter().map(|a| (a, &a.operations)).chain(anomalies.iter().map(|a| (a, &everything)));
+    for (anomaly, named) in evidence {
+        match impossible(anomaly, named) {
+            Verification::Verified => return Verification::Verified,
+            worse @ Verification::Unverified(_) => best = worse,
+            worse @ Verification::Refuted(_) if matches!(best, Verification::Refuted(_)) => best = worse,
+            Verification::Refuted(_) => {}
+        }
+    }
+    best
+}

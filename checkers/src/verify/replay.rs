@@ -1,0 +1,98 @@
+//! The models once more, as plainly as can be: one map of keys and what one operation does to it.
+
+use std::collections::BTreeMap;
+
+use crate::{operation::Operation, value::Value};
+
+/// What is kept under each key that was changed.
+pub(super) type State = BTreeMap<Value, Value>;
+
+/// Changes the state; `None` if the reply is impossible in it, or the operation is none of the model.
+pub(super) fn apply(model: &str, state: &mut State, operation: &Operation, reply: Option<&Value>) -> Option<()> {
+    let Operation { f, key, args } = operation;
+    match (model, f.as_str()) {
+        ("multi-register" | "rw-register" | "list-append", "txn") => {
+            let replied = reply.and_then(Value::as_list);
+            for (i, asked) in args.as_list()?.iter().enumerate() {
+                let [Value::Text(f), key, argument] = asked.as_list()? else { return None };
+                let seen = match replied {
+                    Some(replied) => Some(replied.get(i)?.as_list()?.get(2)?),
+                    None => None,
+                };
+                micro(model, state, f, key, argument, seen)?;
+            }
+            Some(())
+        }
+        ("register" | "cas-register" | "multi-register", "read" | "write") => {
+            micro(model, state, f.as_str(), key, args, reply)
+        }
+        ("cas-register" | "multi-register", "cas") => {
+            let [expected, new] = args.as_list()? else { return None };
+            let zero = model == "multi-register" && !state.contains_key(key) && *expected == Value::Int(0);
+            let matches = state.get(key).unwrap_or(&Value::Nil) == expected || zero;
+            if reply.is_some_and(|reply| *reply != Value::Bool(matches)) {
+                return None;
+            }
+            if matches {
+                state.insert(key.clone(), new.clone());
+            }
+            Some(())
+        }
+        ("kv", "get") => {
+            let held = state.get(key).and_then(Value::as_text).unwrap_or_default();
+            reply.is_none_or(|reply| reply.as_text() == Some(held)).then_some(())
+        }
+        ("kv", "put") => {
+            state.insert(key.clone(), args.clone());
+            Some(())
+        }
+        ("kv", "append") => {
+            let held = state.get(key).and_then(Value::as_text).unwrap_or_default();
+            state.insert(key.clone(), Value::Text(format!("{held}{}", args.as_text()?)));
+            Some(())
+        }
+        ("mutex", "acquire" | "release") => {
+            let held = state.insert(key.clone(), Value::Bool(f == "acquire")) == Some(Value::Bool(true));
+            (held == (f == "release")).then_some(())
+        }
+        ("set", "add") => {
+            let Value::List(elements) = state.entry(key.clone()).or_insert_with(|| Value::List(Vec::new())) else {
+                return None;
+            };
+            if !elements.contains(args) {
+                elements.push(args.clone());
+            }
+            Some(())
+        }
+        ("set", "read") => {
+            let Some(reply) = reply else { return Some(()) };
+            let held = state.get(key).and_then(Value::as_list).unwrap_or_default();
+            let reply = reply.as_list()?;
+            (reply.iter().all(|e| held.contains(e)) && held.iter().all(|e| reply.contains(e))).then_some(())
+        }
+        _ => None,
+    }
+}
+
+/// One read, write or append.
+fn micro(model: &str, state: &mut State, f: &str, key: &Value, argument: &Value, seen: Option<&Value>) -> Option<()> {
+    match f {
+        "w" | "write" => _ = state.insert(key.clone(), argument.clone()),
+        "append" => match state.entry(key.clone()).or_insert_with(|| Value::List(Vec::new())) {
+            Value::List(list) => list.push(argument.clone()),
+            _ => return None,
+        },
+        "r" | "read" => {
+            let Some(seen) = seen else { return Some(()) };
+            let fits = match (state.get(key), seen) {
+                (Some(held), seen) => held == seen,
+                (None, Value::Nil) => true,
+                (None, Value::List(list)) => model == "list-append" && list.is_empty(),
+                (None, seen) => model == "multi-register" && *seen == Value::Int(0),
+            };
+            return fits.then_some(());
+        }
+        _ => return None,
+    }
+    Some(())
+}
