@@ -7,7 +7,7 @@ use squall::plan::{FaultKind, Loss};
 use crate::{
     disk::{content, durable},
     run::{near, outcome},
-    stage::{Machine, Scene, ms, ns, scene, secs},
+    stage::{Machine, Scene, ms, ns, scene, secs, simulators},
 };
 
 /// n0 writes five records of eight letters that it never syncs, into a file that has its name; then the power goes. What is left
@@ -37,7 +37,7 @@ fn left_of_five(scene: impl Fn() -> Scene, loss: Loss, judge: impl Fn(&BTreeSet<
         );
     }
     for (nth, left) in left.into_inner().expect("no judge panics") {
-        println!("on {}:", squall::simulators::SIMULATORS[nth].name);
+        println!("on {}:", simulators().nth(nth).expect("it was run on").name);
         judge(&left);
     }
 }

@@ -14,7 +14,7 @@ use squall::{
         Cluster, Fault, FaultKind, Latency, Loss, NodeId, Operations, Phases, Plan, Scripted, Settings, Shape, Target,
         WorkloadPlan,
     },
-    simulators::{AnySystem, End, Execution, Options, SIMULATORS},
+    simulators::{AnySystem, End, Execution, Options},
 };
 use squall_checkers::{
     history::Outcome,
@@ -25,7 +25,7 @@ use squall_checkers::{
 use crate::{
     differences::DIFFERENCES,
     run::near,
-    stage::{LATENCY, ms, ns, secs},
+    stage::{LATENCY, ms, ns, secs, simulators},
 };
 
 /// A node that tells of all that befalls it, and does what requests ask for.
@@ -157,7 +157,7 @@ fn check(fact: &str, asked: &[(u64, &str)], faults: &[(u32, u64, u64, FaultKind)
         faults: faults.collect(),
     };
     let mut wrong = Vec::new();
-    for entry in SIMULATORS {
+    for entry in simulators() {
         let play = || {
             let told = Arc::new(Mutex::new(Vec::new()));
             let teller = Teller { told: told.clone() };
