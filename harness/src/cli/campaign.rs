@@ -88,11 +88,18 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
         Some(path) => Folder::resume(path).map_err(|e| folder_error(&e))?,
         None => begin(args, context)?,
     };
+    let job = spec_args::resolve(&charter.spec, context)?;
+    // In real time a seed takes as long as its plan, and does not fail again when asked to.
+    let takes = job.arena.simulator.takes(&job.plan(charter.seeds.start));
+    let minimise = !args.no_minimize && job.arena.simulator.deterministic;
     let conduct = Conduct {
         jobs: jobs(args.jobs),
         budget: args.budget.map(|b| Duration::from_nanos(b.0)),
-        limits: Limits { hang_after: Duration::from_nanos(args.hang_after.0.max(1)), memory_bytes: args.memory << 20 },
-        minimise: (!args.no_minimize).then_some(minimise::DEFAULT_RUNS),
+        limits: Limits {
+            hang_after: Duration::from_nanos(args.hang_after.0.max(1)) + takes,
+            memory_bytes: args.memory << 20,
+        },
+        minimise: minimise.then_some(minimise::DEFAULT_RUNS),
         launch: launch()?,
     };
     let path = folder.path().to_owned();

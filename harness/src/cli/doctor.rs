@@ -1,4 +1,5 @@
-//! `squall doctor SYSTEM`: is it deterministic? Where not, the first event that differs, and what it smells of.
+//! `squall doctor SYSTEM`: is it deterministic? Where not, the first event that differs, and what it smells of. `squall doctor
+//! --build`: which simulators are in this binary, and why.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -16,13 +17,17 @@ use crate::{
         spec::Spec,
     },
     exit::Exit,
-    simulators::TraceEvent,
+    simulators::{self, SIMULATORS, TraceEvent},
 };
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The system, perhaps with a bug: `raft-rs-kv`, `raft-rs-kv:ack-before-fsync`
-    system: String,
+    #[arg(required_unless_present = "build")]
+    system: Option<String>,
+    /// Tells which simulators this binary has, and why
+    #[arg(long, conflicts_with = "system")]
+    build: bool,
     #[command(flatten)]
     spec: spec_args::SpecArgs,
     /// The seeds: `N` for 0..N, or a half-open range `A..B`
@@ -34,8 +39,16 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, context: &mut Context) -> Result {
-    let spec = args.spec.spec(&args.system);
-    spec_args::resolve(&spec, context)?;
+    let Some(system) = &args.system else {
+        context.output.text(&build())?;
+        return Ok(Exit::Valid);
+    };
+    let spec = args.spec.spec(system);
+    let job = spec_args::resolve(&spec, context)?;
+    if !job.arena.simulator.deterministic {
+        let why = format!("no two runs on `{}` are the same: there is nothing to examine", job.arena.simulator.name);
+        return Err(wrong(why, spec_args::next("simulator")));
+    }
     let budget = Duration::from_nanos(args.budget.0);
     let examination = examine(&spec, args.seeds, budget, Limits::default(), &campaign::launch()?)
         .map_err(|e| wrong(&e, "`squall campaign` tells what the system does to its process."))?;
@@ -53,7 +66,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
         None => {
             context.output.line(format!(
                 "{}: deterministic in {agreed} of {} seeds: same digests and histories in two threads and in another process.",
-                args.system,
+                system,
                 args.seeds.count(),
             ))?;
             Ok(Exit::Valid)
@@ -63,6 +76,22 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
             Ok(Exit::Nondeterminism)
         }
     }
+}
+
+/// Which simulators this binary has, and why.
+fn build() -> String {
+    let mut out = String::new();
+    for entry in SIMULATORS {
+        let _ = match (entry.simulator.is_built(), entry.needs) {
+            (true, "") => writeln!(out, "{:10}  yes", entry.name),
+            (true, needs) => writeln!(out, "{:10}  yes: built with {needs}", entry.name),
+            (false, needs) => writeln!(out, "{:10}  no: it needs {needs}", entry.name),
+        };
+    }
+    if let Some(weaker) = simulators::weaker() {
+        let _ = writeln!(out, "{weaker}");
+    }
+    out
 }
 
 fn show(spec: &Spec, agreed: u64, disagreement: &Disagreement) -> String {

@@ -14,7 +14,7 @@ use crate::{
     exit::Exit,
     nemesis::NEMESES,
     plan::Settings,
-    simulators::SIMULATORS,
+    simulators::{SIMULATORS, SimulatorEntry},
 };
 
 #[derive(Debug, clap::Args)]
@@ -70,7 +70,7 @@ fn items(kind: Kind, registry: &Registry) -> Vec<Value> {
             .map(|c| json!({ "name": c.name, "summary": c.summary, "needs_model": c.needs_model }))
             .collect(),
         Kind::Models => MODELS.iter().map(|m| json!({ "name": m.name, "summary": m.summary })).collect(),
-        Kind::Simulators => SIMULATORS.iter().map(|s| json!({ "name": s.name, "summary": s.summary })).collect(),
+        Kind::Simulators => SIMULATORS.iter().map(simulator).collect(),
         Kind::Formats => Format::ALL.iter().map(|f| json!({ "name": f.name(), "summary": f.summary() })).collect(),
     }
 }
@@ -84,6 +84,18 @@ fn system(entry: &SystemEntry) -> Value {
         "promise": promise,
         "bugs": entry.bugs.iter().map(|b| b.name).collect::<Vec<_>>(),
         "settings": settings(entry.settings),
+    })
+}
+
+fn simulator(entry: &SimulatorEntry) -> Value {
+    let built = entry.simulator.is_built();
+    json!({
+        "name": entry.name,
+        "summary": entry.summary,
+        "deterministic": entry.deterministic,
+        "ability": entry.ability,
+        "built": built,
+        "lacks": (!built).then_some(entry.needs),
     })
 }
 
@@ -105,6 +117,14 @@ fn settings(settings: &[Setting]) -> Vec<Value> {
     settings.iter().map(|s| json!({ "key": s.key, "default": s.default, "summary": s.summary })).collect()
 }
 
+/// What else there is to say of an item, and how it is called.
+const LABELS: [(&str, &str); 4] = [
+    ("promise", "promises: "),
+    ("trigger", "brought out by: "),
+    ("ability", "does: "),
+    ("lacks", "not in this binary; it needs "),
+];
+
 /// A line for each item: its name (for a bug what `campaign` takes), its sentence, and what else there is to say below.
 fn table(items: &[Value]) -> String {
     let name = |item: &Value| text(item, "spec").or_else(|| text(item, "name")).unwrap_or_default();
@@ -112,7 +132,7 @@ fn table(items: &[Value]) -> String {
     let mut out = String::new();
     for item in items {
         let _ = writeln!(out, "{:width$}  {}", name(item), text(item, "summary").unwrap_or_default());
-        for (key, label) in [("promise", "promises: "), ("trigger", "brought out by: ")] {
+        for (key, label) in LABELS {
             if let Some(more) = text(item, key) {
                 let _ = writeln!(out, "{:width$}  {label}{more}", "");
             }

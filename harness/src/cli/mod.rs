@@ -8,6 +8,7 @@
 
 mod campaign;
 mod check;
+mod cross_check;
 mod demo;
 mod doctor;
 mod files;
@@ -72,6 +73,8 @@ enum Command {
     Verify(verify::Args),
     /// Draws the HTML pages of campaigns' folders again
     Report(report::Args),
+    /// Runs the same seeds on every simulator, and compares what is found
+    CrossCheck(cross_check::Args),
     /// Checks that a system is deterministic, and shows where it is not
     Doctor(doctor::Args),
     /// Serves a supervisor; not for people
@@ -143,6 +146,7 @@ fn start(registry: Registry) -> ExitCode {
         Command::Check(args) => check::run(&args, &mut context),
         Command::Verify(args) => verify::run(&args, &mut context),
         Command::Report(args) => report::run(&args, &mut context),
+        Command::CrossCheck(args) => cross_check::run(&args, &mut context),
         Command::Doctor(args) => doctor::run(&args, &mut context),
         Command::Worker => worker::run(&context),
     };

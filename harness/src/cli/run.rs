@@ -70,7 +70,9 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
 
 /// Runs a plan in a worker process, so that there is a verdict whatever it does.
 pub(super) fn apart(arena: &Arena, plan: &Plan, command: &str, events: bool) -> Result<Single> {
-    Single::apart(arena, plan, command, events, Limits::default(), &campaign::launch()?).map_err(|e| match e {
+    let mut limits = Limits::default();
+    limits.hang_after += arena.simulator.takes(plan);
+    Single::apart(arena, plan, command, events, limits, &campaign::launch()?).map_err(|e| match e {
         KeeperError::Refused(why) => wrong(why, ""),
         other => wrong(other, ""),
     })

@@ -1,11 +1,14 @@
 //! The options that say what seeds are run against.
 
+use std::sync::Once;
+
 use crate::{
     engine::{
         span::{self, Span},
         spec::{Job, Spec},
     },
     plan::{Latency, Settings},
+    simulators::{self, Simulator},
 };
 
 /// What seeds are run against.
@@ -70,13 +73,20 @@ impl SpecArgs {
 
 /// Resolves a spec; an unknown name comes with the command that lists the known ones.
 pub(super) fn resolve(spec: &Spec, context: &super::Context) -> super::Result<Job> {
-    spec.resolve(&context.registry).map_err(|e| {
+    let job = spec.resolve(&context.registry).map_err(|e| {
         let kind = match &e {
             crate::engine::spec::SpecError::Name(name) => name.kind,
             _ => "",
         };
         super::wrong(&e, next(kind))
-    })
+    })?;
+    if job.arena.simulator.simulator == Simulator::Turmoil
+        && let Some(weaker) = simulators::weaker()
+    {
+        static SAID: Once = Once::new();
+        SAID.call_once(|| eprintln!("{weaker}"));
+    }
+    Ok(job)
 }
 
 /// Where to look for the names of a kind.

@@ -2,6 +2,7 @@
 //! was found is on file before the next seed starts.
 
 pub mod closer;
+pub mod cross_check;
 pub mod examine;
 pub mod folder;
 pub mod keeper;
