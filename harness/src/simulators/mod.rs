@@ -100,12 +100,14 @@ pub enum Simulator {
     Real,
 }
 
+/// What a run may take beyond its phases: open operations, final reads and the rest of a script.
+const OVERTIME: Duration = Duration::from_secs(60);
+
 impl SimulatorEntry {
     /// Real time that a run of this plan takes by its very nature.
     pub fn takes(&self, plan: &Plan) -> Duration {
         let phases = plan.phases.chaos_ns + plan.phases.settle_ns;
-        let span = if self.deterministic { 0 } else { phases.saturating_add(layer::physics::OVERTIME_NS) };
-        Duration::from_nanos(span)
+        if self.deterministic { Duration::ZERO } else { Duration::from_nanos(phases) + OVERTIME }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Conducts a run in another runtime: clients' turns, timeouts, faults, phases and final reads, each when it is due.
 
-use std::{cell::RefCell, collections::BTreeMap, future::poll_fn, rc::Rc, sync::Arc, task::Poll};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
 use squall_checkers::history::{EntryId, ProcessId};
 use squall_workloads::workload::Workload;
@@ -9,7 +9,7 @@ use super::{
     core::{Core, Event},
     host::Host,
     machines::Arrival,
-    runtime::{Library, Runtime},
+    runtime::Library,
     tasks::Kind,
     world::Hosted,
 };
@@ -18,12 +18,9 @@ use crate::{
         Env, Failed, System,
         world::{self, Entered, Place, TaskKey, World},
     },
-    plan::{Plan, SECOND},
+    plan::Plan,
     simulators::{Execution, Options, PlanError, layer::clients::Action},
 };
-
-/// The longest that the conductor sleeps at a time, in nanoseconds.
-const SLEEP_NS_MAX: u64 = 3600 * SECOND;
 
 /// A run of a system in another runtime.
 pub(in crate::simulators) struct Conductor<S: System> {
@@ -98,25 +95,6 @@ impl<S: System> Conductor<S> {
             if !self.happens(event) {
                 return false;
             }
-        }
-    }
-
-    /// Does what is due whenever it is, to the end of the run.
-    pub(in crate::simulators) async fn drive(&mut self, runtime: &dyn Runtime) {
-        while self.advance(runtime.now_ns()) {
-            let until = self.core(|core| core.next_due());
-            let mut sleep = runtime.sleep(until.saturating_sub(runtime.now_ns()).min(SLEEP_NS_MAX));
-            self.core(|core| core.sleeps_until = until);
-            let world = self.world.clone();
-            poll_fn(|cx| {
-                // Something came up that is due earlier.
-                if world.borrow().core.sleeps_until < until {
-                    return Poll::Ready(());
-                }
-                world.borrow_mut().core.await_due(until, cx.waker());
-                sleep.as_mut().poll(cx)
-            })
-            .await;
         }
     }
 

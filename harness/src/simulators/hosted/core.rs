@@ -58,10 +58,10 @@ pub(super) struct Core {
     latest: u64,
     /// The time of the last thing the conductor did: no host is earlier.
     floor: u64,
-    agenda: BTreeMap<(u64, u64), Event>,
+    pub(super) agenda: BTreeMap<(u64, u64), Event>,
     serial: u64,
     /// Who does what is due, and until when it sleeps.
-    conductor: Option<Waker>,
+    pub(super) conductor: Option<Waker>,
     pub(super) sleeps_until: u64,
     pub(super) nodes: u32,
     pub(super) machines: Vec<Machine>,
@@ -159,17 +159,6 @@ impl Core {
     pub(super) fn take_due(&mut self, now: u64) -> Option<Event> {
         let entry = self.agenda.first_entry().filter(|entry| entry.key().0 <= now)?;
         Some(entry.remove())
-    }
-
-    /// When the next thing is due.
-    pub(super) fn next_due(&self) -> u64 {
-        self.agenda.first_key_value().map_or(u64::MAX, |((at, _), _)| *at)
-    }
-
-    /// The conductor sleeps until then, unless something is due earlier.
-    pub(super) fn await_due(&mut self, until: u64, waker: &Waker) {
-        self.sleeps_until = until;
-        self.conductor = Some(waker.clone());
     }
 
     /// Has the conductor look at once.

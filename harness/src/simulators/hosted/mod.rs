@@ -9,6 +9,8 @@
 mod conductor;
 mod core;
 mod disk;
+#[cfg(any(feature = "tokio", madsim))]
+mod drive;
 mod faults;
 mod host;
 mod machines;

@@ -37,7 +37,7 @@ use crate::{
         layer::{
             physics::{DATAGRAM_MAX, EPHEMERAL, INBOX_MAX},
             slots::Slots,
-            streams::{Streams, wait, wake},
+            streams::{Streams, knocked_in_vain, wait, wake},
         },
     },
 };
@@ -147,7 +147,7 @@ impl Hosted {
     pub(super) fn arrive(&mut self, machine: u32, arrival: Arrival) {
         if !self.core.machines[machine as usize].up {
             if let Arrival::Stream(event) = arrival {
-                self.streams.knocked_in_vain(event, &mut self.core);
+                knocked_in_vain(event, &mut self.core);
             }
             return;
         }

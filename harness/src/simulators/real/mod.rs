@@ -40,7 +40,7 @@ pub(super) fn run<S: System>(
     let clock = Real { began: real.began, ..Real::default() };
     let (mut conductor, host) = Conductor::new(system, plan, workload, options, real)?;
     reactor::run(async {
-        for machine in 0..machines {
+        for machine in 0..conductor.machines() {
             reactor::spawn(Box::pin(host.main(machine)));
         }
         conductor.drive(&clock).await;

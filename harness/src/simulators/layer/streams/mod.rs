@@ -231,15 +231,6 @@ impl Streams {
         }
     }
 
-    /// A stream's event came to a machine that is down: as good as lost.
-    pub(crate) fn knocked_in_vain(&mut self, event: StreamEvent, carrier: &mut impl Carrier) {
-        match event {
-            StreamEvent::Syn { stream, serial, attempt } => syn_lost(stream, serial, attempt, carrier),
-            StreamEvent::Segment(segment) => schedule_again(segment, carrier),
-            _ => {}
-        }
-    }
-
     /// A machine's process is dead: its ends are forgotten. When `resets`, the operating system lives on and tells the peers.
     pub(crate) fn close_all(&mut self, machine: u32, resets: bool, carrier: &mut impl Carrier) {
         for (slot, serial) in std::mem::take(&mut self.ports[machine as usize]).into_values() {
@@ -275,6 +266,15 @@ impl Streams {
             self.connections.remove(stream, serial);
             carrier.freed(stream, serial);
         }
+    }
+}
+
+/// A stream's event came to a machine that is down: as good as lost.
+pub(crate) fn knocked_in_vain(event: StreamEvent, carrier: &mut impl Carrier) {
+    match event {
+        StreamEvent::Syn { stream, serial, attempt } => syn_lost(stream, serial, attempt, carrier),
+        StreamEvent::Segment(segment) => schedule_again(segment, carrier),
+        _ => {}
     }
 }
 
