@@ -11,7 +11,7 @@ use squall_reports::records::CheckerVerdict;
 use squall_workloads::workload::{Judge, Workload};
 
 use super::{panics, run::Class};
-use crate::plan::{Plan, Promise};
+use crate::plan::{Operations, Plan, Promise};
 
 /// Everyone who has a say about a history: the promised model first, then durability, convergence and liveness as promised.
 /// What a plan gives no chance to show is not asked for.
@@ -23,10 +23,19 @@ pub fn judges(promise: &Promise, workload: &dyn Workload, plan: &Plan) -> Vec<Ju
     if promise.convergent && plan.phases.final_reads {
         all.push(Judge::new("convergence"));
     }
-    if promise.live && plan.phases.settle_ns > 0 {
+    if promise.live && asks_in_peace(plan) {
         all.push(Judge::new("liveness"));
     }
     all
+}
+
+/// Whether something is to be asked after all faults have ended and before the final reads: else there is no progress to see.
+fn asks_in_peace(plan: &Plan) -> bool {
+    let peace = plan.phases.chaos_ns..plan.phases.chaos_ns + plan.phases.settle_ns;
+    match &plan.workload.operations {
+        Operations::Generated { .. } => !peace.is_empty(),
+        Operations::Script(script) => script.iter().any(|o| peace.contains(&o.invoked_ns)),
+    }
 }
 
 /// Asks each judge.
@@ -84,13 +93,17 @@ fn ask(history: &History, judge: &Judge, budget: &Budget) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use squall_checkers::{anomaly, operation::Operation, recorder::HistoryBuilder, value::Value};
     use squall_checkers::{
+        anomaly,
         history::{MarkKind, Outcome, Phase, ProcessId},
+        operation::{Interface, Operation},
+        recorder::HistoryBuilder,
+        value::Value,
         verdict::Anomaly,
     };
 
     use super::*;
+    use crate::plan::{Scripted, draw::PlanRequest};
 
     fn say(verdicts: &[&Verdict]) -> Class {
         let said = |verdict: &&Verdict| CheckerVerdict {
@@ -113,6 +126,30 @@ mod tests {
         assert_eq!(say(&[valid, vacuous, gave_up]), Class::Unknown);
         assert_eq!(say(&[spent, valid]), Class::Unknown);
         assert_eq!(say(&[valid, gave_up, invalid, vacuous]), Class::Invalid);
+    }
+
+    #[test]
+    fn progress_is_asked_for_where_something_is_asked_in_peace() {
+        let promise = Promise::new(Interface::REGISTER, "linearizable");
+        let mut plan = PlanRequest::new("store", promise.clone(), "register").draw(1);
+        let workload = squall_workloads::WORKLOADS[0].workload;
+        let liveness = |plan: &Plan| judges(&promise, workload, plan).iter().any(|j| j.checker == "liveness");
+        assert!(liveness(&plan));
+        let at = |invoked_ns| Scripted {
+            client: 0,
+            process: 0,
+            home: None,
+            invoked_ns,
+            replied_ns: None,
+            operation: Operation::read(1),
+        };
+        let chaos_ns = plan.phases.chaos_ns;
+        plan.workload.operations = Operations::Script(vec![at(chaos_ns - 1)]);
+        assert!(!liveness(&plan));
+        plan.workload.operations = Operations::Script(vec![at(chaos_ns - 1), at(chaos_ns)]);
+        assert!(liveness(&plan));
+        plan.phases.settle_ns = 0;
+        assert!(!liveness(&plan));
     }
 
     /// A run in which each write's outcome stayed unknown, and reads succeeded.
