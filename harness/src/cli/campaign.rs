@@ -16,7 +16,7 @@ use super::{Context, Result, findings, progress::Bar, spec_args, wrong};
 use crate::{
     engine::{
         campaign::{
-            self, CampaignError, Conduct, Ended, Report,
+            self, CampaignError, Conduct, Ended, Report, closer,
             folder::{CAMPAIGN_FILE, Charter, Folder, FolderError},
             keeper::{KeeperError, Launch, Limits},
             ledger::Stop,
@@ -203,7 +203,7 @@ fn show(context: &mut Context, report: &Report, charter: &Charter, path: &Path, 
     if json {
         context.output.json(&report.totals)?;
     } else {
-        for finding in findings::first_of_each(&report.findings).into_iter().take(SHOWN_MAX) {
+        for finding in closer::first_of_each(&report.findings).into_iter().take(SHOWN_MAX) {
             findings::show(context, finding)?;
         }
         context.output.text(&summary(report, charter))?;

@@ -11,17 +11,6 @@ use squall_reports::{
 
 use super::{Context, Result, files};
 
-/// The first finding of each kind, in the order of seeds.
-pub(super) fn first_of_each(findings: &[Finding]) -> Vec<&Finding> {
-    let mut first: Vec<&Finding> = Vec::new();
-    for finding in findings {
-        if first.iter().all(|f| f.signature != finding.signature) {
-            first.push(finding);
-        }
-    }
-    first
-}
-
 /// Writes the page of each finding, and the index over them, into the folder. Returns the path of the index.
 pub(super) fn write_pages(folder: &Path, totals: &Totals, findings: &[Finding]) -> Result<PathBuf> {
     for finding in findings {

@@ -64,7 +64,7 @@ fn shrink_folder(args: &Args, context: &mut Context) -> Result {
     let totals = totals(&args.what, &charter.spec.system)?;
     let last = charter.seeds.end - 1;
     let mut closer = Closer::new(&charter.spec, Limits::default(), &campaign::launch()?);
-    let first: Vec<_> = closer::first_of_each(&folder.findings(last));
+    let first: Vec<_> = closer::worth_a_look(&folder.findings(last));
     for (seed, signature) in &first {
         eprintln!("shrinking {} ({}), seed {seed}", signature.anomaly, signature.checker);
         let finding = closer.look(*seed, signature, Some(args.runs), &|| true).map_err(|e| wrong(&e, ""))?;
@@ -75,7 +75,7 @@ fn shrink_folder(args: &Args, context: &mut Context) -> Result {
     }
     folder.settle(last, &totals).map_err(|e| campaign::folder_error(&e))?;
     let found = folder.findings(last);
-    for finding in findings::first_of_each(&found) {
+    for finding in closer::first_of_each(&found) {
         findings::show(context, finding)?;
     }
     let index = findings::write_pages(&args.what, &totals, &found)?;

@@ -1,7 +1,7 @@
 //! A closer look at a failure: shrunk to what matters where asked for, and run again with a trace.
 
 use squall_reports::{
-    records::{Counts, Finding, Minimised, Signature},
+    records::{Finding, Minimised, Signature},
     story,
 };
 
@@ -56,7 +56,7 @@ pub fn explain(
             plan: small.plan.clone(),
             signature: signature.clone(),
             simulator: arena.simulator.name.to_owned(),
-            found: found(plan.seed, small.before),
+            found: Found::of(plan.seed, small.before),
             sentence: story::anomaly(&finding).map(|a| a.sentence.clone()).unwrap_or_default(),
         }
     });
@@ -77,15 +77,4 @@ pub fn case_file(finding: &Finding) -> String {
     let Signature { checker, anomaly, .. } = &finding.signature;
     let safe = |text: &str| text.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
     format!("case-{}-{}-{}.json", safe(anomaly), safe(checker), finding.seed)
-}
-
-fn found(seed: u64, before: Counts) -> Found {
-    let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-    Found {
-        seed,
-        nodes: count(before.nodes),
-        clients: count(before.clients),
-        faults: count(before.faults),
-        operations: count(before.operations),
-    }
 }

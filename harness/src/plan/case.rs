@@ -1,7 +1,7 @@
 //! A case: a failing plan, frozen and small, with what it shows; a versioned file that replays years later.
 
 use serde::{Deserialize, Serialize};
-use squall_reports::records::Signature;
+use squall_reports::records::{Counts, Signature};
 
 use super::{
     Operations, Plan,
@@ -45,14 +45,15 @@ pub struct Found {
 }
 
 impl Found {
-    /// The run of `plan` that did so many operations.
-    pub fn of(plan: &Plan, operations: usize) -> Self {
+    /// The run of this seed, which had this size.
+    pub fn of(seed: u64, size: Counts) -> Self {
+        let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
         Found {
-            seed: plan.seed,
-            nodes: plan.cluster.nodes,
-            clients: plan.cluster.clients,
-            faults: plan.faults.len() as u32,
-            operations: operations as u32,
+            seed,
+            nodes: count(size.nodes),
+            clients: count(size.clients),
+            faults: count(size.faults),
+            operations: count(size.operations),
         }
     }
 }

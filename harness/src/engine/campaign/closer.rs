@@ -51,15 +51,20 @@ impl Closer {
     }
 }
 
-/// Seed and kind of the first failure of each kind that a closer look can tell more of: those that took their process with them
-/// are left out, and those that were looked at before.
-pub fn first_of_each(findings: &[Finding]) -> Vec<(u64, Signature)> {
+/// The first finding of each kind, in the order of seeds.
+pub fn first_of_each(findings: &[Finding]) -> Vec<&Finding> {
     let mut first: Vec<&Finding> = Vec::new();
     for finding in findings {
         if first.iter().all(|f| f.signature != finding.signature) {
             first.push(finding);
         }
     }
-    let can_be_run = |f: &&&Finding| f.failure.as_ref().is_none_or(|f| f.at_ns.is_some()) && f.minimised.is_none();
-    first.iter().filter(can_be_run).map(|f| (f.seed, f.signature.clone())).collect()
+    first
+}
+
+/// Seed and kind of the first failure of each kind that a closer look can tell more of: those that took their process with them
+/// are left out, and those that were looked at before.
+pub fn worth_a_look(findings: &[Finding]) -> Vec<(u64, Signature)> {
+    let can_be_run = |f: &&Finding| f.failure.as_ref().is_none_or(|f| f.at_ns.is_some()) && f.minimised.is_none();
+    first_of_each(findings).into_iter().filter(can_be_run).map(|f| (f.seed, f.signature.clone())).collect()
 }

@@ -350,7 +350,7 @@ impl Campaign<'_> {
 
     /// Looks closer at the first failure of each kind that was looked for: shrinks it where asked for, and records its trace.
     fn explain(&mut self, last: u64, watcher: &mut dyn Watcher) {
-        let first = closer::first_of_each(&self.shared.folder().findings(last));
+        let first = closer::worth_a_look(&self.shared.folder().findings(last));
         let mut closer = Closer::new(&self.job.spec, self.conduct.limits, &self.conduct.launch);
         for (seed, signature) in first.into_iter().filter(|(_, signature)| self.charter.stop.counts(signature)) {
             self.tell(Stage::Explaining(&signature), watcher);

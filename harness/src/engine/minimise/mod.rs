@@ -24,11 +24,7 @@ mod tests;
 use squall_reports::records::{Counts, Signature};
 
 use self::search::Search;
-pub use self::{
-    parts::{Part, parts, without},
-    rules::Rules,
-    seen::Seen,
-};
+pub use self::{rules::Rules, seen::Seen};
 use super::run::{Subject, run_plan};
 use crate::{
     plan::{Operations, Plan},

@@ -1,52 +1,40 @@
 //! Taking parts away: faults, operations, clients and nodes, large pieces before small ones.
 
 use super::{freeze, search::Search};
-use crate::plan::{NodeId, Operations, Plan, Scripted, Target};
+use crate::plan::{Operations, Plan, Scripted, Target};
 
-/// A part of a plan that can be taken away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The fault at this place of the list.
-    Fault(usize),
-    /// The operation at this place of the script.
-    Operation(usize),
-    /// A client, with all that it asks; those after it move up.
-    Client(u32),
-    /// A replica; those after it move up.
-    Node(u32),
-}
-
-/// Every part that can be taken away; whether what is left still counts is for the [`Rules`](super::Rules) to say. The last client and the last replica cannot.
-pub fn parts(plan: &Plan) -> Vec<Part> {
-    let operations = script_length(plan);
-    let (clients, nodes) = (plan.cluster.clients, plan.cluster.nodes);
-    let faults = (0..plan.faults.len()).map(Part::Fault);
-    let clients = (0..clients).filter(|_| clients > 1).map(Part::Client);
-    let nodes = (0..nodes).filter(|_| nodes > 1).map(Part::Node);
-    faults.chain((0..operations).map(Part::Operation)).chain(clients).chain(nodes).collect()
-}
-
-/// The plan without one of its [`parts`].
-pub fn without(plan: &Plan, part: Part) -> Plan {
+/// The plan without a client and all that it asks; those after it move up.
+pub(super) fn without_client(plan: &Plan, gone: u32) -> Plan {
     let mut plan = plan.clone();
-    match part {
-        Part::Fault(i) => {
-            plan.faults.remove(i);
+    plan.cluster.clients -= 1;
+    change_script(&mut plan, |script| {
+        script.retain(|o| o.client != gone);
+        for o in script {
+            o.client -= u32::from(o.client > gone);
         }
-        Part::Operation(i) => change_script(&mut plan, |script| {
-            script.remove(i);
-        }),
-        Part::Client(gone) => {
-            plan.cluster.clients -= 1;
-            change_script(&mut plan, |script| {
-                script.retain(|o| o.client != gone);
-                for o in script {
-                    o.client -= u32::from(o.client > gone);
-                }
-            });
+    });
+    plan
+}
+
+/// The plan without a replica; those after it move up. Who preferred it prefers another one; faults that struck nobody else go.
+pub(super) fn without_node(plan: &Plan, gone: u32) -> Plan {
+    let mut plan = plan.clone();
+    plan.cluster.nodes -= 1;
+    let left = plan.cluster.nodes;
+    for fault in &mut plan.faults {
+        if let Target::Nodes(nodes) = &mut fault.target {
+            nodes.retain(|n| n.0 != gone);
+            for node in nodes {
+                node.0 -= u32::from(node.0 > gone);
+            }
         }
-        Part::Node(gone) => remove_node(&mut plan, NodeId(gone)),
     }
+    plan.faults.retain(|f| f.target != Target::Nodes(Vec::new()));
+    change_script(&mut plan, |script| {
+        for home in script.iter_mut().filter_map(|o| o.home.as_mut()) {
+            *home = if *home == gone { *home % left } else { *home - u32::from(*home > gone) };
+        }
+    });
     plan
 }
 
@@ -61,26 +49,6 @@ fn change_script(plan: &mut Plan, change: impl FnOnce(&mut Vec<Scripted>)) {
     if let Operations::Script(script) = &mut plan.workload.operations {
         change(script);
     }
-}
-
-/// Those who preferred the replica prefer another one; faults that struck nobody else go.
-fn remove_node(plan: &mut Plan, gone: NodeId) {
-    plan.cluster.nodes -= 1;
-    let left = plan.cluster.nodes;
-    for fault in &mut plan.faults {
-        if let Target::Nodes(nodes) = &mut fault.target {
-            nodes.retain(|n| *n != gone);
-            for node in nodes {
-                node.0 -= u32::from(node.0 > gone.0);
-            }
-        }
-    }
-    plan.faults.retain(|f| f.target != Target::Nodes(Vec::new()));
-    change_script(plan, |script| {
-        for home in script.iter_mut().filter_map(|o| o.home.as_mut()) {
-            *home = if *home == gone.0 { *home % left } else { *home - u32::from(*home > gone.0) };
-        }
-    });
 }
 
 /// Takes away as many of a plan's items as it fails without: halves of the list, quarters and so on down to single ones, the
@@ -150,7 +118,9 @@ pub(super) fn escape(search: &mut Search) -> bool {
     let mut index = first.faults.len();
     while index > 0 && search.plan().faults.len() > 1 {
         index -= 1;
-        luckily(search, without(search.plan(), Part::Fault(index)));
+        let mut fewer = search.plan().clone();
+        fewer.faults.remove(index);
+        luckily(search, fewer);
     }
     let mut size = script_length(&first).div_ceil(2);
     // Single operations of a long script are not worth a run each, and another one per seed.
@@ -172,16 +142,17 @@ pub(super) fn escape(search: &mut Search) -> bool {
 /// Takes away clients and nodes.
 pub(super) fn shrink_machines(search: &mut Search) {
     gather_clients(search);
-    take_each(search, |plan| plan.cluster.clients, Part::Client);
-    take_each(search, |plan| plan.cluster.nodes, Part::Node);
+    take_each(search, |plan| plan.cluster.clients, without_client);
+    take_each(search, |plan| plan.cluster.nodes, without_node);
 }
 
-fn take_each(search: &mut Search, count: impl Fn(&Plan) -> u32, part: impl Fn(u32) -> Part) {
+/// Takes away one after the other, the last ones first; one stays, for there is nothing to run without.
+fn take_each(search: &mut Search, count: impl Fn(&Plan) -> u32, without: impl Fn(&Plan, u32) -> Plan) {
     let mut index = count(search.plan());
     while index > 0 {
         index -= 1;
         if count(search.plan()) > 1 {
-            search.take(without(search.plan(), part(index)));
+            search.take(without(search.plan(), index));
         }
     }
 }
