@@ -31,10 +31,9 @@ pub(crate) async fn content(m: &Machine, file: &str) -> String {
     }
 }
 
-/// Hands a request to the disk, and does not wait for its end.
+/// Hands a request to the disk, and does not wait for its end; a simulator may be done with it at once.
 pub(crate) fn submit<T>(request: impl Future<Output = io::Result<T>>) {
-    let first = pin!(request).poll(&mut Context::from_waker(Waker::noop()));
-    assert!(first.is_pending(), "a disk takes time");
+    let _ = pin!(request).poll(&mut Context::from_waker(Waker::noop()));
 }
 
 /// The file was written, its content and its name are durable.
@@ -136,7 +135,7 @@ fn each_machine_has_a_disk_of_its_own() {
 }
 
 #[test]
-fn a_disk_takes_its_time_and_a_sync_takes_longer() {
+fn a_sync_takes_its_time() {
     scene!(1).check(
         |m| async move {
             let f = m.disk().file("f");
@@ -145,7 +144,7 @@ fn a_disk_takes_its_time_and_a_sync_takes_longer() {
             let written = m.monotonic();
             f.sync().await?;
             let synced = m.monotonic();
-            m.saw(written > before && synced - written > Duration::from_micros(50) && synced - before < ms(50));
+            m.saw(written >= before && synced - written > Duration::from_micros(50) && synced - before < ms(50));
             Ok(())
         },
         |run| assert_eq!(run.of(0), ["true"]),

@@ -18,11 +18,12 @@ fn tokios_channels_and_locks_work_between_tasks() {
         |m| async move {
             let (sender, mut receiver) = tokio::sync::mpsc::channel(2);
             let lock = Rc::new(tokio::sync::Mutex::new(0));
-            for i in 0..5 {
+            for i in 0..5_u64 {
                 let (sender, lock, m2) = (sender.clone(), lock.clone(), m.clone());
                 m.spawn(async move {
+                    m2.sleep(ms(30 * i)).await;
                     let mut held = lock.lock().await;
-                    m2.sleep(ms(10)).await;
+                    m2.sleep(ms(50)).await;
                     *held += 1;
                     sender.send((i, *held)).await.expect("the receiver waits");
                 });
