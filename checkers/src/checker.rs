@@ -37,6 +37,7 @@ pub const CHECKERS: &[CheckerEntry] = &[
     sessions::READ_YOUR_WRITES,
     sessions::WRITES_FOLLOW_READS,
     isolation::READ_UNCOMMITTED,
+    isolation::PL_2,
     isolation::READ_COMMITTED,
     isolation::READ_ATOMIC,
     isolation::REPEATABLE_READ,

@@ -26,7 +26,13 @@ pub(crate) const READ_UNCOMMITTED: CheckerEntry = CheckerEntry {
     name: "read-uncommitted",
     summary: "Transactions do not overwrite each other in a circle (PL-1).",
     needs_model: false,
-    build: |_| Some(Box::new(Level { name: READ_UNCOMMITTED.name, kind: Kind::Uncommitted })),
+    build: |_| Some(Box::new(Level { name: READ_UNCOMMITTED.name, kind: Kind::Certain })),
+};
+pub(crate) const PL_2: CheckerEntry = CheckerEntry {
+    name: "pl-2",
+    summary: "Transactions see what was committed, and not each other in a circle; Adya's read committed.",
+    needs_model: false,
+    build: |_| Some(Box::new(Level { name: PL_2.name, kind: Kind::Certain })),
 };
 pub(crate) const READ_COMMITTED: CheckerEntry = CheckerEntry {
     name: "read-committed",
@@ -98,7 +104,8 @@ pub(crate) const STRICT_SERIALIZABLE: CheckerEntry = CheckerEntry {
 /// How a level is decided.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    Uncommitted,
+    /// By what is certain alone.
+    Certain,
     Weak(weak::Level),
     Strong(Isolation, Beside),
 }
@@ -135,7 +142,7 @@ impl Level {
         let refuting = |anomaly: &Anomaly| lattice::refutes(&anomaly.kind, self.name);
         let mut anomalies: Vec<Anomaly> = known.anomalies.iter().filter(|a| refuting(a)).cloned().collect();
         match self.kind {
-            Kind::Uncommitted => {
+            Kind::Certain => {
                 let graph = arrange::certain(known, Beside::Nothing);
                 anomalies.extend(cycles::find(known, &[(Beside::Nothing, &graph)]).into_iter().filter(refuting));
             }

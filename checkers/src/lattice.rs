@@ -18,7 +18,11 @@ use crate::{
         G2_ITEM_PROCESS, G2_ITEM_REALTIME, INCOMPATIBLE_ORDER, INTERNAL, LONG_FORK, LOST_UPDATE, NON_REPEATABLE_READ,
         NON_SERIALIZABLE, NON_SNAPSHOT, PHANTOM, READ_OF_INITIAL, THIN_AIR_READ, WRITE_SKEW,
     },
+    budget::Budget,
+    checker,
+    history::History,
     operation::Name,
+    verdict::Verdict,
 };
 
 /// A consistency model of transactions.
@@ -106,6 +110,52 @@ const REFUTES: &[(Name, &[&str])] = &[
     (NON_SNAPSHOT, &["strong-snapshot-isolation"]),
     (NON_SERIALIZABLE, &["strict-serializable"]),
 ];
+
+/// A model and what was found of a history under it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// The name of the model.
+    pub model: &'static str,
+    /// Whether the history is of it. Evidence may be that of another model.
+    pub verdict: Verdict,
+}
+
+/// Judges a history of transactions by every model, in the order of [`MODELS`]. What follows from another model's verdict is
+/// not judged again; each model that is left may spend the whole budget.
+///
+/// ```
+/// use squall_checkers::{budget::Budget, formats, lattice};
+///
+/// let skew = "0: txn [[r x nil] [w y 1]] -> [[r x nil] [w y 1]] @0..5; 1: txn [[r y nil] [w x 2]] -> [[r y nil] [w x 2]] @1..9";
+/// let placed = lattice::place(&formats::text::read(skew).unwrap(), &Budget::default());
+/// let holds = placed.iter().find(|p| p.verdict.is_valid()).unwrap();
+/// assert_eq!(holds.model, "strong-snapshot-isolation");
+/// ```
+pub fn place(history: &History, budget: &Budget) -> Vec<Placed> {
+    let mut all: Vec<Placed> = Vec::new();
+    for model in MODELS {
+        let implied = all.iter().any(|p| p.verdict.is_valid() && implies(p.model, model.name));
+        let anomalies = all.iter().flat_map(|p| p.verdict.anomalies());
+        let refuting =
+            anomalies.filter(|anomaly| refutes(&anomaly.kind, model.name)).min_by_key(|a| a.operations.len());
+        let verdict = match refuting.cloned() {
+            Some(anomaly) => Verdict::of(vec![anomaly]),
+            None if implied => Verdict::VALID,
+            None => checker::checker(model.name)
+                .and_then(|entry| (entry.build)(None))
+                .map_or_else(|| Verdict::precondition("no checker decides it"), |c| c.check(history, budget)),
+        };
+        all.push(Placed { model: model.name, verdict });
+    }
+    // What implies a refuted model is refuted, even if its own checker gave up.
+    for i in (0..all.len()).rev().filter(|&i| all[i].verdict.is_unknown()).collect::<Vec<_>>() {
+        let weaker = all.iter().find(|p| p.verdict.is_invalid() && implies(all[i].model, p.model));
+        if let Some(verdict) = weaker.map(|p| p.verdict.clone()) {
+            all[i].verdict = verdict;
+        }
+    }
+    all
+}
 
 /// The model of this name.
 pub fn model(name: &str) -> Option<&'static ConsistencyModel> {

@@ -9,7 +9,8 @@ use squall_checkers::{
     certificate::Certificate,
     checker::checker,
     history::{Entry, History, Moment, Outcome, ProcessId},
-    lattice, models,
+    lattice::{self, Placed},
+    models,
     operation::Operation,
     value::Value,
     verdict::{Anomaly, Verdict},
@@ -488,6 +489,11 @@ fn compare(lists: bool, seeds: std::ops::Range<u64>) {
                 let mut state = Default::default();
                 assert!(order.iter().all(|txn| run(txn, &mut state)), "seed {seed}, {level}: {order:?}\n{}", shown());
             }
+        }
+        let placed = lattice::place(&history, &Budget::default());
+        for Placed { model, verdict } in placed.iter().filter(|p| LEVELS.contains(&p.model) && !p.verdict.is_unknown())
+        {
+            assert_eq!(verdict.is_valid(), valid.contains(model), "seed {seed}: {model} is placed: {verdict:?}");
         }
         for strong in &valid {
             for weak in LEVELS.iter().filter(|weak| lattice::implies(strong, weak)) {

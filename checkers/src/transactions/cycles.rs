@@ -149,11 +149,14 @@ impl<'g> Search<'g> {
             Class::Single => (Kind::RW, dependency.and(Kind::JOIN)),
             Class::Nonadjacent | Class::Item => (Kind::RW, EVERY_KIND),
         };
+        // Of these two classes every edge in a part of its own is on a cycle, so that none is missed.
+        let own = matches!(class, Class::G0 | Class::G1c).then(|| self.graph.parts(kinds));
+        let parts = own.as_ref().unwrap_or(self.parts);
         self.steps = 0;
         let mut best: Option<Vec<Edge>> = None;
         let graph = self.graph;
         let candidates = graph.edges().iter().filter(|e| begins.has(e.kind));
-        for edge in candidates.filter(|e| self.parts.holds(e)) {
+        for edge in candidates.filter(|e| parts.holds(e)) {
             if self.steps >= SEARCH_STEPS {
                 break;
             }

@@ -153,9 +153,6 @@ impl Demands<'_, '_> {
                 for writer in known.seen(read).filter(|&w| w != reader) {
                     self.unseen(&next, writer, reader);
                 }
-                if let Some(later) = next.source(read.key) {
-                    self.add(read.source, later, reader, read.key);
-                }
                 next.set(read);
             }
         }
