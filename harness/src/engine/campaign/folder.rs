@@ -6,6 +6,8 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -268,13 +270,22 @@ pub fn findings(path: &Path) -> Result<Vec<Finding>, FolderError> {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "waits for another process")]
 fn lock(file: &File, path: &Path) -> Result<(), FolderError> {
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(FolderError::Busy(path.to_owned())),
-        // On a file system without locks nobody is kept out.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            // A process that was just forked holds its parent's files for a moment.
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_AGAIN),
+            // On a file system without locks nobody is kept out.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(()),
+        }
     }
+    Err(FolderError::Busy(path.to_owned()))
 }
+
+/// How often a lock is tried before somebody is said to be at work.
+const LOCK_TRIES: u32 = 20;
+const LOCK_AGAIN: Duration = Duration::from_millis(25);
 
 fn open_progress(path: &Path) -> Result<File, FolderError> {
     let file = path.join(PROGRESS_FILE);
