@@ -1,5 +1,6 @@
 //! Entropy that code asks the machine for, not its `Env`: with both cfgs it is the seed's own on turmoil and on madsim.
 
+#![expect(clippy::disallowed_types, reason = "the test asks what is disallowed whether the seed rules it")]
 #![cfg(all(madsim, tokio_unstable))]
 
 use std::{collections::HashMap, sync::Arc, time::SystemTime};
