@@ -89,11 +89,13 @@ const DIFFERENCES: &[Difference] = &[
         "the library's own executor takes wakes from every thread",
     ),
     differs(MADSIM, "crash::a_process_that_spins_at_one_instant_is_stopped", "time goes on a little with each poll"),
-    differs(
-        HOSTED,
-        "foreign::tokios_tasks_are_pointed_to_those_of_env",
-        "there is a tokio, which these hosts run on or draw their choices from",
-    ),
+    Difference {
+        simulators: HOSTED,
+        fact: "foreign::tokios_tasks_are_pointed_to_those_of_env",
+        why: "there is a tokio, which these hosts run on or draw their choices from; a run that waits for its blocking threads \
+              waits for ever",
+        fatal: true,
+    },
     differs(
         TURMOIL,
         "foreign::tokios_timers_are_pointed_to_those_of_env",
