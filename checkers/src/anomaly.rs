@@ -16,6 +16,14 @@ pub const NEW_OLD_INVERSION: Name = Name::new("new-old-inversion");
 pub const STALE_READ: Name = Name::new("stale-read");
 /// Two holders had the same lock at the same time.
 pub const DOUBLE_ACQUIRE: Name = Name::new("double-acquire");
+/// An element came out of a container that nobody put in.
+pub const UNEXPECTED_ELEMENT: Name = Name::new("unexpected-element");
+/// An element came out of a container more often than it was put in.
+pub const DUPLICATED_ELEMENT: Name = Name::new("duplicated-element");
+/// Elements came out of a container in an order that is not its own.
+pub const REORDERED_ELEMENTS: Name = Name::new("reordered-elements");
+/// A container was said to be empty while an element was certainly in it.
+pub const FALSE_EMPTY: Name = Name::new("false-empty");
 /// No order of the operations explains what the clients saw.
 pub const NON_LINEARIZABLE: Name = Name::new("non-linearizable");
 /// A process read a version and later an older one.
@@ -133,6 +141,10 @@ pub const KINDS: &[(Name, &str)] = &[
     (NON_SNAPSHOT, "No snapshots explain what the transactions saw."),
     (NON_SERIALIZABLE, "No order of the transactions explains what they saw."),
     (DOUBLE_ACQUIRE, "A lock was acquired while another process certainly held it."),
+    (UNEXPECTED_ELEMENT, "An element came out of a queue (stack, priority queue) that nobody put in."),
+    (DUPLICATED_ELEMENT, "An element came out of a queue (stack, priority queue) more often than it was put in."),
+    (REORDERED_ELEMENTS, "Elements came out of a queue (stack, priority queue) in an order that is not its own."),
+    (FALSE_EMPTY, "A queue (stack, priority queue) was said to be empty while an element was certainly in it."),
     (NEW_OLD_INVERSION, "One read saw the new value, and a later read saw the old value again."),
     (STALE_READ, "A read returned a value that had been overwritten before the read began."),
     (NON_LINEARIZABLE, "No order of the operations that respects real time explains what the clients saw."),

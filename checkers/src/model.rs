@@ -65,6 +65,11 @@ pub trait Model: Send + Sync {
         Effect::Opaque
     }
 
+    /// Which element comes out next, where operations put elements into a container and take them out of it.
+    fn discipline(&self) -> Option<Discipline> {
+        None
+    }
+
     /// What the register holds before anything happened; only asked for when every operation has one of the effects of a
     /// register.
     fn initial_value(&self) -> Value {
@@ -99,4 +104,27 @@ pub enum Effect<'a> {
     Adds(&'a Value),
     /// A set held exactly the elements of this list, and still does.
     ReadsAll(&'a Value),
+    /// This element is added at the end of a list.
+    Extends(&'a Value),
+    /// A list held exactly the elements of this one, in this order, and still does.
+    ReadsInOrder(&'a Value),
+    /// This element is put into a container; see [`Model::discipline`].
+    Puts(&'a Value),
+    /// This element, the next one by the container's discipline, is taken out of it.
+    Takes(&'a Value),
+    /// The next element, whichever it is, is taken out of a container, if there is one.
+    TakesAny,
+    /// A container was empty, and still is.
+    FindsEmpty,
+}
+
+/// Which element of a container comes out next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Discipline {
+    /// The one that was put in first: a queue.
+    FirstIn,
+    /// The one that was put in last: a stack.
+    LastIn,
+    /// The smallest one: a priority queue.
+    Smallest,
 }

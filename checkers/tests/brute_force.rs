@@ -10,7 +10,7 @@ use squall_checkers::{
     history::{History, Outcome},
     linearizability,
     model::Model,
-    models::{CasRegister, Kv, MultiRegister, Mutex, Register, Set},
+    models::{CasRegister, Counter, Kv, Log, MultiRegister, Mutex, PriorityQueue, Queue, Register, Set, Stack},
     operation::Operation,
     value::Value,
     verdict::{Anomaly, Verdict},
@@ -180,6 +180,85 @@ fn set() {
         alphabet.push(ok(read(), seen));
     }
     compare(&Set, set_spec, &Value::List(vec![]), 4, &alphabet);
+}
+
+fn container_spec(state: &Value, operation: &Operation, reply: Option<&Value>) -> Option<Value> {
+    let mut held = state.as_list()?.to_vec();
+    if matches!(operation.f.as_str(), "enqueue" | "push" | "insert") {
+        held.push(operation.args.clone());
+        return Some(held.into());
+    }
+    let next = match operation.f.as_str() {
+        "dequeue" => (!held.is_empty()).then_some(0),
+        "pop" => held.len().checked_sub(1),
+        _ => (0..held.len()).min_by_key(|&i| held[i].clone()),
+    };
+    let found = next.map_or(Value::Nil, |i| held.remove(i));
+    reply.is_none_or(|reply| *reply == found).then(|| held.into())
+}
+
+fn container_alphabet(put: &str, take: &str) -> Vec<Letter> {
+    let put = |element: i64| Operation::new(put.to_owned(), Value::Nil, element);
+    let take = || Operation::new(take.to_owned(), Value::Nil, Value::Nil);
+    vec![
+        ok(put(1), Value::Nil),
+        ok(put(2), Value::Nil),
+        unknown(put(2)),
+        ok(take(), 1),
+        ok(take(), 2),
+        ok(take(), Value::Nil),
+        unknown(take()),
+    ]
+}
+
+#[test]
+fn queue() {
+    compare(&Queue, container_spec, &Value::List(vec![]), 4, &container_alphabet("enqueue", "dequeue"));
+}
+
+#[test]
+fn stack() {
+    compare(&Stack, container_spec, &Value::List(vec![]), 4, &container_alphabet("push", "pop"));
+}
+
+#[test]
+fn priority_queue() {
+    compare(&PriorityQueue, container_spec, &Value::List(vec![]), 4, &container_alphabet("insert", "extract-min"));
+}
+
+fn counter_spec(state: &Value, operation: &Operation, reply: Option<&Value>) -> Option<Value> {
+    match operation.args.as_int() {
+        Some(n) => Some(Value::Int(state.as_int()? + n)),
+        None => reply.is_none_or(|r| r == state).then(|| state.clone()),
+    }
+}
+
+#[test]
+fn counter() {
+    let add = |n: i64| Operation::new("add", Value::Nil, n);
+    let mut alphabet = vec![ok(add(1), Value::Nil), ok(add(2), Value::Nil), unknown(add(2))];
+    alphabet.extend([0, 1, 2, 3].map(|count| ok(read(), count)));
+    compare(&Counter, counter_spec, &Value::Int(0), 4, &alphabet);
+}
+
+fn log_spec(state: &Value, operation: &Operation, reply: Option<&Value>) -> Option<Value> {
+    if operation.f == "append" {
+        let mut log = state.as_list()?.to_vec();
+        log.push(operation.args.clone());
+        return Some(log.into());
+    }
+    (reply? == state).then(|| state.clone())
+}
+
+#[test]
+fn log() {
+    let append = |element: i64| Operation::new("append", Value::Nil, element);
+    let mut alphabet = vec![ok(append(1), Value::Nil), ok(append(2), Value::Nil), unknown(append(2))];
+    for seen in [&[][..], &[1], &[2, 1], &[1, 2]] {
+        let seen: Vec<Value> = seen.iter().map(|i| Value::Int(*i)).collect();
+        alphabet.push(ok(read(), seen));
+    }
+    compare(&Log, log_spec, &Value::List(vec![]), 4, &alphabet);
 }
 
 fn list<const N: usize>(items: [Value; N]) -> Value {

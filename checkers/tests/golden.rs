@@ -102,6 +102,62 @@ fn linearizable_objects() {
             "0: add 1 @0..9; 1: add 2 @1..8; 2: read -> [1] @2..5; 3: read -> [2] @3..4"
         ),
         (
+            "linearizable queue",
+            "Herlihy & Wing 1990, figure 2: first in, first out",
+            "0: enqueue x; 1: enqueue y; 1: dequeue -> y"
+        ),
+        (
+            "linearizable queue",
+            "the same, but the first enqueue is slow",
+            "0: enqueue x @0..9; 1: enqueue y @1..2; 1: dequeue -> y @3..4"
+        ),
+        ("linearizable queue", "an element comes out twice", "0: enqueue 1; 1: dequeue -> 1; 2: dequeue -> 1"),
+        ("linearizable queue", "an element from nowhere", "0: enqueue 1; 1: dequeue -> 2"),
+        (
+            "linearizable queue",
+            "after Henzinger et al. 2013: at every moment something is in",
+            "0: enqueue 1; 1: dequeue -> nil @2..9; 0: enqueue 2 @3..4; 2: dequeue -> 1 @5..6"
+        ),
+        (
+            "linearizable queue",
+            "an unknown dequeue may have taken it",
+            "0: enqueue 1; 1: dequeue ? timeout; 2: enqueue 2; 3: dequeue -> 2; 3: dequeue -> nil"
+        ),
+        (
+            "linearizable queue",
+            "but not two",
+            "0: enqueue 1; 1: dequeue ? timeout; 2: enqueue 2; 3: enqueue 3; 3: dequeue -> 3"
+        ),
+        ("linearizable stack", "last in, first out", "0: push 1; 0: push 2; 1: pop -> 2; 1: pop -> 1; 1: pop -> nil"),
+        ("linearizable stack", "the lower one first", "0: push 1; 0: push 2; 1: pop -> 1"),
+        (
+            "linearizable stack",
+            "three that do not go together, any two of which do",
+            "0: push 1 @0..2; 1: push 2 @1..4; 2: push 3 @3..7; 3: pop -> 1 @5..6; 4: pop -> 2 @8..9; 5: pop -> 3 @10..11"
+        ),
+        (
+            "linearizable priority-queue",
+            "the greater one first",
+            "0: insert 1; 0: insert 2; 1: extract-min -> 2; 1: extract-min -> 1"
+        ),
+        (
+            "linearizable priority-queue",
+            "the smaller one may still have been on its way",
+            "0: insert 1 @0..9; 1: insert 2 @1..2; 1: extract-min -> 2 @3..4; 2: extract-min -> 1 @5..6"
+        ),
+        ("linearizable counter", "an addition is missing", "0: add 1; 1: add 2; 0: read -> 2"),
+        (
+            "linearizable counter",
+            "one is still on its way",
+            "0: add 1; 1: add 2 @2..9; 0: read -> 1 @3..4; 0: read -> 3 @5..6"
+        ),
+        ("linearizable log", "an element is missing", "0: append 1; 1: append 2; 0: read -> [2]"),
+        (
+            "linearizable log",
+            "reads in different orders",
+            "0: append 1 @0..9; 1: append 2 @1..8; 2: read -> [1 2] @2..5; 3: read -> [2] @3..4"
+        ),
+        (
             "linearizable multi-register",
             "a torn transaction",
             "0: txn [[write x 1] [write y 1]] -> [[write x 1] [write y 1]]; 1: txn [[read x nil] [read y nil]] -> [[read x 1] [read y nil]]"

@@ -122,7 +122,7 @@ fn reads(f: &str) -> bool {
 pub(super) fn reply(f: &str, value: Value) -> Value {
     match f {
         "cas" => Value::Bool(true),
-        "write" | "put" | "append" | "add" | "acquire" | "release" => Value::Nil,
+        "write" | "put" | "append" | "add" | "acquire" | "release" | "enqueue" | "push" | "insert" => Value::Nil,
         _ => value,
     }
 }

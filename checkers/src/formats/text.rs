@@ -329,8 +329,25 @@ impl Reader<'_> {
 
 /// Names that are literals elsewhere cost no memory.
 fn known_name(f: String) -> Name {
-    const KNOWN: [&str; 11] =
-        ["read", "write", "cas", "get", "put", "append", "add", "acquire", "release", "txn", "remove"];
+    const KNOWN: [&str; 17] = [
+        "read",
+        "write",
+        "cas",
+        "get",
+        "put",
+        "append",
+        "add",
+        "acquire",
+        "release",
+        "txn",
+        "remove",
+        "enqueue",
+        "dequeue",
+        "push",
+        "pop",
+        "insert",
+        "extract-min",
+    ];
     KNOWN.iter().find(|k| **k == f).map_or_else(|| Name::from(f), |k| Name::new(k))
 }
 

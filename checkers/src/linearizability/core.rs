@@ -4,6 +4,7 @@
 //!
 //! * *later events*: cutting a history at a point and taking what was open as unknown;
 //! * *reads*: operations that change nothing;
+//! * *an element* of a container: whatever puts it in or takes it out;
 //! * *a value*: on a register, all writes and cas of a value together with all that needs it, and so on through cas, as long
 //!   as no operation remains that only proves a difference.
 
@@ -18,6 +19,8 @@ pub(super) fn minimise<'h>(problem: &Problem<'h>, mut is_illegal: impl FnMut(&Pr
         let before = core.ops.len();
         let reads = (0..core.ops.len()).rev().filter(|&i| core.kind(&core.ops[i]).pure()).map(|i| vec![i]).collect();
         core = remove(core, reads, &mut is_illegal);
+        let elements = elements_apart(&core);
+        core = remove(core, elements, &mut is_illegal);
         if core.register && !core.has_differs() {
             core = core.without_unseen();
             let values = values_apart(&core);
@@ -85,6 +88,17 @@ fn remove<'h>(
         size /= 2;
     }
     core
+}
+
+/// The operations on a container grouped by the element that they put in or take out.
+fn elements_apart(problem: &Problem<'_>) -> Vec<Vec<usize>> {
+    let mut groups: BTreeMap<ValueId, Vec<usize>> = BTreeMap::new();
+    for (i, op) in problem.ops.iter().enumerate() {
+        if let Some(element) = problem.classes[op.class as usize].element {
+            groups.entry(element).or_default().push(i);
+        }
+    }
+    groups.into_values().collect()
 }
 
 /// The operations of a register grouped by the values they touch, values that a cas joins taken together. What touches the

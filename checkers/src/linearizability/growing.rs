@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    Shortcut,
     levels::{self, Contradiction, Levelled},
     problem::Problem,
 };
@@ -20,37 +21,29 @@ use crate::{
     verdict::Anomaly,
 };
 
-/// What this path found out. Operations are indices of `Problem::ops`.
-#[derive(Clone, Debug)]
-pub(super) enum Growing {
-    /// The object can shrink, or its reads do not say who added what.
-    Undecided,
-    /// An order that explains the history.
-    Legal(Vec<usize>),
-    /// Why there is none.
-    Illegal(Anomaly),
-}
-
 /// Decides the object if it only grows and every addition adds something of its own.
-pub(super) fn check<M: Model>(model: &M, history: &History, key: &Value, problem: &Problem<'_>) -> Growing {
+pub(super) fn check<M: Model>(model: &M, history: &History, key: &Value, problem: &Problem<'_>) -> Shortcut {
     let effects: Vec<Effect<'_>> =
         problem.classes.iter().map(|class| model.effect(class.operation, class.reply)).collect();
     let effect = |op: usize| effects[problem.ops[op].class as usize];
     let is_log = (0..problem.ops.len()).all(|i| matches!(effect(i), Effect::Appends(_) | Effect::Reads(_)));
     let is_set = (0..problem.ops.len()).all(|i| matches!(effect(i), Effect::Adds(_) | Effect::ReadsAll(_)));
+    let is_list = (0..problem.ops.len()).all(|i| matches!(effect(i), Effect::Extends(_) | Effect::ReadsInOrder(_)));
     let placed = if is_log && model.initial_value() == Value::Text(String::new()) {
         place_log(problem, effect)
     } else if is_set {
         place_set(problem, effect)
+    } else if is_list {
+        place_list(problem, effect)
     } else {
         None
     };
-    let Some(placed) = placed else { return Growing::Undecided };
+    let Some(placed) = placed else { return Shortcut::Undecided };
     let witness = Witness { history, problem, key };
     match placed {
         Err(Impossible::ThinAir(op)) => {
             let sentence = format!("{} saw something that nobody added.", witness.say(op));
-            Growing::Illegal(witness.anomaly(anomaly::THIN_AIR_READ, vec![op], sentence))
+            Shortcut::Illegal(witness.anomaly(anomaly::THIN_AIR_READ, vec![op], sentence))
         }
         Err(Impossible::Apart(a, b)) => {
             let sentence = format!(
@@ -58,11 +51,11 @@ pub(super) fn check<M: Model>(model: &M, history: &History, key: &Value, problem
                 witness.say(a),
                 witness.say(b)
             );
-            Growing::Illegal(witness.anomaly(anomaly::NON_LINEARIZABLE, vec![a, b], sentence))
+            Shortcut::Illegal(witness.anomaly(anomaly::NON_LINEARIZABLE, vec![a, b], sentence))
         }
         Ok(levelled) => match levels::order(levelled.clone()) {
-            Ok(order) => Growing::Legal(order.into_iter().map(|o| o.op).collect()),
-            Err(contradiction) => Growing::Illegal(witness.contradiction(&levelled, contradiction)),
+            Ok(order) => Shortcut::Legal(order.into_iter().map(|o| o.op).collect()),
+            Err(contradiction) => Shortcut::Illegal(witness.contradiction(&levelled, contradiction)),
         },
     }
 }
@@ -145,6 +138,43 @@ fn place_log<'a>(problem: &Problem<'_>, effect: impl Fn(usize) -> Effect<'a>) ->
     }
     let first_seen = |value: &Value| steps.get(value.as_text()?).copied();
     place_additions(problem, additions.into_iter(), first_seen, &mut placed);
+    Some(Ok(placed))
+}
+
+fn place_list<'a>(problem: &Problem<'_>, effect: impl Fn(usize) -> Effect<'a>) -> Placed {
+    let mut elements: FixedMap<&Value, usize> = FixedMap::default();
+    let mut reads: Vec<(usize, &[Value])> = Vec::new();
+    let mut additions = Vec::new();
+    for i in 0..problem.ops.len() {
+        match effect(i) {
+            Effect::Extends(value) => {
+                if elements.insert(value, i).is_some() {
+                    return None;
+                }
+                additions.push((i, value));
+            }
+            Effect::ReadsInOrder(value) => reads.push((i, value.as_list()?)),
+            _ => return None,
+        }
+    }
+    reads.sort_by_key(|(op, list)| (list.len(), *op));
+    let mut placed = Vec::with_capacity(problem.ops.len());
+    let mut steps: FixedMap<&Value, u32> = FixedMap::default();
+    let mut whole: &[Value] = &[];
+    for (i, &(op, list)) in reads.iter().enumerate() {
+        if !list.starts_with(whole) {
+            return Some(Err(Impossible::Apart(reads[i - 1].0, op)));
+        }
+        for element in &list[whole.len()..] {
+            let step = steps.len() as u32 + 1;
+            if !elements.contains_key(element) || steps.insert(element, step).is_some() {
+                return Some(Err(Impossible::ThinAir(op)));
+            }
+        }
+        whole = list;
+        placed.push(levelled(problem, op, 2 * whole.len() as u32));
+    }
+    place_additions(problem, additions.into_iter(), |value| steps.get(value).copied(), &mut placed);
     Some(Ok(placed))
 }
 

@@ -2,10 +2,14 @@
 //! its completion?
 //!
 //! Each key is an object of its own and is checked apart (locality). A register with unique values is decided in
-//! O(n log n) (`zones`), a log or a set that only grows likewise (`growing`); all else is searched (`search`).
+//! O(n log n) (`zones`), a log or a set that only grows likewise (`growing`), and a queue, a stack or a priority queue into
+//! which every element is put once (`containers`); all else is searched (`search`). The search never has a choice, and so
+//! is linear, where operations that change the state are alike or exclude each other: a mutex, a counter that always
+//! grows by the same amount.
 //! This is about one object in real time; strict serializability is about transactions.
 
 mod automaton;
+mod containers;
 mod core;
 mod evidence;
 mod growing;
@@ -18,7 +22,6 @@ mod zones;
 use self::{
     automaton::{Automaton, ModelAutomaton, RegisterAutomaton},
     evidence::Witness,
-    growing::Growing,
     problem::Problem,
     search::Found,
     zones::Zones,
@@ -116,15 +119,29 @@ enum Decision {
     GaveUp { reason: Reason, placed: usize, of: usize },
 }
 
+/// What a path that is not a search found out about one object.
+enum Shortcut {
+    /// It does not know such objects, or not enough of this one.
+    Undecided,
+    /// An order that explains the history: indices of `Problem::ops`.
+    Legal(Vec<usize>),
+    /// Why there is none.
+    Illegal(Anomaly),
+}
+
 /// Decides one object.
 fn decide<M: Model>(model: &M, history: &History, key: &Value, entries: &[EntryId], meter: &mut Meter) -> Decision {
     let whole = Problem::new(model, history, entries);
     let order = |problem: &Problem<'_>, ops: Vec<usize>| ops.into_iter().map(|i| problem.ops[i].entry).collect();
     if !whole.register {
-        match growing::check(model, history, key, &whole) {
-            Growing::Undecided => {}
-            Growing::Legal(ops) => return Decision::Legal(order(&whole, ops)),
-            Growing::Illegal(anomaly) => return Decision::Illegal(anomaly),
+        let shortcut = match model.discipline() {
+            Some(discipline) => containers::check(model, discipline, history, key, &whole),
+            None => growing::check(model, history, key, &whole),
+        };
+        match shortcut {
+            Shortcut::Undecided => {}
+            Shortcut::Legal(ops) => return Decision::Legal(order(&whole, ops)),
+            Shortcut::Illegal(anomaly) => return Decision::Illegal(anomaly),
         }
     }
     let seen = if whole.register { whole.without_unseen() } else { whole.clone() };

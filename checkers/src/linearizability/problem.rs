@@ -68,6 +68,8 @@ pub(crate) struct Class<'h> {
     pub(crate) kind: Kind,
     /// The first class that does the same, whatever it replied.
     pub(crate) group: u32,
+    /// The element that it puts into a container or takes out of it.
+    pub(crate) element: Option<ValueId>,
 }
 
 /// One object and what was done to it.
@@ -111,20 +113,29 @@ impl<'h> Problem<'h> {
                         id
                     })
                 };
+                let mut element = None;
                 let kind = match model.effect(operation, reply) {
-                    Effect::Observes | Effect::ReadsAll(_) => Kind::Observes,
+                    Effect::Puts(v) | Effect::Takes(v) => {
+                        element = Some(number(v));
+                        Kind::Opaque
+                    }
+                    Effect::Observes | Effect::ReadsAll(_) | Effect::ReadsInOrder(_) | Effect::FindsEmpty => {
+                        Kind::Observes
+                    }
                     Effect::Reads(v) => Kind::Reads(number(v)),
                     Effect::Differs(v) => Kind::Differs(number(v)),
                     Effect::Writes(v) => Kind::Writes(number(v)),
                     Effect::Swaps(u, v) => Kind::Swaps(number(u), number(v)),
-                    Effect::Opaque | Effect::Appends(_) | Effect::Adds(_) => Kind::Opaque,
+                    Effect::Opaque | Effect::Appends(_) | Effect::Adds(_) | Effect::Extends(_) | Effect::TakesAny => {
+                        Kind::Opaque
+                    }
                 };
                 let class = classes.len() as u32;
                 let group = match kind {
                     Kind::Opaque | Kind::Observes => class,
                     _ => *groups.entry(kind).or_insert(class),
                 };
-                classes.push(Class { operation, reply, kind, group });
+                classes.push(Class { operation, reply, kind, group, element });
                 class
             });
             let kind = classes[class as usize].kind;

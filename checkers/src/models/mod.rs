@@ -4,22 +4,33 @@ use std::sync::Arc;
 
 use crate::{budget::Budget, history::History, linearizability, model::Model, operation::Operation, verdict::Verdict};
 
+mod container;
+mod counter;
 mod kv;
 mod list_append;
+mod log;
 mod multi_register;
 mod mutex;
+mod priority_queue;
+mod queue;
 mod register;
 mod rw_register;
 mod set;
+mod stack;
 mod transactions;
 
+pub use counter::Counter;
 pub use kv::Kv;
 pub use list_append::ListAppend;
+pub use log::Log;
 pub use multi_register::MultiRegister;
 pub use mutex::Mutex;
+pub use priority_queue::PriorityQueue;
+pub use queue::Queue;
 pub use register::{CasRegister, Register};
 pub use rw_register::RwRegister;
 pub use set::Set;
+pub use stack::Stack;
 
 /// A model in the catalogue.
 #[derive(Clone, Copy)]
@@ -74,6 +85,31 @@ pub const MODELS: &[ModelEntry] = &[
         summary: "A set per key: add an element, read all; empty at first.",
         build: || Arc::new(Set),
     },
+    ModelEntry {
+        name: "queue",
+        summary: "A queue per key: enqueue, and dequeue (nil when empty); empty at first.",
+        build: || Arc::new(Queue),
+    },
+    ModelEntry {
+        name: "stack",
+        summary: "A stack per key: push, and pop (nil when empty); empty at first.",
+        build: || Arc::new(Stack),
+    },
+    ModelEntry {
+        name: "priority-queue",
+        summary: "A priority queue per key: insert, and extract-min (nil when empty); empty at first.",
+        build: || Arc::new(PriorityQueue),
+    },
+    ModelEntry {
+        name: "counter",
+        summary: "A counter per key: add an integer, read; 0 at first.",
+        build: || Arc::new(Counter),
+    },
+    ModelEntry {
+        name: "log",
+        summary: "An append-only log per key: append an element, read all in order; empty at first.",
+        build: || Arc::new(Log),
+    },
 ];
 
 /// The model of this name.
@@ -109,7 +145,7 @@ impl<M: Model> AnyModel for M {
 
 /// Whether the operation is one whose reply is a value it saw.
 pub(crate) fn reads(operation: &Operation) -> bool {
-    matches!(operation.f.as_str(), "read" | "get" | "cas" | "txn")
+    matches!(operation.f.as_str(), "read" | "get" | "cas" | "txn" | "dequeue" | "pop" | "extract-min")
 }
 
 /// What a model says to an operation that is not its own.

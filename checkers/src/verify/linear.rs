@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Verification,
+    elements::Elements,
     replay::{self, State},
 };
 use crate::{
@@ -108,8 +109,12 @@ fn keep<'h>(history: &'h History, model: &str, key: &Value, named: &[EntryId]) -
         _ => None,
     };
     let needed: BTreeSet<&Value> = candidates.iter().filter_map(|&id| needs(&history.entries[id])).collect();
+    let elements = Elements::new(history, model, key, named);
     let deleted = |id: EntryId| {
         let operation = &history.entries[id].operation;
+        if let Some(elements) = &elements {
+            return !named.contains(&id) && elements.may_go(&history.entries[id]);
+        }
         registers && !named.contains(&id) && operation.f == "write" && !needed.contains(&operation.args)
     };
     let kept = candidates.into_iter().filter(|&id| !deleted(id)).map(|id| {

@@ -8,6 +8,7 @@
 //!   * other keys, operations that only read, and what was invoked after all that is kept had returned (operations that were
 //!     then open stay, with an unknown outcome);
 //!   * a write to a register together with everything that needs its value;
+//!   * an element of a queue, a stack or a priority queue together with all that puts it in or takes it out;
 //!   * whole transactions, where reads that showed them are forgotten, or for lists show what is left.
 //!
 //! Where that has an order, all operations of the history are tried together.
@@ -21,6 +22,7 @@ use crate::{
     verdict::{Anomaly, Verdict},
 };
 
+mod elements;
 mod isolated;
 mod linear;
 mod replay;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::elements::puts_in;
 use crate::{operation::Operation, value::Value};
 
 /// What is kept under each key that was changed.
@@ -70,7 +71,65 @@ pub(super) fn apply(model: &str, state: &mut State, operation: &Operation, reply
             let reply = reply.as_list()?;
             (reply.iter().all(|e| held.contains(e)) && held.iter().all(|e| reply.contains(e))).then_some(())
         }
+        ("counter", "add") => {
+            let count = state.get(key).and_then(Value::as_int).unwrap_or_default();
+            state.insert(key.clone(), Value::Int(count.wrapping_add(args.as_int()?)));
+            Some(())
+        }
+        ("counter", "read") => {
+            let count = state.get(key).cloned().unwrap_or(Value::Int(0));
+            reply.is_none_or(|reply| *reply == count).then_some(())
+        }
+        ("log", "append") => {
+            let Value::List(log) = state.entry(key.clone()).or_insert_with(|| Value::List(Vec::new())) else {
+                return None;
+            };
+            log.push(args.clone());
+            Some(())
+        }
+        ("log", "read") => {
+            let log = state.get(key).and_then(Value::as_list).unwrap_or_default();
+            reply.is_none_or(|reply| reply.as_list() == Some(log)).then_some(())
+        }
+        ("queue" | "stack" | "priority-queue", _) => {
+            let Value::Map(held) = state.entry(key.clone()).or_insert_with(|| Value::Map(BTreeMap::new())) else {
+                return None;
+            };
+            if puts_in(f) {
+                put(model, held, args);
+                return Some(());
+            }
+            let found = take(model, held);
+            reply.is_none_or(|reply| *reply == found).then_some(())
+        }
         _ => None,
+    }
+}
+
+/// Puts an element into a container. A queue and a stack keep each under the number of its insertion, a priority queue how often
+/// it is there under the element itself.
+fn put(model: &str, held: &mut BTreeMap<Value, Value>, element: &Value) {
+    if model == "priority-queue" {
+        let often = held.get(element).and_then(Value::as_int).unwrap_or_default();
+        held.insert(element.clone(), Value::Int(often + 1));
+    } else {
+        let last = held.last_key_value().and_then(|(number, _)| number.as_int()).unwrap_or_default();
+        held.insert(Value::Int(last + 1), element.clone());
+    }
+}
+
+/// Takes the next element out of a container; nil when it is empty.
+fn take(model: &str, held: &mut BTreeMap<Value, Value>) -> Value {
+    let next = if model == "stack" { held.pop_last() } else { held.pop_first() };
+    match next {
+        None => Value::Nil,
+        Some((element, Value::Int(often))) if model == "priority-queue" => {
+            if often > 1 {
+                held.insert(element.clone(), Value::Int(often - 1));
+            }
+            element
+        }
+        Some((_, element)) => element,
     }
 }
 
