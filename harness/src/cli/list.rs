@@ -14,7 +14,7 @@ use crate::{
     exit::Exit,
     nemesis::NEMESES,
     plan::Settings,
-    simulators::{SIMULATORS, SimulatorEntry},
+    simulators::{Habitat, SIMULATORS, SimulatorEntry},
 };
 
 #[derive(Debug, clap::Args)]
@@ -76,12 +76,18 @@ fn items(kind: Kind, registry: &Registry) -> Vec<Value> {
 }
 
 fn system(entry: &SystemEntry) -> Value {
-    let promise = (entry.build)(None, &Settings::new()).ok().map(|system| record::promise(&system.promise()));
+    let built = (entry.build)(None, &Settings::new()).ok();
+    let home = built.as_ref().and_then(|system| match system.habitat() {
+        Habitat::Everywhere => None,
+        Habitat::Only(simulator) => Some(simulator.entry().name),
+    });
     json!({
         "name": entry.name,
         "summary": entry.summary,
         "workload": entry.workload,
-        "promise": promise,
+        "promise": built.as_ref().map(|system| record::promise(&system.promise())),
+        "home": home,
+        "lacks": built.and_then(|system| system.lacks()),
         "bugs": entry.bugs.iter().map(|b| b.name).collect::<Vec<_>>(),
         "settings": settings(entry.settings),
     })
@@ -94,6 +100,7 @@ fn simulator(entry: &SimulatorEntry) -> Value {
         "summary": entry.summary,
         "deterministic": entry.deterministic,
         "ability": entry.ability,
+        "guests": entry.simulator.ability_on_guests(),
         "built": built,
         "lacks": (!built).then_some(entry.needs),
     })
@@ -118,10 +125,12 @@ fn settings(settings: &[Setting]) -> Vec<Value> {
 }
 
 /// What else there is to say of an item, and how it is called.
-const LABELS: [(&str, &str); 4] = [
+const LABELS: [(&str, &str); 6] = [
     ("promise", "promises: "),
+    ("home", "runs on the simulator it is written for: "),
     ("trigger", "brought out by: "),
     ("ability", "does: "),
+    ("guests", "to code written for it: "),
     ("lacks", "not in this binary; it needs "),
 ];
 

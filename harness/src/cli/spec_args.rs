@@ -20,7 +20,7 @@ pub(super) struct SpecArgs {
     /// Faults to draw from: names with commas, `all` inside the promise, `beyond` it, or `none` (see `list nemeses`)
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     nemesis: Vec<String>,
-    /// The simulator (see `list simulators`)
+    /// The simulator (see `list simulators`); the system's own when not given
     #[arg(long, value_name = "S")]
     simulator: Option<String>,
     /// Number of replicas

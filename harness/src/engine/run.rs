@@ -6,7 +6,10 @@ use squall_checkers::{budget::Budget, history::Entry, verdict::Verdict};
 use squall_reports::records::{CheckerVerdict, Failure, FailureKind, Signature};
 use squall_workloads::workload::Workload;
 
-use super::{judge, panics};
+use super::{
+    judge,
+    panics::{self, Noted},
+};
 use crate::{
     plan::Plan,
     simulators::{AnySystem, End, Execution, Options, PlanError, Simulator},
@@ -119,12 +122,12 @@ pub fn execute(subject: &Subject, plan: &Plan, options: Options) -> Result<Resul
     let run = || {
         let mut result =
             panics::catch(|| subject.system.clone().run(subject.simulator, plan, subject.workload, options));
-        let place = panics::last_place();
+        let noted = panics::last();
         if let Ok(Ok(Execution { end: End::Panicked { message, .. }, .. })) = &mut result {
-            add_place(message, place.as_deref());
+            complete(message, noted.as_ref());
         }
         result.map_err(|mut message| {
-            add_place(&mut message, place.as_deref());
+            complete(&mut message, noted.as_ref());
             Failure { kind: FailureKind::Panic, node: None, at_ns: None, message }
         })
     };
@@ -197,8 +200,13 @@ fn failure_of(end: &End) -> Option<Failure> {
     }
 }
 
-fn add_place(message: &mut String, place: Option<&str>) {
-    if let Some(place) = place.filter(|place| !message.contains(place)) {
+/// Adds to a panic's message what is noted of it: its place, or all of it where the message is but an echo.
+fn complete(message: &mut String, noted: Option<&Noted>) {
+    let Some(noted) = noted else { return };
+    if panics::is_echo(message) {
+        message.clone_from(&noted.message);
+    }
+    if let Some(place) = noted.place.as_ref().filter(|place| !message.contains(*place)) {
         message.push_str(", at ");
         message.push_str(place);
     }

@@ -128,10 +128,13 @@ impl Arena {
     ) -> Result<Self, SpecError> {
         let (entry, bug) = find_system(registry, system_name)?;
         let workload = find_workload(registry, workload.unwrap_or(entry.workload))?;
-        let simulator = simulator.unwrap_or(SIMULATORS[0].name);
-        let simulator = names::find("simulator", SIMULATORS, |s| s.name, simulator)?;
-        simulator.simulator.check_built()?;
         let system: Arc<dyn AnySystem> = (entry.build)(bug, settings)?.into();
+        let simulator = match simulator {
+            Some(name) => names::find("simulator", SIMULATORS, |s| s.name, name)?,
+            None => system.habitat().first().entry(),
+        };
+        system.check(simulator.simulator)?;
+        simulator.simulator.check_built()?;
         let promise = system.promise();
         let interface = workload.workload.interface();
         if !promise.interfaces.contains(&interface) {
@@ -180,6 +183,7 @@ impl Spec {
         let simulator = self.simulator.as_deref();
         let arena = Arena::new(registry, &self.system, &system_settings, Some(workload.name), simulator)?;
         let mut request = PlanRequest::new(&*self.system, arena.promise.clone(), workload.name);
+        request.reaches = arena.system.habitat().reaches();
         request.settings = system_settings;
         request.workload_settings = workload_settings;
         request.nodes = self.nodes;

@@ -8,6 +8,7 @@ pub mod content;
 pub mod disk;
 pub mod env;
 pub mod failed;
+pub mod guest;
 pub mod image;
 pub mod net;
 pub mod node;
@@ -23,6 +24,7 @@ pub use self::{
     disk::{Disk, File},
     env::{Elapsed, Env, Interval, JoinHandle, Sleep},
     failed::{CertainlyFailed, Failed, Result},
+    guest::{Guest, Machine},
     image::DiskImage,
     net::{Address, Listener, Socket, Stream},
     node::{Context, Node, RequestId, TimerId},

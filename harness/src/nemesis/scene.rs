@@ -1,6 +1,6 @@
 //! What a nemesis knows of the run it draws faults for, and the draws that all nemeses share.
 
-use crate::plan::{FaultKind, MILLISECOND, NodeId, SECOND, Stream, Target, Tolerates};
+use crate::plan::{FaultKind, MILLISECOND, NodeId, Reach, Reaches, SECOND, Stream, Target, Tolerates};
 
 /// One fault of a package, before the schedule has given it its place and its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub struct Scene<'a> {
     pub chaos_ns: u64,
     /// What the system promises to survive.
     pub tolerates: &'a Tolerates,
+    /// Whom faults can strike where the plan will run.
+    pub reaches: Reaches,
     /// Whether faults outside the promise are wanted too.
     pub beyond: bool,
 }
@@ -50,7 +52,12 @@ pub struct Scene<'a> {
 impl Scene<'_> {
     /// Whether this fault may be drawn.
     pub fn allows(&self, kind: &FaultKind) -> bool {
-        self.beyond || self.tolerates.fault(kind)
+        (self.reaches)(kind) != Reach::Nobody && (self.beyond || self.tolerates.fault(kind))
+    }
+
+    /// Whom a fault strikes that was drawn for this target: the whole cluster, where no part of it can be struck.
+    pub(super) fn reached(&self, kind: &FaultKind, target: Target) -> Target {
+        if (self.reaches)(kind) == Reach::Cluster { Target::All } else { target }
     }
 
     /// One of the kinds that may be drawn, if any.

@@ -81,7 +81,8 @@ fn packages(seed: u64, entry: &NemesisEntry, mood: Mood, scene: &Scene<'_>) -> V
     for i in 0..mood.packages(&mut count) {
         let mut stream = Stream::named(seed, &format!("nemesis/{}/{i}", entry.name));
         let package = entry.nemesis.package(scene, &mut stream);
-        strikes.extend(place(package, scene.chaos_ns, &mut stream));
+        let placed = place(package, scene.chaos_ns, &mut stream).into_iter();
+        strikes.extend(placed.map(|s| Strike { target: scene.reached(&s.kind, s.target), ..s }));
     }
     strikes
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::{Fault, FaultClass, FaultKind, SECOND, Target, Tolerates};
+use crate::plan::{Fault, FaultClass, FaultKind, Reach, SECOND, Target, Tolerates};
 
 const CHAOS_NS: u64 = 15 * SECOND;
 
@@ -15,7 +15,11 @@ fn everything() -> Tolerates {
 
 fn draw(seed: u64, nodes: u32, tolerates: &Tolerates, nemeses: &str) -> Vec<Fault> {
     let selection = NemesisSelection::parse(nemeses).unwrap();
-    schedule(seed, &Scene { nodes, chaos_ns: CHAOS_NS, tolerates, beyond: selection.beyond }, &selection)
+    schedule(
+        seed,
+        &Scene { nodes, chaos_ns: CHAOS_NS, tolerates, reaches: Reach::everywhere, beyond: selection.beyond },
+        &selection,
+    )
 }
 
 fn text(faults: &[Fault]) -> String {
@@ -152,7 +156,7 @@ proptest! {
         seed: u64, tolerates in promises(), nodes in 1_u32..8, chaos_ns in 1_u64..30 * SECOND,
     ) {
         let selection = NemesisSelection::all();
-        let faults = schedule(seed, &Scene { nodes, chaos_ns, tolerates: &tolerates, beyond: false }, &selection);
+        let faults = schedule(seed, &Scene { nodes, chaos_ns, tolerates: &tolerates, reaches: Reach::everywhere, beyond: false }, &selection);
         let ids: BTreeSet<u32> = faults.iter().map(|f| f.id).collect();
         prop_assert_eq!(ids.len(), faults.len());
         for fault in &faults {
@@ -165,4 +169,32 @@ proptest! {
         }
         prop_assert!(faults.is_sorted_by_key(|f| f.begins_ns));
     }
+}
+
+/// Partitions of anybody, drifts of all clocks at once, and nothing else.
+fn partitions_and_drifts(kind: &FaultKind) -> Reach {
+    match kind {
+        FaultKind::Partition { .. } => Reach::Each,
+        FaultKind::ClockDrift { .. } => Reach::Cluster,
+        _ => Reach::Nobody,
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_not_drawn_even_beyond_the_promise() {
+    let mut drawn = [0; 2];
+    for nemeses in ["all", "beyond"] {
+        let selection = NemesisSelection::parse(nemeses).unwrap();
+        for seed in 0..100 {
+            let (tolerates, reaches) = (&everything(), partitions_and_drifts);
+            let scene = Scene { nodes: 3, chaos_ns: CHAOS_NS, tolerates, reaches, beyond: selection.beyond };
+            let faults = schedule(seed, &scene, &selection);
+            assert!(!faults.is_empty(), "seed {seed} tests nothing");
+            for fault in faults {
+                assert!(reaches(&fault.kind).meets(&fault.target, 3), "{fault}");
+                drawn[usize::from(matches!(fault.kind, FaultKind::ClockDrift { .. }))] += 1;
+            }
+        }
+    }
+    assert!(drawn.iter().all(|n| *n > 30), "{drawn:?}");
 }

@@ -2,7 +2,9 @@
 
 use squall_workloads::workload::Settings;
 
-use super::{Cluster, Latency, Load, MILLISECOND, Operations, Phases, Plan, Promise, SECOND, WorkloadPlan};
+use super::{
+    Cluster, Latency, Load, MILLISECOND, Operations, Phases, Plan, Promise, Reach, Reaches, SECOND, WorkloadPlan,
+};
 use crate::nemesis::{NemesisSelection, Scene, schedule};
 
 /// Clients of a run.
@@ -29,6 +31,8 @@ pub struct PlanRequest {
     pub settings: Settings,
     /// What it promises; every fault is drawn inside it.
     pub promise: Promise,
+    /// Whom faults can strike where the plans will run; no other is drawn.
+    pub reaches: Reaches,
     /// Number of replicas; the promise's own number when `None`.
     pub nodes: Option<u32>,
     /// Number of clients.
@@ -64,6 +68,7 @@ impl PlanRequest {
             system: system.into(),
             settings: Settings::new(),
             promise,
+            reaches: Reach::everywhere,
             nodes: None,
             clients: DEFAULT_CLIENTS,
             latency: DEFAULT_LATENCY,
@@ -87,6 +92,7 @@ impl PlanRequest {
             nodes,
             chaos_ns: self.duration_ns,
             tolerates: &self.promise.tolerates,
+            reaches: self.reaches,
             beyond: self.nemeses.beyond,
         };
         Plan {

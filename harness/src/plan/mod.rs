@@ -5,6 +5,7 @@ pub mod draw;
 pub mod fault;
 pub mod file;
 pub mod promise;
+pub mod reach;
 pub mod target;
 pub mod valid;
 
@@ -15,6 +16,7 @@ pub use squall_workloads::{random::Stream, workload::Settings};
 pub use self::{
     fault::{Fault, FaultClass, FaultKind, Loss, Shape},
     promise::{Promise, Tolerates},
+    reach::{Reach, Reaches},
     target::Target,
 };
 

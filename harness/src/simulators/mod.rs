@@ -1,6 +1,7 @@
 //! Simulators: each runs a plan against a system and yields an execution.
 
 pub mod execution;
+pub mod guests;
 #[cfg(any(feature = "turmoil", feature = "tokio", madsim))]
 mod hosted;
 pub mod layer;
@@ -21,7 +22,12 @@ use self::madsim::shim;
 use self::tokio as reactor;
 use squall_workloads::workload::Workload;
 
-pub use self::execution::{End, Execution, FaultEffect, Statistics, Trace, TraceEvent, TraceKind};
+#[cfg(feature = "turmoil")]
+pub use self::turmoil::InTurmoil;
+pub use self::{
+    execution::{End, Execution, FaultEffect, Statistics, Trace, TraceEvent, TraceKind},
+    guests::{Absent, Habitat},
+};
 use crate::{
     environment::{System, reactor::advise},
     plan::{Plan, Promise},
@@ -47,8 +53,26 @@ pub enum PlanError {
         /// What it must be built with.
         needs: &'static str,
     },
-    /// A fault this simulator cannot do.
-    #[error("simulator `{simulator}` cannot do fault {id} ({fault}); these can: {able}")]
+    /// This binary was built without the system.
+    #[error("this binary was built without system `{system}`; it needs {needs}")]
+    AbsentSystem {
+        /// The system.
+        system: &'static str,
+        /// What it must be built with.
+        needs: &'static str,
+    },
+    /// The system is written for another simulator's library.
+    #[error(
+        "simulator `{simulator}` runs no code that is written for {home}, as this system is: use `--simulator {home}`"
+    )]
+    Elsewhere {
+        /// The simulator.
+        simulator: &'static str,
+        /// The one it is written for.
+        home: &'static str,
+    },
+    /// A fault that this simulator cannot do to code written for its library.
+    #[error("simulator `{simulator}` cannot do fault {id} ({fault}) to code written for it; these can: {able}")]
     Unable {
         /// The simulator.
         simulator: &'static str,
@@ -56,7 +80,7 @@ pub enum PlanError {
         id: u32,
         /// The fault.
         fault: String,
-        /// The simulators that can.
+        /// The simulators that can, and to whom.
         able: String,
     },
 }
@@ -196,6 +220,18 @@ pub const SIMULATORS: &[SimulatorEntry] = &[
 pub trait AnySystem: Send + Sync {
     /// What its clients are promised.
     fn promise(&self) -> Promise;
+    /// Where it runs.
+    fn habitat(&self) -> Habitat {
+        Habitat::Everywhere
+    }
+    /// What this binary would have to be built with to have it; `None` when it has it.
+    fn lacks(&self) -> Option<&'static str> {
+        None
+    }
+    /// Says so, when it does not run on this simulator.
+    fn check(&self, simulator: Simulator) -> Result<(), PlanError> {
+        simulator.check_habitat(self.habitat())
+    }
     /// Runs a plan. One run per thread at a time; a fresh thread for each run is what makes it deterministic. Shared, since
     /// the tasks of some simulators' own runtimes may borrow nothing.
     fn run(

@@ -72,7 +72,7 @@ pub fn serve(registry: &Registry) -> io::Result<()> {
 
 /// What the system under test does is caught elsewhere: a panic that comes this far is ours.
 fn own_bug(message: String) -> Answer {
-    let place = panics::last_place().map(|place| format!(", at {place}")).unwrap_or_default();
+    let place = panics::last().and_then(|noted| noted.place).map(|place| format!(", at {place}")).unwrap_or_default();
     Answer::OwnBug(message + &place)
 }
 

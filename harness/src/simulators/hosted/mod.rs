@@ -12,6 +12,8 @@ mod disk;
 #[cfg(any(feature = "tokio", madsim))]
 mod drive;
 mod faults;
+#[cfg(feature = "turmoil")]
+pub(super) mod guests;
 mod host;
 mod machines;
 mod runtime;

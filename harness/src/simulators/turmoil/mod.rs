@@ -5,6 +5,9 @@
 //! millisecond, in which hosts run one after the other: what sets out in a tick arrives in it or in the next, and times are
 //! exact to a tick.
 
+mod guests;
+mod links;
+
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -23,6 +26,7 @@ use ::turmoil::{
 };
 use squall_workloads::workload::Workload;
 
+pub use self::guests::InTurmoil;
 use super::{
     Execution, Options, PlanError,
     hosted::{Conductor, Library, Runtime},
@@ -30,8 +34,8 @@ use super::{
     reactor, shim,
 };
 use crate::{
-    environment::{System, world::LocalFuture},
-    plan::Plan,
+    environment::{Machine, System, world::LocalFuture},
+    plan::{NodeId, Plan},
 };
 
 /// The step in which turmoil's time goes.
@@ -50,15 +54,7 @@ pub(super) fn run<S: System>(
 ) -> Result<Execution, PlanError> {
     shim::within(plan.seed, || {
         let (mut conductor, host) = Conductor::new(system, plan, workload, options, Turmoil)?;
-        let mut sim = Builder::new()
-            .rng_seed(plan.seed)
-            .epoch(UNIX_EPOCH + Duration::from_nanos(WALL_EPOCH_NS))
-            .tick_duration(TICK)
-            .min_message_latency(Duration::ZERO)
-            .max_message_latency(Duration::ZERO)
-            .udp_capacity(CAPACITY)
-            .tcp_capacity(CAPACITY)
-            .build();
+        let mut sim = builder(plan).build();
         for machine in 0..conductor.machines() {
             let host = host.clone();
             sim.host(address(machine), move || {
@@ -78,19 +74,27 @@ pub(super) fn run<S: System>(
     })
 }
 
-/// Where a machine is.
-fn address(machine: u32) -> IpAddr {
-    IpAddr::V4(Ipv4Addr::from_bits(NETWORK + machine))
+/// Turmoil, with links that carry at once and lose nothing.
+fn builder(plan: &Plan) -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .rng_seed(plan.seed)
+        .epoch(UNIX_EPOCH + Duration::from_nanos(WALL_EPOCH_NS))
+        .tick_duration(TICK)
+        .min_message_latency(Duration::ZERO)
+        .max_message_latency(Duration::ZERO)
+        .udp_capacity(CAPACITY)
+        .tcp_capacity(CAPACITY);
+    builder
 }
 
-/// 10.0.0.1, the first machine.
-const NETWORK: u32 = 0x0A00_0001;
+/// Where a machine is.
+fn address(machine: u32) -> IpAddr {
+    Machine::address(NodeId(machine))
+}
 
 fn machine(address: SocketAddr) -> u32 {
-    match address.ip() {
-        IpAddr::V4(ip) => ip.to_bits() - NETWORK,
-        IpAddr::V6(_) => unreachable!("machines have addresses of version 4"),
-    }
+    Machine::at(address.ip()).expect("machines alone send here").0
 }
 
 /// Turmoil, as a host of systems.
