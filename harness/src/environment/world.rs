@@ -135,11 +135,8 @@ pub trait World {
     fn wall_ns(&mut self, at: Place) -> u64;
     /// 64 random bits, the machine's own.
     fn random(&mut self, at: Place) -> u64;
-    /// 64 bits that decide between what is ready at one time, as the branches of a `select!` are. Of the machine whose code runs:
-    /// a simulator that does not know it takes them from the first replica's.
-    fn choice(&mut self) -> u64 {
-        self.random(Place { machine: 0, incarnation: 0 })
-    }
+    /// 64 bits that decide between what is ready at one time, as the branches of a `select!` are.
+    fn choice(&mut self) -> u64;
     /// Records an observation.
     fn observe(&mut self, at: Place, key: Name, value: Value);
 

@@ -19,7 +19,10 @@ use crate::{
         world::{self, Entered, Place, TaskKey, World},
     },
     plan::Plan,
-    simulators::{Execution, Options, PlanError, layer::clients::Action},
+    simulators::{
+        Execution, Options, PlanError,
+        layer::{clients::Action, state::Due, strikes},
+    },
 };
 
 /// A run of a system in another runtime.
@@ -68,7 +71,7 @@ impl<S: System> Conductor<S> {
             entered,
         };
         for node in 0..plan.cluster.nodes {
-            conductor.start(node);
+            conductor.launch(node);
         }
         let actions = conductor.core(|core| core.clients.start());
         conductor.perform(actions);
@@ -104,8 +107,10 @@ impl<S: System> Conductor<S> {
         // What is left of the system's futures goes first: their destructors call the world.
         drop(sessions);
         done.borrow_mut().clear();
+        world.borrow_mut().over = true;
         let left = world.borrow_mut().take_all_tasks();
         drop(left);
+        drop_orphans(&world);
         drop(entered);
         Rc::into_inner(world).expect("tasks hold the world weakly").into_inner().core.finish()
     }
@@ -144,7 +149,10 @@ impl<S: System> Conductor<S> {
         match event {
             Event::Turn(turn) => {
                 let mut actions = Vec::new();
-                self.core(|core| core.clients.turn(turn, core.stamp(), &mut actions));
+                self.core(|core| {
+                    let stamp = core.stamp;
+                    core.clients.turn(turn, stamp, &mut actions);
+                });
                 self.perform(actions);
             }
             Event::Timeout(entry) => {
@@ -156,22 +164,15 @@ impl<S: System> Conductor<S> {
                     self.abandon(entry);
                 }
             }
-            Event::FaultBegins(index) => self.fault_begins(index),
-            Event::FaultBeats(index) => self.fault_beats(index),
-            Event::FaultEnds(index) => self.fault_ends(index),
-            Event::Settle => self.core(|core| {
-                core.digest(0x9 << 60, 1);
-                core.clients.settle(core.stamp());
-            }),
-            Event::FinalReads => self.settled = true,
-            Event::Overtime => return false,
+            Event::Due(Due::FaultBegins(index)) => strikes::begin(self, index),
+            Event::Due(Due::FaultBeats(index)) => strikes::beat(self, index),
+            Event::Due(Due::FaultEnds(index)) => strikes::end(self, index),
+            Event::Due(Due::Settle) => self.core(|core| core.settle()),
+            Event::Due(Due::FinalReads) => self.settled = true,
+            Event::Due(Due::Overtime) => return false,
             Event::Restart(place) => {
-                let due = self.core(|core| {
-                    let machine = &core.machines[place.machine as usize];
-                    machine.incarnation == place.incarnation && !machine.up && !machine.condition.down
-                });
-                if due {
-                    self.start(place.machine);
+                if self.core(|core| core.may_restart(place)) {
+                    self.launch(place.machine);
                 }
             }
             Event::Serve(place) => {
@@ -183,7 +184,7 @@ impl<S: System> Conductor<S> {
             Event::Departs { from, to, bytes } => self.core(|core| core.departs(from, to, bytes)),
             Event::Disk(done) => {
                 let world = &mut *self.world.borrow_mut();
-                if world.alive(done.place) {
+                if world.core.is_alive(done.place) {
                     world.arrive(done.place.machine, Arrival::Disk(done));
                 }
             }
@@ -192,14 +193,9 @@ impl<S: System> Conductor<S> {
         true
     }
 
-    /// Every replica is read once the phases are over and all operations are complete: what is still under way would otherwise
-    /// be concurrent with the final reads, and they would prove nothing. False when that was done, and the run is over.
+    /// Begins the next final reads. False when all were done, and the run is over.
     fn final_reads(&mut self) -> bool {
-        let actions = self.core(|core| {
-            core.digest(0x9 << 60, 2);
-            core.clients.next_final_reads(core.stamp())
-        });
-        let Some(actions) = actions else { return false };
+        let Some(actions) = self.core(|core| core.final_reads()) else { return false };
         self.perform(actions);
         true
     }
@@ -214,7 +210,7 @@ impl<S: System> Conductor<S> {
     }
 
     /// A replica's process starts.
-    pub(super) fn start(&mut self, node: u32) {
+    pub(super) fn launch(&mut self, node: u32) {
         let place = self.core(|core| core.started(node));
         let (system, done) = (self.system.clone(), self.done.clone());
         let future = async move {
@@ -233,6 +229,7 @@ impl<S: System> Conductor<S> {
         self.world.borrow_mut().close_all(machine, resets);
         let left = self.world.borrow_mut().end_tasks(|place| place.machine == machine);
         drop(left);
+        drop_orphans(&self.world);
     }
 
     /// A client does an operation.
@@ -289,5 +286,17 @@ impl<S: System> Conductor<S> {
         self.sessions.remove(&process);
         let left = self.world.borrow_mut().end_tasks(|place| place.machine >= nodes && place.incarnation == process.0);
         drop(left);
+        drop_orphans(&self.world);
+    }
+}
+
+/// Drops tasks that dead processes started; their destructors may start more.
+fn drop_orphans(world: &RefCell<Hosted>) {
+    loop {
+        let orphans = std::mem::take(&mut world.borrow_mut().orphans);
+        if orphans.is_empty() {
+            return;
+        }
+        drop(orphans);
     }
 }

@@ -1,25 +1,29 @@
-//! What a run in another runtime keeps: its time, what is due when, machines, network, faults, clients, digest and trace.
+//! What a run in another runtime keeps beside its state: its time, and what is due when.
 
-use std::{collections::BTreeMap, task::Waker};
+use std::{
+    collections::BTreeMap,
+    ops::{Deref, DerefMut},
+    task::Waker,
+};
 
-use squall_checkers::{history::EntryId, operation::Name, value::Value};
+use squall_checkers::history::EntryId;
 use squall_workloads::workload::Workload;
 
 use super::{
-    machines::{DiskDone, Machine},
+    machines::{Arrival, DiskDone, Door},
     streams::Wire,
 };
 use crate::{
     environment::{Address, Failed, Reply, world::Place},
-    plan::{NodeId, Plan, fold},
+    plan::Plan,
     simulators::{
-        End, Execution, Options, PlanError, Statistics, Trace, TraceEvent, TraceKind,
+        End, Execution, Options, PlanError, TraceKind,
         layer::{
-            clients::{Action, Clients, Turn},
-            faults::{Faults, Observed},
-            network::Network,
-            payload::shown,
-            physics::{OVERTIME_NS, flip},
+            clients::{Action, Turn},
+            payload::Payload,
+            physics::{RESTART_AFTER_NS, flip},
+            sockets::{datagram_hash, datagram_text},
+            state::{Due, State},
             streams::StreamEvent,
         },
     },
@@ -29,12 +33,7 @@ use crate::{
 pub(super) enum Event {
     Turn(Turn),
     Timeout(EntryId),
-    FaultBegins(usize),
-    FaultBeats(usize),
-    FaultEnds(usize),
-    Settle,
-    FinalReads,
-    Overtime,
+    Due(Due),
     /// A process that ended by itself is started again.
     Restart(Place),
     /// A slow machine is done with one arrival and takes the next.
@@ -50,12 +49,10 @@ pub(super) enum Event {
     Stream(StreamEvent),
 }
 
-/// The state of a run that no runtime has a part in.
+/// The state of a run, and what is due when. Its `now` is true time as the calling task's host has it: hosts may run one after
+/// the other through the same span of time.
 pub(super) struct Core {
-    /// True time as the calling task's host has it. Hosts may run one after the other through the same span of time.
-    pub(super) now: u64,
-    /// The latest time of any host: what is recorded is in the order in which it happened, so its times never go back.
-    latest: u64,
+    state: State<Arrival>,
     /// The time of the last thing the conductor did: no host is earlier.
     floor: u64,
     pub(super) agenda: BTreeMap<(u64, u64), Event>,
@@ -63,23 +60,27 @@ pub(super) struct Core {
     /// Who does what is due, and until when it sleeps.
     pub(super) conductor: Option<Waker>,
     pub(super) sleeps_until: u64,
-    pub(super) nodes: u32,
-    pub(super) machines: Vec<Machine>,
-    pub(super) network: Network,
-    pub(super) faults: Faults,
-    pub(super) clients: Clients,
+    /// Where each machine's host is asked for things.
+    pub(super) doors: Vec<Door>,
     /// The runtime's streams, by ours.
     pub(super) wires: BTreeMap<(u32, u32), Wire>,
-    pub(super) observed: Vec<Observed>,
-    timeout_ns: u64,
     transit_ns: u64,
-    digest: u64,
-    pub(super) statistics: Statistics,
-    trace: Option<Trace>,
-    /// The machine whose code runs.
-    pub(super) running: Option<u32>,
     /// How the run ended before its time.
     pub(super) ended: Option<End>,
+}
+
+impl Deref for Core {
+    type Target = State<Arrival>;
+
+    fn deref(&self) -> &State<Arrival> {
+        &self.state
+    }
+}
+
+impl DerefMut for Core {
+    fn deref_mut(&mut self) -> &mut State<Arrival> {
+        &mut self.state
+    }
 }
 
 impl Core {
@@ -89,59 +90,37 @@ impl Core {
         options: Options,
         transit_ns: u64,
     ) -> Result<Self, PlanError> {
-        plan.validate().map_err(|error| PlanError::Invalid { what: error.to_string() })?;
-        let nodes = plan.cluster.nodes;
-        let machines = nodes + plan.cluster.clients;
+        let state = State::new(plan, workload, options)?;
+        let timetable = state.timetable(plan);
+        let doors = state.machines.iter().map(|_| Door::default()).collect();
         let mut core = Core {
-            now: 0,
-            latest: 0,
+            state,
             floor: 0,
             agenda: BTreeMap::new(),
             serial: 0,
             conductor: None,
             sleeps_until: u64::MAX,
-            nodes,
-            machines: (0..machines).map(|i| Machine::new(plan.seed, i, nodes)).collect(),
-            network: Network::new(plan.seed, machines, plan.cluster.latency),
-            faults: Faults::new(plan.seed, nodes, &plan.faults),
-            clients: Clients::new(plan, workload)?,
+            doors,
             wires: BTreeMap::new(),
-            observed: vec![Observed::new(); nodes as usize],
-            timeout_ns: plan.workload.timeout_ns,
             transit_ns,
-            digest: plan.seed,
-            statistics: Statistics::default(),
-            trace: options.trace.then(Trace::default),
-            running: None,
             ended: None,
         };
-        let schedule: Vec<_> = core.faults.schedule().collect();
-        for (index, begins, ends) in schedule {
-            core.put(begins, Event::FaultBegins(index));
-            core.put(ends, Event::FaultEnds(index));
+        for (at, due) in timetable {
+            core.put(at, Event::Due(due));
         }
-        let settled = plan.phases.chaos_ns + plan.phases.settle_ns;
-        core.put(plan.phases.chaos_ns, Event::Settle);
-        core.put(settled, Event::FinalReads);
-        core.put(settled.saturating_add(OVERTIME_NS), Event::Overtime);
         Ok(core)
     }
 
     /// A host's task calls at this time of its host.
     pub(super) fn enter(&mut self, host_ns: u64) {
         self.now = self.floor.max(host_ns);
-        self.latest = self.latest.max(self.now);
+        self.stamp = self.stamp.max(self.now);
     }
 
     /// The conductor calls: all hosts have come to this time.
     pub(super) fn reach(&mut self, now: u64) {
         self.floor = self.floor.max(now);
         self.enter(0);
-    }
-
-    /// The time under which things are recorded.
-    pub(super) fn stamp(&self) -> u64 {
-        self.latest
     }
 
     pub(super) fn put(&mut self, at: u64, event: Event) {
@@ -169,92 +148,45 @@ impl Core {
         }
     }
 
-    /// Folds an event into the digest. `what` tells its kind and place, `content` the rest.
-    pub(super) fn digest(&mut self, what: u64, content: u64) {
-        self.statistics.events += 1;
-        self.digest = fold(self.digest ^ what ^ self.latest.rotate_left(17), content ^ 0x9E37_79B9_7F4A_7C15) ^ what;
-    }
-
-    /// Keeps an event for the trace, if there is one.
-    pub(super) fn trace(&mut self, node: Option<u32>, what: impl FnOnce() -> TraceKind) {
-        if let Some(trace) = &mut self.trace {
-            let node = node.map(NodeId);
-            trace.events.push(TraceEvent { time_ns: self.latest, digest: self.digest, node, what: what() });
-        }
-    }
-
-    /// Whether there is a trace.
-    pub(super) fn traces(&self) -> bool {
-        self.trace.is_some()
-    }
-
     /// Sends a datagram: its fate is drawn, and what is left of it set out in time.
-    pub(super) fn send(&mut self, from: Address, to: Address, payload: &[u8], content: u64) {
-        let (from_machine, to_machine) = (from.node.0, to.node.0);
-        let draw = self.network.draw(from_machine, to_machine, content);
+    pub(super) fn send(&mut self, from: Address, to: Address, payload: &Payload) {
+        let content = datagram_hash(from.port, to.port, payload);
+        let draw = self.network.draw(from.node.0, to.node.0, content);
         let mut delay = Some(draw.delay);
         let (mut duplicate, mut damage, mut fault) = (None, None, None);
         if draw.faulted {
-            let Self { network, faults, now, .. } = self;
-            let fate = network.fate(&draw, from_machine, to_machine, *now, |index| faults.touched(index as usize, 1));
+            let fate = self.fate(&draw, from.node.0, to.node.0);
             (delay, duplicate, damage) = (fate.delay, fate.duplicate, fate.damage);
             fault = fate.fault.map(|index| self.faults.fault(index as usize).id);
         }
         let arrives_ns = delay.map(|d| self.now.saturating_add(d));
-        if self.traces() {
-            let text = datagram_text(from, to, payload);
-            self.trace(Some(from_machine), || TraceKind::Sent { to: to.node, text, arrives_ns, fault });
-        }
-        let mut bytes = Vec::with_capacity(HEADER + payload.len());
-        bytes.extend_from_slice(&from.port.to_be_bytes());
-        bytes.extend_from_slice(&to.port.to_be_bytes());
-        bytes.extend_from_slice(payload);
+        self.trace(Some(from.node.0), || TraceKind::Sent {
+            to: to.node,
+            text: datagram_text(from, to, payload),
+            arrives_ns,
+            fault,
+        });
+        let mut bytes = [from.port.to_be_bytes(), to.port.to_be_bytes()].concat();
+        bytes.extend(payload.to_vec());
         if let Some(hash) = damage {
             flip(&mut bytes[HEADER..], hash);
         }
         for delay in [duplicate, delay].into_iter().flatten() {
             let at = self.now.saturating_add(delay).saturating_sub(self.transit_ns).max(self.now);
-            self.put(at, Event::Departs { from: from_machine, to: to_machine, bytes: bytes.clone() });
+            self.put(at, Event::Departs { from: from.node.0, to: to.node.0, bytes: bytes.clone() });
         }
-    }
-
-    /// A node showed something of its state.
-    pub(super) fn observe(&mut self, node: u32, key: Name, value: Value) {
-        let Some(observed) = self.observed.get_mut(node as usize) else { return };
-        if observed.get(&key) == Some(&value) {
-            return;
-        }
-        observed.insert(key.clone(), value.clone());
-        self.trace(Some(node), || TraceKind::Observed { key, value });
     }
 
     /// An operation begins.
     pub(super) fn invoked(&mut self, entry: EntryId) {
-        self.digest(0x7 << 60, entry as u64);
-        if self.traces() {
-            let text = self.clients.operation(entry).to_string();
-            let client = self.nodes + self.clients.session(entry).client;
-            self.trace(Some(client), || TraceKind::Client { text });
-        }
-        self.put(self.now + self.timeout_ns, Event::Timeout(entry));
+        self.state.invoked(entry);
+        self.put(self.now.saturating_add(self.timeout_ns), Event::Timeout(entry));
     }
 
     /// An operation came to an end.
     pub(super) fn complete(&mut self, entry: EntryId, result: Result<Reply, Failed>) {
-        if !self.clients.is_open(entry) {
-            return;
-        }
-        if self.traces() {
-            let operation = self.clients.operation(entry).to_string();
-            let client = self.nodes + self.clients.session(entry).client;
-            let text = match &result {
-                Ok(reply) => format!("{operation} -> {reply}"),
-                Err(error) => format!("{operation} -> {error}"),
-            };
-            self.trace(Some(client), || TraceKind::Client { text });
-        }
         let mut actions = Vec::new();
-        self.clients.complete(entry, result, self.latest, &mut actions);
+        self.state.complete(entry, result, &mut actions);
         for action in actions {
             match action {
                 Action::Schedule(at, turn) => self.put(at, Event::Turn(turn)),
@@ -263,25 +195,34 @@ impl Core {
         }
     }
 
-    pub(super) fn finish(mut self) -> Execution {
-        self.statistics.simulated_ns = self.latest;
-        let (history, processes) = self.clients.finish();
-        Execution {
-            history,
-            digest: self.digest,
-            statistics: self.statistics,
-            faults: self.faults.finish(),
-            processes,
-            end: self.ended.unwrap_or(End::Completed),
-            trace: self.trace,
+    /// Whether a machine takes an arrival now. Otherwise it is kept for later, or gone with the machine.
+    pub(super) fn admit(&mut self, node: u32, arrival: Arrival) -> Option<Arrival> {
+        let mut turn = None;
+        let admitted = self.state.admit(node, arrival, |place, at| turn = Some((at, Event::Serve(place))));
+        if let Some((at, event)) = turn {
+            self.put(at, event);
         }
+        admitted
+    }
+
+    /// The next arrival that waits for a slow machine.
+    pub(super) fn serve(&mut self, at: Place) -> Option<Arrival> {
+        let now = self.now;
+        let (arrival, busy_until) = self.machines[at.machine as usize].serve(now, at.incarnation)?;
+        self.put(busy_until, Event::Serve(at));
+        Some(arrival)
+    }
+
+    /// A process that ended by itself is down, and will be started again.
+    pub(super) fn halted(&mut self, node: u32, why: &str) {
+        let place = self.state.halted(node, why);
+        self.put(self.now + RESTART_AFTER_NS, Event::Restart(place));
+    }
+
+    pub(super) fn finish(self) -> Execution {
+        self.state.finish(self.ended.unwrap_or(End::Completed))
     }
 }
 
 /// Bytes before a datagram's payload: its two ports.
 pub(super) const HEADER: usize = 4;
-
-/// A datagram, for people.
-pub(super) fn datagram_text(from: Address, to: Address, payload: &[u8]) -> String {
-    format!("datagram {}->{}, {}", from.port, to.port, shown(payload))
-}

@@ -14,9 +14,9 @@ use super::{
     machines::{Arrival, Command},
     world::Hosted,
 };
-use crate::simulators::{
-    TraceKind,
-    layer::streams::{Carrier, StreamEvent, syn_lost, wake},
+use crate::simulators::layer::{
+    state::State,
+    streams::{Carrier, StreamEvent, syn_lost, wake},
 };
 
 /// What goes over a runtime's stream, in postcard after its length in four bytes, big end first.
@@ -46,35 +46,14 @@ struct Outlet {
 }
 
 impl Carrier for Core {
-    fn now(&self) -> u64 {
-        self.now
-    }
+    type Waiting = Arrival;
 
-    fn delay(&mut self, from: u32, to: u32, content: u64) -> Option<u64> {
-        let draw = self.network.draw(from, to, content);
-        if !draw.faulted {
-            return Some(draw.delay);
-        }
-        let Self { network, faults, now, .. } = self;
-        let fate = network.fate(&draw, from, to, *now, |index| faults.touched(index as usize, 1));
-        // Streams have checksums: damage is loss.
-        if fate.damage.is_some() { None } else { fate.delay }
+    fn state(&mut self) -> &mut State<Arrival> {
+        self
     }
 
     fn schedule(&mut self, at: u64, event: StreamEvent) {
         self.put(at, Event::Stream(event));
-    }
-
-    fn digest(&mut self, what: u64, content: u64) {
-        Core::digest(self, what, content);
-    }
-
-    fn delivered(&mut self) {
-        self.statistics.messages += 1;
-    }
-
-    fn trace(&mut self, node: Option<u32>, what: impl FnOnce() -> TraceKind) {
-        Core::trace(self, node, what);
     }
 
     fn freed(&mut self, stream: u32, serial: u32) {
@@ -93,7 +72,7 @@ impl Hosted {
             StreamEvent::SynAck { stream, serial, accepted } => (stream, serial, 1, Frame::SynAck { accepted }),
             StreamEvent::Reset { stream, serial, to } => (stream, serial, 1 - to, Frame::Reset),
             StreamEvent::Segment(s) => {
-                let bytes = s.payload.bytes().to_vec();
+                let bytes = s.payload.to_vec();
                 let frame = Frame::Segment { number: s.number, attempt: s.attempt, bytes };
                 (s.stream, s.serial, 1 - s.to, frame)
             }

@@ -98,7 +98,7 @@ impl Hosted {
 
     /// Tasks that were woken while their machine stood still are woken again.
     pub(super) fn resume(&mut self, machine: u32) {
-        for key in std::mem::take(&mut self.core.machines[machine as usize].stalled) {
+        for key in std::mem::take(&mut self.core.doors[machine as usize].stalled) {
             if let Some(task) = self.tasks.get_mut(key.0, key.1)
                 && let Some(waker) = task.waker.take()
             {
@@ -119,8 +119,9 @@ impl Hosted {
         }
         if task.kind != Kind::Wire {
             let machine = task.place.machine;
-            if !self.core.may_run(machine) {
-                self.core.machines[machine as usize].stalled.push(key);
+            if !self.core.machines[machine as usize].may_run() {
+                self.core.pause_felt(machine);
+                self.core.doors[machine as usize].stalled.push(key);
                 return Turn::Later;
             }
             self.core.running = Some(machine);

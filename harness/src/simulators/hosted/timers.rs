@@ -40,12 +40,13 @@ impl Timer {
 impl Hosted {
     /// Polls a timer.
     pub(super) fn timer_polled(&mut self, timer: TimerKey, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { timers, runtime, core, .. } = self;
+        let Self { timers, runtime, core, over, .. } = self;
         let Some(t) = timers.get_mut(timer.0, timer.1) else { return Poll::Pending };
-        let machine = t.place.machine;
+        let (machine, dead) = (t.place.machine, *over || !core.is_alive(t.place));
         loop {
             match &mut t.state {
                 TimerState::Fired => return Poll::Ready(()),
+                _ if dead => return Poll::Pending,
                 TimerState::Knocked => {
                     wait(&mut t.waker, cx);
                     return Poll::Pending;
@@ -96,11 +97,17 @@ impl Hosted {
 
     /// Timers of a machine are due at other times.
     pub(super) fn rearm(&mut self, machine: u32) {
-        for (_, _, timer) in self.timers.iter_mut() {
-            if timer.place.machine == machine && matches!(timer.state, TimerState::Asleep(_)) {
-                timer.state = TimerState::Look;
-                wake(&mut timer.waker);
-            }
+        // Those that an earlier change had look anew, too: two changes at one time both have an effect.
+        let waits = |state: &TimerState| matches!(state, TimerState::Asleep(_) | TimerState::Look);
+        let of_machine = |timer: &Timer| timer.place.machine == machine && waits(&timer.state);
+        let mut due: Vec<_> = self.timers.iter_mut().filter(|(_, _, timer)| of_machine(timer)).collect();
+        // What one jump ends ends in the order of its deadlines.
+        due.sort_by_key(|(_, _, timer)| timer.deadline_ns);
+        for (_, _, timer) in due {
+            timer.state = TimerState::Look;
+            wake(&mut timer.waker);
+            // That is an effect, even if nobody looks at the clock.
+            self.core.clock_read(machine);
         }
     }
 }

@@ -2,21 +2,15 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, VecDeque},
     io,
     rc::{Rc, Weak},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
-use squall_checkers::{
-    history::{EntryId, ProcessId},
-    operation::Name,
-    value::Value,
-};
+use squall_checkers::{history::EntryId, operation::Name, value::Value};
 
 use super::{
-    core::{Core, HEADER, datagram_text},
-    disk::Request,
+    core::{Core, HEADER},
     machines::Arrival,
     runtime::Runtime,
     tasks::{HostedTask, Kind, Polls, Task},
@@ -24,20 +18,24 @@ use super::{
 };
 use crate::{
     environment::{
-        Address, Failed, Reply, content,
+        Address, Failed, Reply,
         image::DiskImage,
         world::{
             DiskKey, DiskReply, DiskRequest, ListenerKey, LocalFuture, Place, SocketKey, StreamKey, TaskKey, TimerKey,
             World,
         },
     },
-    plan::{NodeId, fold},
+    plan::{NodeId, next_random},
     simulators::{
         TraceKind,
         layer::{
-            physics::{DATAGRAM_MAX, EPHEMERAL, INBOX_MAX},
+            disk::Requests,
+            payload::Payload,
+            ports::Ephemeral,
             slots::Slots,
-            streams::{Streams, knocked_in_vain, wait, wake},
+            sockets::{Sockets, datagram_hash, datagram_text},
+            state::gone,
+            streams::{Streams, knocked_in_vain},
         },
     },
 };
@@ -49,24 +47,15 @@ pub(super) struct Hosted {
     me: Weak<RefCell<Hosted>>,
     pub(super) tasks: Slots<Task>,
     pub(super) polls: Polls,
-    sockets: Slots<Inbox>,
+    sockets: Sockets,
     pub(super) timers: Slots<Timer>,
-    pub(super) requests: Slots<Request>,
+    pub(super) requests: Requests,
     pub(super) streams: Streams,
-    /// Sockets by port, per machine.
-    udp: Vec<BTreeMap<u16, (u32, u32)>>,
-    next_port: Vec<u16>,
-}
-
-struct Inbox {
-    place: Place,
-    port: u16,
-    datagrams: VecDeque<(Address, Vec<u8>)>,
-    waker: Option<Waker>,
-}
-
-pub(super) fn gone() -> io::Error {
-    io::Error::new(io::ErrorKind::BrokenPipe, "this process is no more")
+    ports: Ephemeral,
+    /// Tasks that dead processes started. They never run, and are dropped where their destructors may call the world.
+    pub(super) orphans: Vec<LocalFuture>,
+    /// The run is over: what is left of its futures is dropped, and everybody is dead.
+    pub(super) over: bool,
 }
 
 impl Hosted {
@@ -79,12 +68,13 @@ impl Hosted {
                 me: me.clone(),
                 tasks: Slots::new(),
                 polls: Polls::default(),
-                sockets: Slots::new(),
+                sockets: Sockets::new(machines),
                 timers: Slots::new(),
-                requests: Slots::new(),
+                requests: Requests::new(),
                 streams: Streams::new(machines),
-                udp: vec![BTreeMap::new(); machines],
-                next_port: vec![EPHEMERAL; machines],
+                ports: Ephemeral::new(machines),
+                orphans: Vec::new(),
+                over: false,
             })
         })
     }
@@ -94,37 +84,9 @@ impl Hosted {
         self.core.enter(self.runtime.now_ns());
     }
 
-    /// Whether a place is alive. A client machine's lives are its processes.
+    /// Whether a place is alive.
     pub(super) fn alive(&self, at: Place) -> bool {
-        if at.machine < self.core.nodes {
-            let machine = &self.core.machines[at.machine as usize];
-            machine.up && machine.incarnation == at.incarnation
-        } else {
-            !self.core.clients.is_retired(ProcessId(at.incarnation))
-        }
-    }
-
-    fn free_port(&mut self, machine: u32, taken: impl Fn(&Self, u16) -> bool) -> io::Result<u16> {
-        for _ in EPHEMERAL..=u16::MAX {
-            let port = self.next_port[machine as usize];
-            self.next_port[machine as usize] = port.checked_add(1).unwrap_or(EPHEMERAL);
-            if !taken(self, port) {
-                return Ok(port);
-            }
-        }
-        Err(io::Error::new(io::ErrorKind::AddrInUse, "every port is taken"))
-    }
-
-    /// The port asked for, or a free one.
-    fn pick_port(&mut self, at: Place, port: u16, taken: impl Fn(&Self, u16) -> bool) -> io::Result<u16> {
-        if !self.alive(at) {
-            return Err(gone());
-        }
-        match port {
-            0 => self.free_port(at.machine, taken),
-            port if taken(self, port) => Err(io::Error::new(io::ErrorKind::AddrInUse, format!("port {port} is taken"))),
-            port => Ok(port),
-        }
+        !self.over && self.core.is_alive(at)
     }
 
     fn check_machine(&self, to: Address) -> io::Result<()> {
@@ -140,7 +102,7 @@ impl Hosted {
         let [a, b, c, d] = *header;
         let from = Address { node: NodeId(from), port: u16::from_be_bytes([a, b]) };
         let to = Address { node: NodeId(machine), port: u16::from_be_bytes([c, d]) };
-        self.arrive(machine, Arrival::Datagram { from, to, payload: payload.to_vec() });
+        self.arrive(machine, Arrival::Datagram { from, to, payload: Payload::new(payload) });
     }
 
     /// Something comes to a machine's door.
@@ -165,13 +127,7 @@ impl Hosted {
                 self.core.digest(0x1 << 60 | u64::from(from.node.0) << 32 | u64::from(to.node.0), hash);
                 let text = || datagram_text(from, to, &payload);
                 self.core.trace(Some(to.node.0), || TraceKind::Delivered { from: from.node, text: text() });
-                if let Some(&(slot, serial)) = self.udp[to.node.0 as usize].get(&to.port)
-                    && let Some(inbox) = self.sockets.get_mut(slot, serial)
-                    && inbox.datagrams.len() < INBOX_MAX
-                {
-                    inbox.datagrams.push_back((from, payload));
-                    wake(&mut inbox.waker);
-                }
+                self.sockets.deliver(from, to, payload);
             }
             Arrival::Timer(key) => self.timer_fires(key),
             Arrival::Disk(done) => self.disk_done(&done),
@@ -182,9 +138,8 @@ impl Hosted {
     /// A machine's process is dead: its sockets are closed, its streams' ends are no more. When `resets`, the operating system
     /// lives on and tells the peers.
     pub(super) fn close_all(&mut self, machine: u32, resets: bool) {
-        for (slot, serial) in std::mem::take(&mut self.udp[machine as usize]).into_values() {
-            self.sockets.remove(slot, serial);
-        }
+        self.sockets.close_all(machine);
+        self.core.doors[machine as usize].stalled.clear();
         self.streams.close_all(machine, resets, &mut self.core);
     }
 
@@ -195,21 +150,13 @@ impl Hosted {
     }
 }
 
-/// The content hash of a datagram between two ports.
-fn datagram_hash(from: u16, to: u16, bytes: &[u8]) -> u64 {
-    content::hash_bytes(bytes) ^ (u64::from(from) << 16 | u64::from(to))
-}
-
 impl World for Hosted {
     fn node_count(&self) -> u32 {
         self.core.nodes
     }
 
     fn home(&self, at: Place) -> NodeId {
-        if at.machine < self.core.nodes {
-            return NodeId(at.machine);
-        }
-        self.core.clients.home(ProcessId(at.incarnation))
+        self.core.home(at)
     }
 
     fn monotonic_ns(&mut self, at: Place) -> u64 {
@@ -225,9 +172,12 @@ impl World for Hosted {
     }
 
     fn random(&mut self, at: Place) -> u64 {
-        let random = &mut self.core.machines[at.machine as usize].random;
-        *random = random.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        fold(*random, 0xE703_7ED1_A0B4_28DB ^ *random)
+        next_random(&mut self.core.machines[at.machine as usize].random)
+    }
+
+    fn choice(&mut self) -> u64 {
+        self.enter();
+        self.core.choice()
     }
 
     fn observe(&mut self, at: Place, key: Name, value: Value) {
@@ -238,6 +188,10 @@ impl World for Hosted {
     }
 
     fn spawn(&mut self, at: Place, task: LocalFuture) -> TaskKey {
+        if !self.alive(at) {
+            self.orphans.push(task);
+            return TaskKey(u32::MAX, 0);
+        }
         if self.core.running != Some(at.machine) {
             return self.start_task(at, Kind::Process, task);
         }
@@ -271,25 +225,18 @@ impl World for Hosted {
     }
 
     fn bind(&mut self, at: Place, port: u16) -> io::Result<(SocketKey, u16)> {
-        let machine = at.machine as usize;
-        let port = self.pick_port(at, port, |world, port| world.udp[machine].contains_key(&port))?;
-        let (slot, serial) = self.sockets.insert(Inbox { place: at, port, datagrams: VecDeque::new(), waker: None });
-        self.udp[machine].insert(port, (slot, serial));
-        Ok((SocketKey(slot, serial), port))
+        if !self.alive(at) {
+            return Err(gone());
+        }
+        let port = self.ports.pick(at.machine, port, |port| self.sockets.is_taken(at.machine, port))?;
+        Ok((self.sockets.bind(at.machine, port), port))
     }
 
     fn send_to(&mut self, socket: SocketKey, to: Address, bytes: &[u8]) -> io::Result<()> {
         self.enter();
-        let from = match self.sockets.get_mut(socket.0, socket.1) {
-            Some(inbox) => Address { node: NodeId(inbox.place.machine), port: inbox.port },
-            None => return Err(gone()),
-        };
-        if bytes.len() > DATAGRAM_MAX {
-            let text = format!("a datagram of {} bytes; at most {DATAGRAM_MAX} fit", bytes.len());
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        }
+        let from = self.sockets.sender(socket, bytes.len())?;
         self.check_machine(to)?;
-        self.core.send(from, to, bytes, datagram_hash(from.port, to.port, bytes));
+        self.core.send(from, to, &Payload::new(bytes));
         Ok(())
     }
 
@@ -299,24 +246,18 @@ impl World for Hosted {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<(usize, Address)>> {
-        let Some(inbox) = self.sockets.get_mut(socket.0, socket.1) else { return Poll::Ready(Err(gone())) };
-        let Some((from, bytes)) = inbox.datagrams.pop_front() else {
-            wait(&mut inbox.waker, cx);
-            return Poll::Pending;
-        };
-        let length = bytes.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&bytes[..length]);
-        Poll::Ready(Ok((length, from)))
+        self.sockets.receive(socket, cx, buffer)
     }
 
     fn close_socket(&mut self, socket: SocketKey) {
-        if let Some(inbox) = self.sockets.remove(socket.0, socket.1) {
-            self.udp[inbox.place.machine as usize].remove(&inbox.port);
-        }
+        self.sockets.close(socket);
     }
 
     fn listen(&mut self, at: Place, port: u16) -> io::Result<(ListenerKey, u16)> {
-        let port = self.pick_port(at, port, |world, port| world.streams.is_taken(at.machine, port))?;
+        if !self.alive(at) {
+            return Err(gone());
+        }
+        let port = self.ports.pick(at.machine, port, |port| self.streams.is_taken(at.machine, port))?;
         Ok((self.streams.listen(at.machine, port), port))
     }
 
@@ -331,8 +272,11 @@ impl World for Hosted {
 
     fn connect(&mut self, at: Place, to: Address) -> io::Result<StreamKey> {
         self.enter();
+        if !self.alive(at) {
+            return Err(gone());
+        }
         self.check_machine(to)?;
-        let port = self.pick_port(at, 0, |_, _| false)?;
+        let port = self.ports.pick(at.machine, 0, |_| false)?;
         let from = Address { node: NodeId(at.machine), port };
         Ok(self.streams.connect(from, to, &mut self.core))
     }
@@ -370,10 +314,10 @@ impl World for Hosted {
     }
 
     fn poll_disk(&mut self, request: DiskKey, cx: &mut Context<'_>) -> Poll<io::Result<DiskReply>> {
-        self.disk_answered(request, cx)
+        self.requests.poll(request, cx)
     }
 
     fn forget_disk(&mut self, request: DiskKey) {
-        self.disk_forgotten(request);
+        self.requests.forget(request);
     }
 }

@@ -2,18 +2,18 @@
 
 pub(crate) mod clients;
 pub(crate) mod clock;
-#[cfg(any(feature = "turmoil", feature = "tokio", madsim))]
 pub(crate) mod disk;
 pub(crate) mod faults;
+mod machine;
 pub(crate) mod network;
-#[cfg(any(feature = "turmoil", feature = "tokio", madsim))]
 pub(crate) mod panics;
-#[cfg(any(feature = "turmoil", feature = "tokio", madsim))]
 pub(crate) mod payload;
-#[cfg(any(feature = "turmoil", feature = "tokio", madsim))]
 pub(crate) mod physics;
+pub(crate) mod ports;
 mod script;
-#[cfg(any(feature = "turmoil", feature = "tokio", madsim))]
 pub(crate) mod slots;
-#[cfg(any(feature = "turmoil", feature = "tokio", madsim))]
+pub(crate) mod sockets;
+pub(crate) mod state;
 pub(crate) mod streams;
+pub(crate) mod strikes;
+pub(crate) mod waiters;

@@ -1,14 +1,20 @@
 //! Bytes on a wire.
 
-/// Bytes on a wire. Small ones travel inside their event.
+use std::collections::VecDeque;
+
+use crate::{environment::content, plan::fold};
+
+/// The most words that travel inside an event.
+const WORDS: usize = 3;
+/// The most bytes that travel inside an event.
+const SMALL: usize = 8 * WORDS;
+
+/// Bytes on a wire. Small ones travel inside their event, as words: moved and hashed as such, they stay in registers.
 #[derive(Clone, Debug)]
 pub(crate) enum Payload {
-    Small(u8, [u8; SMALL]),
+    Small(u8, [u64; WORDS]),
     Large(Box<[u8]>),
 }
-
-/// The most bytes that travel inside an event.
-const SMALL: usize = 30;
 
 impl Payload {
     #[inline]
@@ -16,16 +22,78 @@ impl Payload {
         if bytes.len() > SMALL {
             return Payload::Large(bytes.into());
         }
-        let mut small = [0; SMALL];
-        small[..bytes.len()].copy_from_slice(bytes);
-        Payload::Small(bytes.len() as u8, small)
+        let mut words = [0; WORDS];
+        let (whole, rest) = bytes.as_chunks::<8>();
+        for (word, chunk) in words.iter_mut().zip(whole) {
+            *word = u64::from_le_bytes(*chunk);
+        }
+        if let Some(last) = words.get_mut(whole.len()) {
+            for (byte, at) in rest.iter().zip((0..).step_by(8)) {
+                *last |= u64::from(*byte) << at;
+            }
+        }
+        Payload::Small(bytes.len() as u8, words)
+    }
+
+    /// Hash of the content.
+    #[inline]
+    pub(crate) fn hash(&self) -> u64 {
+        match self {
+            Payload::Small(length, words) => {
+                words.iter().fold(fold(u64::from(*length) + 1, MIX), |hash, word| fold(hash ^ word, MIX))
+            }
+            Payload::Large(bytes) => content::hash_bytes(bytes),
+        }
     }
 
     #[inline]
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub(crate) fn len(&self) -> usize {
         match self {
-            Payload::Small(length, bytes) => &bytes[..usize::from(*length)],
-            Payload::Large(bytes) => bytes,
+            Payload::Small(length, _) => usize::from(*length),
+            Payload::Large(bytes) => bytes.len(),
+        }
+    }
+
+    /// Copies as much as fits; returns how much.
+    #[inline]
+    pub(crate) fn copy_to(&self, buffer: &mut [u8]) -> usize {
+        let length = self.len().min(buffer.len());
+        let buffer = &mut buffer[..length];
+        match self {
+            Payload::Small(_, words) => {
+                let (whole, rest) = buffer.as_chunks_mut::<8>();
+                for (chunk, word) in whole.iter_mut().zip(words) {
+                    *chunk = word.to_le_bytes();
+                }
+                if let Some(last) = words.get(whole.len()) {
+                    for (byte, at) in rest.iter_mut().zip((0..).step_by(8)) {
+                        *byte = (*last >> at) as u8;
+                    }
+                }
+            }
+            Payload::Large(bytes) => buffer.copy_from_slice(&bytes[..length]),
+        }
+        length
+    }
+
+    pub(crate) fn to_vec(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.len()];
+        self.copy_to(&mut bytes);
+        bytes
+    }
+
+    /// The first bytes, for people.
+    pub(crate) fn shown(&self) -> String {
+        shown(&self.to_vec())
+    }
+
+    /// Appends the bytes to what a stream has received.
+    pub(crate) fn append_to(&self, inbox: &mut VecDeque<u8>) {
+        match self {
+            Payload::Small(length, words) => {
+                inbox.extend(words.iter().flat_map(|word| word.to_le_bytes()).take(usize::from(*length)));
+            }
+            Payload::Large(bytes) => inbox.extend(bytes),
         }
     }
 }
@@ -35,4 +103,36 @@ pub(crate) fn shown(bytes: &[u8]) -> String {
     const SHOWN: usize = 32;
     let head: String = bytes.iter().take(SHOWN).flat_map(|b| std::ascii::escape_default(*b)).map(char::from).collect();
     format!("{} bytes \"{head}\"{}", bytes.len(), if bytes.len() > SHOWN { "…" } else { "" })
+}
+
+/// Any odd number with many bits.
+const MIX: u64 = 0xE703_7ED1_A0B4_28DB;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_come_out_as_they_went_in() {
+        let bytes: Vec<u8> = (1..=60).collect();
+        let mut hashes = Vec::new();
+        for length in 0..bytes.len() {
+            let payload = Payload::new(&bytes[..length]);
+            assert_eq!((payload.len(), payload.to_vec()), (length, bytes[..length].to_vec()));
+            let mut inbox = VecDeque::new();
+            payload.append_to(&mut inbox);
+            assert!(inbox.iter().eq(&bytes[..length]));
+            for fits in 0..length {
+                let mut buffer = vec![0xFF; fits];
+                assert_eq!(payload.copy_to(&mut buffer), fits);
+                assert_eq!(buffer, bytes[..fits]);
+            }
+            hashes.push(payload.hash());
+            hashes.push(Payload::new(&vec![0; length]).hash());
+        }
+        hashes.sort_unstable();
+        hashes.dedup();
+        // No bytes and no zeros are the same.
+        assert_eq!(hashes.len(), 2 * bytes.len() - 1);
+    }
 }

@@ -61,8 +61,7 @@ impl<G: Guest> Conductor<StandIn<G>> {
             let draw = core.network.draw(from, to, content);
             let (mut delay, mut fault) = (Some(draw.delay), None);
             if draw.faulted {
-                let (network, faults, now) = (&mut core.network, &mut core.faults, core.now);
-                let fate = network.fate(&draw, from, to, now, |index| faults.touched(index as usize, 1));
+                let fate = core.fate(&draw, from, to);
                 delay = fate.delay;
                 fault = fate.fault.map(|index| core.faults.fault(index as usize).id);
             }

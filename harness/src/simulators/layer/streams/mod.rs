@@ -2,7 +2,7 @@
 //!
 //! A segment that is lost is sent again after a doubling timeout; so is one whose acknowledgement is lost, so a link cut one way
 //! stalls a stream too. A stream whose segment is not acknowledged in time breaks with `TimedOut`. A segment that finds a
-//! machine without the stream (it crashed and came back) is answered by a reset.
+//! machine without the stream (it crashed and came back), or an end that was closed or broke, is answered by a reset.
 //!
 //! Here is the state of all streams of a run. What a word of a stream goes through on its way is the simulator's
 //! ([`Carrier`]).
@@ -16,14 +16,10 @@ use std::{
     task::{Context, Waker},
 };
 
-use super::{
-    payload::{Payload, shown},
-    slots::Slots,
-};
+use super::{payload::Payload, ports::Ports, slots::Slots, state::State, waiters::Waiters};
 use crate::{
     environment::Address,
     plan::{MILLISECOND, NodeId, SECOND},
-    simulators::TraceKind,
 };
 
 /// Bytes that may be under way or unread in one direction.
@@ -80,7 +76,7 @@ impl StreamEvent {
                 format!("stream {stream}: {}", if *accepted { "accepted" } else { "refused" })
             }
             StreamEvent::Segment(s) | StreamEvent::SegmentAgain(s) => {
-                let bytes = shown(s.payload.bytes());
+                let bytes = s.payload.shown();
                 format!("stream {}: segment {}, attempt {}, {bytes}", s.stream, s.number, s.attempt)
             }
             StreamEvent::Reset { stream, .. } => format!("stream {stream}: reset"),
@@ -90,20 +86,26 @@ impl StreamEvent {
 
 /// What carries the words of streams, and keeps their timers.
 pub(crate) trait Carrier {
-    /// True time, in nanoseconds.
-    fn now(&self) -> u64;
-    /// How long a word with this content takes from machine to machine, in nanoseconds; `None` when it is lost.
-    fn delay(&mut self, from: u32, to: u32, content: u64) -> Option<u64>;
+    /// What waits at a machine's door.
+    type Waiting;
+    /// The run's state.
+    fn state(&mut self) -> &mut State<Self::Waiting>;
     /// Gives the event back at this time.
     fn schedule(&mut self, at: u64, event: StreamEvent);
-    /// Folds an event into the digest.
-    fn digest(&mut self, what: u64, content: u64);
-    /// Counts a message that was delivered.
-    fn delivered(&mut self);
-    /// Keeps an event for the trace, if there is one.
-    fn trace(&mut self, node: Option<u32>, what: impl FnOnce() -> TraceKind);
     /// A stream is no more.
     fn freed(&mut self, _stream: u32, _serial: u32) {}
+
+    /// When a word with this content that sets out now arrives, in nanoseconds; `None` when it is lost.
+    fn arrival(&mut self, from: u32, to: u32, content: u64) -> Option<u64> {
+        let state = self.state();
+        let draw = state.network.draw(from, to, content);
+        if !draw.faulted {
+            return Some(state.now + draw.delay);
+        }
+        let fate = state.fate(&draw, from, to);
+        // Streams have checksums: damage is loss.
+        if fate.damage.is_some() { None } else { fate.delay.map(|delay| state.now.saturating_add(delay)) }
+    }
 }
 
 /// All streams of a run.
@@ -111,7 +113,7 @@ pub(crate) struct Streams {
     connections: Slots<Connection>,
     listeners: Slots<Accepting>,
     /// Listeners by port, per machine.
-    ports: Vec<BTreeMap<u16, (u32, u32)>>,
+    ports: Vec<Ports>,
 }
 
 /// A listener.
@@ -120,20 +122,32 @@ struct Accepting {
     port: u16,
     /// Streams whose first word came.
     queue: VecDeque<(u32, u32)>,
-    waker: Option<Waker>,
+    waiters: Waiters,
 }
 
 /// A stream, both ends.
 struct Connection {
     /// The one that connected, and the one that accepted.
     ends: [End; 2],
-    state: State,
+    progress: Progress,
+    claim: Claim,
     /// Who waits for the end of connecting.
     waker: Option<Waker>,
 }
 
+/// Who has the end that did not connect.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum Claim {
+    /// Nobody: the first word has not come.
+    Nobody,
+    /// A listener, for somebody to accept.
+    Listener,
+    /// Who accepted it.
+    Accepted,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
     Connecting,
     Open,
     Refused,
@@ -191,14 +205,31 @@ impl End {
     }
 }
 
+impl Connection {
+    /// It never came to be, and nobody waits for it any more.
+    fn is_given_up(&self) -> bool {
+        let nobody_reads = self.claim != Claim::Accepted || self.ends[1].closed;
+        self.ends[0].closed && self.progress != Progress::Open && nobody_reads
+    }
+
+    /// Whether a segment of so many bytes finds nobody at an end: the machine came back without it, it broke, or nobody has it
+    /// (any more). Bytes that had come before, and the end of the bytes, need no reader.
+    fn is_gone(&self, to: u8, number: u32, length: usize) -> bool {
+        let end = &self.ends[usize::from(to)];
+        let unclaimed = to == 1 && self.claim == Claim::Nobody;
+        let unread = length > 0 && number >= end.expected;
+        end.forgotten || end.broken.is_some() || unclaimed || (end.closed && unread)
+    }
+}
+
 impl Streams {
     pub(crate) fn new(machines: usize) -> Self {
-        Streams { connections: Slots::new(), listeners: Slots::new(), ports: vec![BTreeMap::new(); machines] }
+        Streams { connections: Slots::new(), listeners: Slots::new(), ports: vec![Ports::default(); machines] }
     }
 
     /// Whether a machine listens on this port.
     pub(crate) fn is_taken(&self, machine: u32, port: u16) -> bool {
-        self.ports[machine as usize].contains_key(&port)
+        self.ports[machine as usize].get(port).is_some()
     }
 
     /// The machines of a stream's two ends, the one that connected first.
@@ -233,16 +264,26 @@ impl Streams {
 
     /// A machine's process is dead: its ends are forgotten. When `resets`, the operating system lives on and tells the peers.
     pub(crate) fn close_all(&mut self, machine: u32, resets: bool, carrier: &mut impl Carrier) {
-        for (slot, serial) in std::mem::take(&mut self.ports[machine as usize]).into_values() {
+        for (slot, serial) in self.ports[machine as usize].take() {
             self.listeners.remove(slot, serial);
         }
         let mut tell = Vec::new();
         for (stream, serial, c) in self.connections.iter_mut() {
             for side in 0..2_u8 {
                 let end = &mut c.ends[usize::from(side)];
-                if end.address.node == NodeId(machine) && !end.forgotten {
+                if end.address.node != NodeId(machine) || end.forgotten {
+                    continue;
+                }
+                if side == 1 && c.progress == Progress::Connecting && c.claim == Claim::Listener {
+                    // Its first word finds the next listener, when it is said again.
+                    c.claim = Claim::Nobody;
+                }
+                if side == 0 || c.claim != Claim::Nobody {
                     end.forgotten = true;
                     end.closed = true;
+                    // Handles that outlived the process do nothing.
+                    end.broken = Some(io::ErrorKind::BrokenPipe);
+                    end.inbox.clear();
                     end.reader = None;
                     end.writer = None;
                     tell.push((stream, serial, 1 - side));
@@ -260,8 +301,7 @@ impl Streams {
     /// Frees a connection that nobody can use any more.
     fn free_if_done(&mut self, stream: u32, serial: u32, carrier: &mut impl Carrier) {
         if let Some(c) = self.connections.get_mut(stream, serial)
-            && (c.ends.iter().all(End::is_done)
-                || (c.ends[0].closed && c.state != State::Open && c.state != State::Connecting))
+            && (c.ends.iter().all(End::is_done) || c.is_given_up())
         {
             self.connections.remove(stream, serial);
             carrier.freed(stream, serial);
@@ -280,12 +320,12 @@ pub(crate) fn knocked_in_vain(event: StreamEvent, carrier: &mut impl Carrier) {
 
 /// The first word of a stream was lost.
 pub(crate) fn syn_lost(stream: u32, serial: u32, attempt: u32, carrier: &mut impl Carrier) {
-    let at = carrier.now() + (SYN_AGAIN_NS << attempt);
+    let at = carrier.state().now + (SYN_AGAIN_NS << attempt);
     carrier.schedule(at, StreamEvent::SynAgain { stream, serial, attempt: attempt + 1 });
 }
 
 fn schedule_again(mut segment: Segment, carrier: &mut impl Carrier) {
-    let at = carrier.now() + (RESEND_NS << segment.attempt);
+    let at = carrier.state().now + (RESEND_NS << segment.attempt);
     segment.attempt += 1;
     carrier.schedule(at, StreamEvent::SegmentAgain(segment));
 }

@@ -6,10 +6,10 @@ use std::{
 };
 
 use super::{
-    Carrier, RESENDS_MAX, SEGMENT_MAX, Segment, State, StreamEvent, Streams, WINDOW, schedule_again, wait, wake,
+    Carrier, Progress, RESENDS_MAX, SEGMENT_MAX, Segment, StreamEvent, Streams, WINDOW, schedule_again, wait, wake,
 };
 use crate::{
-    environment::{content, world::StreamKey},
+    environment::world::StreamKey,
     plan::{NodeId, fold},
     simulators::{TraceKind, layer::payload::Payload},
 };
@@ -74,7 +74,7 @@ impl Streams {
     pub(crate) fn shutdown(&mut self, key: StreamKey, carrier: &mut impl Carrier) -> io::Result<()> {
         let Some(c) = self.connections.get_mut(key.0, key.1) else { return Err(io::ErrorKind::BrokenPipe.into()) };
         let end = &mut c.ends[usize::from(key.2)];
-        if !end.finished && end.broken.is_none() && c.state == State::Open {
+        if !end.finished && end.broken.is_none() && c.progress == Progress::Open {
             self.send_segment(key, &[], carrier);
             if let Some(c) = self.connections.get_mut(key.0, key.1) {
                 c.ends[usize::from(key.2)].finished = true;
@@ -98,11 +98,10 @@ impl Streams {
     fn transmit(&mut self, segment: Segment, carrier: &mut impl Carrier) {
         let Some((from, target)) = self.way(segment.stream, segment.serial, segment.to) else { return };
         let attempt = fold(u64::from(segment.number), u64::from(segment.attempt) + 1);
-        let hash = content::hash_bytes(segment.payload.bytes()) ^ attempt;
-        let Some(delay) = carrier.delay(from, target, hash) else { return schedule_again(segment, carrier) };
-        let at = carrier.now() + delay;
+        let hash = segment.payload.hash() ^ attempt;
+        let Some(at) = carrier.arrival(from, target, hash) else { return schedule_again(segment, carrier) };
         let event = StreamEvent::Segment(segment);
-        carrier.trace(Some(from), || TraceKind::Sent {
+        carrier.state().trace(Some(from), || TraceKind::Sent {
             to: NodeId(target),
             text: event.describe(),
             arrives_ns: Some(at),
@@ -127,26 +126,28 @@ impl Streams {
 
     pub(super) fn segment_arrives(&mut self, segment: Segment, carrier: &mut impl Carrier) {
         let Segment { stream, serial, to, number, attempt, ref payload } = segment;
-        carrier.delivered();
-        carrier.digest(0xE << 60 | u64::from(stream) << 1 | u64::from(to), content::hash_bytes(payload.bytes()));
+        carrier.state().statistics.messages += 1;
+        carrier.state().digest(0xE << 60 | u64::from(stream) << 1 | u64::from(to), payload.hash());
         let Some((from, at)) = self.way(stream, serial, to) else { return };
         let Some(c) = self.connections.get_mut(stream, serial) else { return };
-        let end = &mut c.ends[usize::from(to)];
-        if end.forgotten || (end.closed && c.state == State::Open && to == 0) {
-            // The machine came back without it, or nobody reads here any more.
-            return self.tell_reset(stream, serial, 1 - to, carrier);
+        if c.is_gone(to, number, payload.len()) {
+            if !self.tell_reset(stream, serial, 1 - to, carrier) {
+                schedule_again(segment, carrier);
+            }
+            return;
         }
+        let end = &mut c.ends[usize::from(to)];
         if number >= end.expected {
             end.early.insert(number, payload.clone());
         }
         while let Some(payload) = end.early.remove(&end.expected) {
             end.expected += 1;
-            end.ended |= payload.bytes().is_empty();
-            end.inbox.extend(payload.bytes());
+            end.ended |= payload.len() == 0;
+            payload.append_to(&mut end.inbox);
         }
         wake(&mut end.reader);
         let hash = fold(0x0041_434B ^ u64::from(number) << 32, u64::from(attempt) + 1);
-        if carrier.delay(at, from, hash).is_none() {
+        if carrier.arrival(at, from, hash).is_none() {
             return schedule_again(segment, carrier);
         }
         if let Some(c) = self.connections.get_mut(stream, serial) {
@@ -158,23 +159,23 @@ impl Streams {
     }
 
     pub(super) fn reset_arrives(&mut self, stream: u32, serial: u32, to: u8, carrier: &mut impl Carrier) {
-        carrier.digest(0xD << 60 | 1, u64::from(stream));
+        carrier.state().digest(0xD << 60 | 1, u64::from(stream));
         if let Some(c) = self.connections.get_mut(stream, serial) {
             c.ends[usize::from(to)].break_off(io::ErrorKind::ConnectionReset);
-            if c.state == State::Connecting {
-                c.state = State::Refused;
+            if c.progress == Progress::Connecting {
+                c.progress = Progress::Refused;
                 wake(&mut c.waker);
             }
             self.free_if_done(stream, serial, carrier);
         }
     }
 
-    /// Tells an end that the other is gone.
-    pub(super) fn tell_reset(&mut self, stream: u32, serial: u32, to: u8, carrier: &mut impl Carrier) {
-        let Some((from, target)) = self.way(stream, serial, to) else { return };
-        if let Some(delay) = carrier.delay(from, target, 0x0052_5354) {
-            carrier.schedule(carrier.now() + delay, StreamEvent::Reset { stream, serial, to });
-        }
+    /// Tells an end that the other is gone. False when the word was lost.
+    pub(super) fn tell_reset(&mut self, stream: u32, serial: u32, to: u8, carrier: &mut impl Carrier) -> bool {
+        let Some((from, target)) = self.way(stream, serial, to) else { return true };
+        let Some(at) = carrier.arrival(from, target, 0x0052_5354) else { return false };
+        carrier.schedule(at, StreamEvent::Reset { stream, serial, to });
+        true
     }
 
     /// The machines between which words to this end go: from, and to.
@@ -188,7 +189,7 @@ impl Streams {
         let side = usize::from(key.2);
         let Some(c) = self.connections.get_mut(key.0, key.1) else { return };
         let unread = !c.ends[side].inbox.is_empty();
-        let usable = c.state == State::Open && !c.ends[side].forgotten && c.ends[side].broken.is_none();
+        let usable = c.progress == Progress::Open && !c.ends[side].forgotten && c.ends[side].broken.is_none();
         if usable {
             if unread {
                 // As a socket that is closed over unread bytes does.

@@ -2,11 +2,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{Core, EVENTS_PER_INSTANT_MAX, Event, Host, faults};
+use super::{Core, EVENTS_PER_INSTANT_MAX, Event, Host, faults::Blow};
 use crate::{
     environment::Failed,
     plan::NodeId,
-    simulators::{End, Execution, TraceKind, layer::clients::Action},
+    simulators::{
+        End, Execution,
+        layer::{clients::Action, panics::message_of, state::Due, strikes},
+    },
 };
 
 /// Runs a host to the end of its plan. Panics of user code end the run, with all that was seen so far.
@@ -19,12 +22,6 @@ pub(in super::super) fn run<H: Host>(mut host: H, into_core: impl FnOnce(H) -> C
         Err(payload) => End::Panicked { node, message: message_of(payload.as_ref()), at_ns },
     };
     into_core(host).finish(end)
-}
-
-/// What a panic said.
-fn message_of(payload: &(dyn std::any::Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(|s| (*s).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
 /// True when the plan came to its end, false when the system span.
@@ -49,8 +46,8 @@ fn main_loop<H: Host>(host: &mut H) -> bool {
         }
         match event {
             Event::Own(own) => host.own(own, false),
-            Event::Serve { node, incarnation } => {
-                if let Some(own) = host.core(|c| c.serve(node, incarnation)) {
+            Event::Serve(place) => {
+                if let Some(own) = host.core(|c| c.serve(place)) {
                     host.own(own, true);
                 }
             }
@@ -69,7 +66,8 @@ fn shared<H: Host>(host: &mut H, event: &Event<H::Own>) -> bool {
         Event::Turn(turn) => {
             let actions = host.core(|c| {
                 let mut actions = std::mem::take(&mut c.actions);
-                c.clients.turn(turn, c.now, &mut actions);
+                let now = c.now;
+                c.clients.turn(turn, now, &mut actions);
                 actions
             });
             let actions = perform(host, actions);
@@ -82,37 +80,25 @@ fn shared<H: Host>(host: &mut H, event: &Event<H::Own>) -> bool {
                 host.core(|c| c.complete(entry, Err(Failed::Unknown("timed out".to_owned()))));
             }
         }
-        Event::FaultBegins(index) => faults::begin(host, index as usize),
-        Event::FaultBeats(index) => faults::beat(host, index as usize),
-        Event::FaultEnds(index) => faults::end(host, index as usize),
-        Event::Settle => host.core(|c| {
-            c.digest(0x9 << 60, 1);
-            c.clients.settle(c.now);
-        }),
-        Event::FinalReads => host.core(|c| c.settled = true),
-        Event::Restart { node, incarnation } => {
-            let due = host.core(|c| {
-                let machine = &c.machines[node as usize];
-                machine.incarnation == incarnation && !machine.up && !machine.condition.down
-            });
-            if due {
-                start(host, node);
+        Event::Restart(place) => {
+            if host.core(|c| c.may_restart(place)) {
+                start(host, place.machine);
             }
         }
-        Event::Overtime => host.core(|c| c.overtime = true),
-        Event::Own(..) | Event::Serve { .. } => unreachable!("handled by the loop"),
+        Event::Due(Due::FaultBegins(index)) => strikes::begin(&mut Blow(host), index),
+        Event::Due(Due::FaultBeats(index)) => strikes::beat(&mut Blow(host), index),
+        Event::Due(Due::FaultEnds(index)) => strikes::end(&mut Blow(host), index),
+        Event::Due(Due::Settle) => host.core(|c| c.settle()),
+        Event::Due(Due::FinalReads) => host.core(|c| c.settled = true),
+        Event::Due(Due::Overtime) => host.core(|c| c.overtime = true),
+        Event::Own(..) | Event::Serve(..) => unreachable!("handled by the loop"),
     }
     host.core(|c| !c.overtime)
 }
 
-/// Every replica is read once the phases are over and all operations are complete: what is still under way would otherwise be
-/// concurrent with the final reads, and they would prove nothing. False when that was done, and the run is over.
+/// Begins the next final reads. False when all were done, and the run is over.
 fn final_reads<H: Host>(host: &mut H) -> bool {
-    let actions = host.core(|c| {
-        c.digest(0x9 << 60, 2);
-        c.clients.next_final_reads(c.now)
-    });
-    let Some(actions) = actions else { return false };
+    let Some(actions) = host.core(|c| c.final_reads()) else { return false };
     perform(host, actions);
     true
 }
@@ -126,12 +112,7 @@ fn perform<H: Host>(host: &mut H, mut actions: Vec<Action>) -> Vec<Action> {
             }
             Action::Invoke(entry) => {
                 host.core(|c| {
-                    c.digest(0x7 << 60, entry as u64);
-                    if c.trace.is_some() {
-                        let text = c.clients.operation(entry).to_string();
-                        let client = c.nodes + c.clients.session(entry).client;
-                        c.trace(Some(client), || TraceKind::Client { text });
-                    }
+                    c.invoked(entry);
                     c.begin_timeout(entry);
                 });
                 host.invoke(entry);
@@ -142,11 +123,6 @@ fn perform<H: Host>(host: &mut H, mut actions: Vec<Action>) -> Vec<Action> {
 }
 
 pub(super) fn start<H: Host>(host: &mut H, node: u32) {
-    host.core(|c| {
-        c.bring_up(node);
-        let incarnation = c.machines[node as usize].incarnation;
-        c.digest(0xA << 60 | u64::from(node), u64::from(incarnation));
-        c.trace(Some(node), || TraceKind::Process { text: "starts".to_owned() });
-    });
+    host.core(|c| c.started(node));
     host.start(node);
 }

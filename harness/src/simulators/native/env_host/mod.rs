@@ -2,12 +2,7 @@
 
 mod event;
 mod executor;
-mod payload;
-mod ports;
 mod sim;
-mod slots;
-mod streams;
-mod waiters;
 
 use std::{
     cell::{Cell, RefCell},
@@ -176,18 +171,18 @@ impl<S: System> Host for EnvHost<'_, S> {
         let machine = match &event {
             EnvEvent::Datagram { to, .. } => Some(to.node.0),
             EnvEvent::Timer { machine, incarnation, .. } | EnvEvent::Disk { machine, incarnation, .. } => {
-                if !sim.alive(Place { machine: *machine, incarnation: *incarnation }) {
+                if !sim.core.is_alive(Place { machine: *machine, incarnation: *incarnation }) {
                     return;
                 }
                 Some(*machine)
             }
-            stream => sim.door(stream),
+            EnvEvent::Stream(event) => sim.door(event),
         };
         let Some(machine) = machine else { return sim.handle(event) };
         if !sim.core.machines[machine as usize].up {
             return sim.knocked_in_vain(event);
         }
-        let event = if admitted || !sim.core.is_hindered(machine) {
+        let event = if admitted || !sim.core.machines[machine as usize].is_hindered() {
             Some(event)
         } else if sim.is_cancelled(&event) {
             None
@@ -257,7 +252,7 @@ impl<S: System> Host for EnvHost<'_, S> {
             let next = {
                 let sim = &mut *self.sim.borrow_mut();
                 let core = &mut sim.core;
-                let next = sim.executor.next(|place| core.may_run(place.machine));
+                let next = sim.executor.next(|place| core.machines[place.machine as usize].may_run());
                 core.running = next.as_ref().map(|(_, place, ..)| place.machine);
                 next
             };

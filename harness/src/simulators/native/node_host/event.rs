@@ -5,7 +5,7 @@ use std::io;
 use super::super::core::{Core, OwnEvent};
 use crate::{
     environment::{Failed, Node, Reply, TimerId, content, image::SyncTicket},
-    plan::{mix, scale},
+    simulators::layer::physics::flip,
 };
 
 /// What happens to nodes and between them and clients.
@@ -101,22 +101,6 @@ impl<N: Node> OwnEvent for NodeEvent<N> {
             Self::Timer { timer, .. } => format!("{timer:?}"),
             Self::Synced { token, sync, .. } if sync.succeeded => format!("sync {token} done"),
             Self::Synced { token, .. } => format!("sync {token} failed"),
-        }
-    }
-}
-
-/// Flips one to three bits, none of them back.
-pub(in super::super) fn flip(bytes: &mut [u8], hash: u64) {
-    if bytes.is_empty() {
-        return;
-    }
-    let mut flipped = [None; 3];
-    for i in 0..=hash % 3 {
-        let draw = mix(hash, i);
-        let bit = (scale(draw, bytes.len() as u64) as usize, draw & 7);
-        if !flipped.contains(&Some(bit)) {
-            bytes[bit.0] ^= 1 << bit.1;
-            flipped[i as usize] = Some(bit);
         }
     }
 }

@@ -7,7 +7,6 @@ use std::io;
 
 use squall_checkers::history::EntryId;
 
-pub(super) use self::{event::flip, services::sync_span_ns};
 use self::{
     event::{NodeEvent, Sync},
     services::Services,
@@ -172,7 +171,9 @@ impl<N: Node> Host for NodeHost<'_, N> {
     #[inline(always)]
     fn own(&mut self, event: NodeEvent<N>, admitted: bool) {
         match event.machine() {
-            Some(node) if !admitted && self.services.core.is_hindered(node) => self.own_hindered(node, event),
+            Some(node) if !admitted && self.services.core.machines[node as usize].is_hindered() => {
+                self.own_hindered(node, event);
+            }
             _ => self.handle_admitted(event),
         }
     }

@@ -10,18 +10,9 @@ use super::{
 };
 use crate::{
     environment::{Failed, Node, Reply, RequestId, TimerId, content, image::DiskImage, node::Outbox},
-    plan::{NodeId, fold, next_random, scale},
+    plan::{NodeId, fold, next_random},
+    simulators::layer::physics::sync_span_ns,
 };
-
-/// The quickest sync, in nanoseconds.
-const SYNC_NS_MIN: u64 = 100_000;
-/// How much slower the slowest sync of a healthy disk is, in nanoseconds.
-const SYNC_NS_SPREAD: u64 = 900_000;
-
-/// How long a sync of a healthy disk takes, in nanoseconds, by 64 random bits.
-pub(in super::super) fn sync_span_ns(draw: u64) -> u64 {
-    SYNC_NS_MIN + scale(draw, SYNC_NS_SPREAD)
-}
 
 /// The world as nodes meet it.
 pub(super) struct Services<N: Node> {

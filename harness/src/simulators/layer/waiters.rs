@@ -5,7 +5,7 @@ use std::task::{Context, Waker};
 /// Tasks that wait for the next datagram of a socket, or the next stream of a listener. All are woken when it comes, and whoever
 /// comes too late waits again.
 #[derive(Default)]
-pub(super) struct Waiters {
+pub(crate) struct Waiters {
     one: Option<Waker>,
     more: Vec<Waker>,
 }
@@ -13,7 +13,7 @@ pub(super) struct Waiters {
 impl Waiters {
     /// Remembers who waits.
     #[inline]
-    pub(super) fn wait(&mut self, cx: &Context<'_>) {
+    pub(crate) fn wait(&mut self, cx: &Context<'_>) {
         match &self.one {
             Some(known) if known.will_wake(cx.waker()) => {}
             Some(_) if self.more.iter().any(|known| known.will_wake(cx.waker())) => {}
@@ -24,7 +24,7 @@ impl Waiters {
 
     /// Wakes all. One that is alone stays remembered: a loop over one socket then counts no references for each datagram.
     #[inline]
-    pub(super) fn wake(&mut self) {
+    pub(crate) fn wake(&mut self) {
         if let Some(one) = &self.one {
             one.wake_by_ref();
         }
