@@ -32,6 +32,7 @@ impl Socket {
     }
 
     /// Sends one datagram of at most 65,507 bytes.
+    #[inline]
     pub fn send_to(&self, to: Address, bytes: &[u8]) -> io::Result<()> {
         with_world(|w| w.send_to(self.key, to, bytes))
     }
@@ -42,6 +43,7 @@ impl Socket {
     }
 
     /// Polls for one datagram.
+    #[inline]
     pub fn poll_recv_from(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<(usize, Address)>> {
         with_world(|w| w.poll_recv_from(self.key, cx, buffer))
     }

@@ -1,5 +1,10 @@
 //! Sockets: where datagrams arrive and wait to be received.
 
+#![expect(
+    clippy::inline_always,
+    reason = "on the way of every datagram: left to the compiler, each is a call of its own"
+)]
+
 use std::{
     collections::VecDeque,
     io,
@@ -52,7 +57,7 @@ impl Sockets {
     }
 
     /// The address of a socket that is about to send so many bytes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn sender(&mut self, socket: SocketKey, length: usize) -> io::Result<Address> {
         let Some(inbox) = self.inboxes.get_mut(socket.0, socket.1) else { return Err(gone()) };
         if length > DATAGRAM_MAX {
@@ -63,7 +68,7 @@ impl Sockets {
     }
 
     /// A datagram arrives; lost when nobody is at the port, or its inbox is full.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn deliver(&mut self, from: Address, to: Address, payload: Payload) {
         if let Some((slot, serial)) = self.ports[to.node.0 as usize].get(to.port)
             && let Some(inbox) = self.inboxes.get_mut(slot, serial)
@@ -75,7 +80,7 @@ impl Sockets {
     }
 
     /// Polls for a datagram.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn receive(
         &mut self,
         socket: SocketKey,

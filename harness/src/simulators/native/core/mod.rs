@@ -156,13 +156,18 @@ impl<X: OwnEvent> Core<X> {
         self.settled && self.clients.idle()
     }
 
-    /// Goes on to the time of an event; returns how many others there were at it.
-    #[inline]
-    fn arrive(&mut self, time: u64) -> u64 {
+    /// Goes on to the next event; returns how many others there were at its time. `None` when there is nothing to do before the
+    /// final reads.
+    #[inline(always)]
+    fn next(&mut self) -> Option<(u64, Event<X>)> {
+        if self.is_quiet() {
+            return None;
+        }
+        let (time, event) = self.queue.pop()?;
         self.at_instant = if time == self.now { self.at_instant + 1 } else { 0 };
         self.now = time;
         self.stamp = time;
-        self.at_instant
+        Some((self.at_instant, event))
     }
 
     /// Sends a message with this content from machine to machine. Its event is made where it is needed, so that on the common

@@ -35,13 +35,13 @@ fn main_loop<H: Host>(host: &mut H) -> bool {
         if !host.settle_instant() {
             return false;
         }
-        let Some((time, event)) = host.core(|c| if c.is_quiet() { None } else { c.queue.pop() }) else {
+        let Some((others, event)) = host.core(Core::next) else {
             if host.core(|c| c.is_quiet()) && final_reads(host) {
                 continue;
             }
             return true;
         };
-        if host.core(|c| c.arrive(time)) > EVENTS_PER_INSTANT_MAX {
+        if others > EVENTS_PER_INSTANT_MAX {
             return false;
         }
         match event {

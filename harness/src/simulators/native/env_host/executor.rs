@@ -37,7 +37,7 @@ struct Task {
     generation: u32,
     /// Where its future is.
     body: Body,
-    /// `None` while it is lent out, or there is no task.
+    /// `None` while it is lent out, the host keeps it, or there is no task.
     waker: Option<Waker>,
 }
 
@@ -61,10 +61,20 @@ pub(super) struct Executor {
 
 /// What a task's number stands for when its turn has come.
 pub(super) enum Turn {
-    /// Poll this future, then give it back.
-    Poll(LocalFuture),
+    /// Poll this future with this waker, then give both back.
+    Spawned(LocalFuture, Waker),
     /// Poll the future that the host keeps under this number.
     Root,
+}
+
+impl Task {
+    /// Lent, not cloned: no counting of references for each poll.
+    fn lend(&mut self) -> Turn {
+        match (std::mem::replace(&mut self.body, Body::Elsewhere), self.waker.take()) {
+            (Body::Spawned(future), Some(waker)) => Turn::Spawned(future, waker),
+            _ => unreachable!("a task that was spawned and is not being polled has both"),
+        }
+    }
 }
 
 struct TaskWaker {
@@ -130,9 +140,19 @@ impl Executor {
         Executor { tasks: Vec::new(), free: Vec::new(), foreign_wakes: Arc::default(), stalled: Vec::new() }
     }
 
-    /// A new task, woken. Without a future here, the host keeps it.
-    pub(super) fn add(&mut self, place: Place, future: Option<LocalFuture>) -> TaskKey {
-        let body = future.map_or(Body::Elsewhere, Body::Spawned);
+    /// A new task, woken.
+    pub(super) fn spawn(&mut self, place: Place, future: LocalFuture) -> TaskKey {
+        let (key, waker) = self.add(place, Body::Spawned(future));
+        self.tasks[key.0 as usize].waker = Some(waker);
+        key
+    }
+
+    /// A new task, woken, whose future the host keeps, with its waker.
+    pub(super) fn add_root(&mut self, place: Place) -> (TaskKey, Waker) {
+        self.add(place, Body::Elsewhere)
+    }
+
+    fn add(&mut self, place: Place, body: Body) -> (TaskKey, Waker) {
         let task = self.free.pop().unwrap_or_else(|| {
             self.tasks.push(Task { place, generation: 0, body: Body::Free, waker: None });
             self.tasks.len() as u32 - 1
@@ -141,12 +161,12 @@ impl Executor {
         let generation = slot.generation;
         slot.place = place;
         slot.body = body;
-        slot.waker = Some(Waker::from(Arc::new(TaskWaker {
+        let waker = Waker::from(Arc::new(TaskWaker {
             task,
             generation,
             thread: std::thread::current().id(),
             foreign_wakes: self.foreign_wakes.clone(),
-        })));
+        }));
         WOKEN.with_borrow_mut(|woken| {
             if woken.flags.len() <= task as usize {
                 woken.flags.resize(task as usize + 1, (0, false));
@@ -154,7 +174,7 @@ impl Executor {
             woken.flags[task as usize] = (generation, false);
             woken.wake(task, generation);
         });
-        TaskKey(task, generation)
+        (TaskKey(task, generation), waker)
     }
 
     /// Whether any task of this thread's run was woken.
@@ -168,45 +188,35 @@ impl Executor {
         WOKEN.with_borrow_mut(|woken| woken.wake(key.0, key.1));
     }
 
-    /// The next woken task whose machine may run. Its waker is lent out until [`Self::put_back`].
+    /// The next woken task whose machine may run. What is lent of it comes back by [`Self::put_back`].
     #[inline(always)]
-    pub(super) fn next(&mut self, may_run: impl Fn(Place) -> bool) -> Option<(TaskKey, Place, Waker, Turn)> {
-        let task = loop {
+    pub(super) fn next(&mut self, may_run: impl Fn(Place) -> bool) -> Option<(TaskKey, Place, Turn)> {
+        loop {
             let task = WOKEN.with_borrow_mut(|woken| woken.pop())?;
-            let slot = &self.tasks[task as usize];
+            let slot = &mut self.tasks[task as usize];
             if matches!(slot.body, Body::Free) {
                 continue;
             }
-            if may_run(slot.place) {
-                break task;
+            let (key, place) = (TaskKey(task, slot.generation), slot.place);
+            if may_run(place) {
+                let turn = if matches!(slot.body, Body::Elsewhere) { Turn::Root } else { slot.lend() };
+                return Some((key, place, turn));
             }
             if !self.stalled.contains(&task) {
                 self.stalled.push(task);
             }
-        };
-        let slot = &mut self.tasks[task as usize];
-        let turn = match std::mem::replace(&mut slot.body, Body::Elsewhere) {
-            Body::Spawned(future) => Turn::Poll(future),
-            Body::Elsewhere => Turn::Root,
-            Body::Free => unreachable!("looked at above"),
-        };
-        // Lent, not cloned: no counting of references for each poll.
-        let waker = slot.waker.take().expect("a task that is not being polled has its waker");
-        Some((TaskKey(task, slot.generation), slot.place, waker, turn))
+        }
     }
 
-    /// A polled task's waker, and its future if it was lent, come back. The future is returned again, to be dropped outside the
-    /// world, when the task was ended meanwhile.
-    #[inline(always)]
-    pub(super) fn put_back(&mut self, key: TaskKey, waker: Waker, future: Option<LocalFuture>) -> Option<LocalFuture> {
+    /// A polled task's future and waker come back. The future is returned again, to be dropped outside the world, when the task
+    /// was ended meanwhile.
+    pub(super) fn put_back(&mut self, key: TaskKey, future: LocalFuture, waker: Waker) -> Option<LocalFuture> {
         let slot = &mut self.tasks[key.0 as usize];
         if slot.generation != key.1 {
-            return future;
+            return Some(future);
         }
         slot.waker = Some(waker);
-        if let Some(future) = future {
-            slot.body = Body::Spawned(future);
-        }
+        slot.body = Body::Spawned(future);
         None
     }
 

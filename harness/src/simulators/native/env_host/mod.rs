@@ -9,7 +9,7 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use squall_checkers::{
@@ -78,8 +78,8 @@ struct Session {
 struct EnvHost<'a, S: System> {
     sim: Rc<RefCell<Sim>>,
     system: &'a S,
-    /// Root futures by task number.
-    roots: Vec<Option<Root<'a>>>,
+    /// Root futures and their wakers by task number.
+    roots: Vec<Option<(Root<'a>, Waker)>>,
     done: Rc<RefCell<Vec<Done>>>,
     /// By process.
     sessions: Vec<Option<Session>>,
@@ -89,12 +89,12 @@ struct EnvHost<'a, S: System> {
 
 impl<'a, S: System> EnvHost<'a, S> {
     fn add_root(&mut self, place: Place, future: Root<'a>) -> TaskKey {
-        let key = self.sim.borrow_mut().executor.add(place, None);
+        let (key, waker) = self.sim.borrow_mut().executor.add_root(place);
         let slot = key.0 as usize;
         if self.roots.len() <= slot {
             self.roots.resize_with(slot + 1, || None);
         }
-        self.roots[slot] = Some(future);
+        self.roots[slot] = Some((future, waker));
         key
     }
 
@@ -133,20 +133,25 @@ impl<'a, S: System> EnvHost<'a, S> {
     }
 
     /// What root tasks left behind.
+    #[inline]
     fn collect(&mut self) {
-        loop {
-            let done = self.done.borrow_mut().pop();
-            match done {
-                None => return,
-                Some(Done::Served { machine, why }) => {
-                    self.sim.borrow_mut().core.halted(machine, &why);
-                    self.kill(machine, true);
-                }
-                Some(Done::Invoked { entry, process, result }) => {
-                    self.sim.borrow_mut().core.complete(entry, result);
-                    if self.sim.borrow().core.clients.is_retired(process) {
-                        self.retire(process);
-                    }
+        while !self.done.borrow().is_empty() {
+            self.collect_one();
+        }
+    }
+
+    fn collect_one(&mut self) {
+        let done = self.done.borrow_mut().pop();
+        match done {
+            None => {}
+            Some(Done::Served { machine, why }) => {
+                self.sim.borrow_mut().core.halted(machine, &why);
+                self.kill(machine, true);
+            }
+            Some(Done::Invoked { entry, process, result }) => {
+                self.sim.borrow_mut().core.complete(entry, result);
+                if self.sim.borrow().core.clients.is_retired(process) {
+                    self.retire(process);
                 }
             }
         }
@@ -166,31 +171,17 @@ impl<S: System> Host for EnvHost<'_, S> {
         call(&mut self.sim.borrow_mut().core)
     }
 
+    #[inline(always)]
     fn own(&mut self, event: EnvEvent, admitted: bool) {
         let sim = &mut *self.sim.borrow_mut();
-        let machine = match &event {
-            EnvEvent::Datagram { to, .. } => Some(to.node.0),
-            EnvEvent::Timer { machine, incarnation, .. } | EnvEvent::Disk { machine, incarnation, .. } => {
-                if !sim.core.is_alive(Place { machine: *machine, incarnation: *incarnation }) {
-                    return;
-                }
-                Some(*machine)
+        match event {
+            // By far the most there is.
+            EnvEvent::Datagram { from, to, hash, payload }
+                if admitted || !sim.core.machines[to.node.0 as usize].is_hindered() =>
+            {
+                sim.datagram_arrives(from, to, hash, payload);
             }
-            EnvEvent::Stream(event) => sim.door(event),
-        };
-        let Some(machine) = machine else { return sim.handle(event) };
-        if !sim.core.machines[machine as usize].up {
-            return sim.knocked_in_vain(event);
-        }
-        let event = if admitted || !sim.core.machines[machine as usize].is_hindered() {
-            Some(event)
-        } else if sim.is_cancelled(&event) {
-            None
-        } else {
-            sim.core.admit(machine, event)
-        };
-        if let Some(event) = event {
-            sim.handle(event);
+            event => sim.knock(event, admitted),
         }
     }
 
@@ -253,21 +244,23 @@ impl<S: System> Host for EnvHost<'_, S> {
                 let sim = &mut *self.sim.borrow_mut();
                 let core = &mut sim.core;
                 let next = sim.executor.next(|place| core.machines[place.machine as usize].may_run());
-                core.running = next.as_ref().map(|(_, place, ..)| place.machine);
+                core.running = next.as_ref().map(|(_, place, _)| place.machine);
                 next
             };
-            let Some((key, place, waker, turn)) = next else { break };
-            let mut cx = Context::from_waker(&waker);
-            let (finished, future) = match turn {
-                Turn::Poll(mut future) => (future.as_mut().poll(&mut cx).is_ready(), Some(future)),
+            let Some((key, place, turn)) = next else { break };
+            let (finished, lent) = match turn {
+                Turn::Spawned(mut future, waker) => {
+                    let finished = future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
+                    (finished, Some((future, waker)))
+                }
                 Turn::Root => {
-                    let Some(future) = &mut self.roots[key.0 as usize] else { continue };
-                    (future.as_mut().poll(&mut cx).is_ready(), None)
+                    let Some((future, waker)) = &mut self.roots[key.0 as usize] else { continue };
+                    (future.as_mut().poll(&mut Context::from_waker(waker)).is_ready(), None)
                 }
             };
             let (spins, left) = {
                 let sim = &mut *self.sim.borrow_mut();
-                let left = sim.executor.put_back(key, waker, future);
+                let left = lent.and_then(|(future, waker)| sim.executor.put_back(key, future, waker));
                 sim.core.digest(0xC << 60 | u64::from(key.0), u64::from(place.machine) << 1 | u64::from(finished));
                 let polls = if self.polls_at.0 == sim.core.now { self.polls_at.1 + 1 } else { 1 };
                 self.polls_at = (sim.core.now, polls);

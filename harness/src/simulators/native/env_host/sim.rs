@@ -73,18 +73,51 @@ impl Sim {
         Err(io::Error::new(io::ErrorKind::NetworkUnreachable, format!("there is no machine {}", to.node)))
     }
 
-    /// An event has come, and its machine has let it in.
-    pub(super) fn handle(&mut self, event: EnvEvent) {
-        match event {
-            EnvEvent::Datagram { from, to, hash, payload } => {
-                self.core.statistics.messages += 1;
-                self.core.digest(0x1 << 60 | u64::from(from.node.0) << 32 | u64::from(to.node.0), hash);
-                if self.core.traces() {
-                    let text = datagram_text(from, to, &payload);
-                    self.core.trace(Some(to.node.0), || TraceKind::Delivered { from: from.node, text });
+    /// An event comes to its machine's door; `admitted` when the machine has let it in already.
+    #[inline(never)]
+    pub(super) fn knock(&mut self, event: EnvEvent, admitted: bool) {
+        let machine = match &event {
+            EnvEvent::Datagram { to, .. } => Some(to.node.0),
+            EnvEvent::Timer { machine, incarnation, .. } | EnvEvent::Disk { machine, incarnation, .. } => {
+                if !self.core.is_alive(Place { machine: *machine, incarnation: *incarnation }) {
+                    return;
                 }
-                self.sockets.deliver(from, to, payload);
+                Some(*machine)
             }
+            EnvEvent::Stream(event) => self.streams.door(event),
+        };
+        let Some(machine) = machine else { return self.handle(event) };
+        if !self.core.machines[machine as usize].up {
+            return self.knocked_in_vain(event);
+        }
+        let event = if admitted || !self.core.machines[machine as usize].is_hindered() {
+            Some(event)
+        } else if self.is_cancelled(&event) {
+            None
+        } else {
+            self.core.admit(machine, event)
+        };
+        if let Some(event) = event {
+            self.handle(event);
+        }
+    }
+
+    /// A datagram has come, and its machine has let it in.
+    #[inline(always)]
+    pub(super) fn datagram_arrives(&mut self, from: Address, to: Address, hash: u64, payload: Payload) {
+        self.core.statistics.messages += 1;
+        self.core.digest(0x1 << 60 | u64::from(from.node.0) << 32 | u64::from(to.node.0), hash);
+        if self.core.traces() {
+            let text = datagram_text(from, to, &payload);
+            self.core.trace(Some(to.node.0), || TraceKind::Delivered { from: from.node, text });
+        }
+        self.sockets.deliver(from, to, payload);
+    }
+
+    /// An event has come, and its machine has let it in.
+    fn handle(&mut self, event: EnvEvent) {
+        match event {
+            EnvEvent::Datagram { from, to, hash, payload } => self.datagram_arrives(from, to, hash, payload),
             EnvEvent::Timer { machine, incarnation, timer, serial, deadline_ns } => {
                 let clock = &self.core.machines[machine as usize].clock;
                 if clock.monotonic(self.core.now) < deadline_ns {
@@ -108,14 +141,9 @@ impl Sim {
         }
     }
 
-    /// The machine at whose door a stream's event knocks, if it knocks at one.
-    pub(super) fn door(&mut self, event: &StreamEvent) -> Option<u32> {
-        self.streams.door(event)
-    }
-
     /// An event came to a machine that is down.
     #[cold]
-    pub(super) fn knocked_in_vain(&mut self, event: EnvEvent) {
+    fn knocked_in_vain(&mut self, event: EnvEvent) {
         if let EnvEvent::Stream(event) = event {
             knocked_in_vain(event, &mut self.core);
         }
@@ -141,7 +169,7 @@ impl Sim {
     }
 
     /// Whether it is the event of a timer that was cancelled: a slow machine loses no time over it.
-    pub(super) fn is_cancelled(&mut self, event: &EnvEvent) -> bool {
+    fn is_cancelled(&mut self, event: &EnvEvent) -> bool {
         matches!(event, EnvEvent::Timer { timer, serial, .. } if self.timers.get_mut(*timer, *serial).is_none())
     }
 }
@@ -196,7 +224,7 @@ impl World for Sim {
             self.orphans.push(task);
             return TaskKey(u32::MAX, 0);
         }
-        self.executor.add(at, Some(task))
+        self.executor.spawn(at, task)
     }
 
     fn abort(&mut self, task: TaskKey) -> Option<LocalFuture> {
