@@ -84,12 +84,66 @@ impl Node for Register {
     }
 }
 
-/// The same as ordinary async code over datagrams.
-pub(crate) struct Datagrams;
+/// Where a replica's message goes.
+pub(crate) enum To<A> {
+    Peers,
+    One(A),
+}
 
-const PORT: u16 = 7_000;
+/// A replica of the same register as whoever carries datagrams keeps it; `A` is an address.
+pub(crate) struct Replica<A> {
+    value: i64,
+    pending: Vec<(u32, A, u32)>,
+    free: Vec<u32>,
+}
 
-fn encode(kind: u8, slot: u32, serial: u32, value: i64) -> [u8; 17] {
+/// The bytes of every datagram.
+pub(crate) type Datagram = [u8; 17];
+
+impl<A: Copy> Replica<A> {
+    pub(crate) fn new() -> Self {
+        Replica { value: 0, pending: Vec::new(), free: Vec::new() }
+    }
+
+    /// A datagram came; returns what is to be said.
+    #[inline]
+    pub(crate) fn take(&mut self, from: A, datagram: &Datagram, count: u32) -> Option<(To<A>, Datagram)> {
+        let (kind, slot, serial, value) = decode(datagram);
+        self.value = self.value.max(value);
+        match kind {
+            0 => {
+                let slot = self.free.pop().unwrap_or_else(|| {
+                    self.pending.push((0, from, 0));
+                    self.pending.len() as u32 - 1
+                });
+                let entry = &mut self.pending[slot as usize];
+                *entry = (entry.0, from, 0);
+                Some((To::Peers, encode(1, slot, entry.0, self.value)))
+            }
+            1 => Some((To::One(from), encode(2, slot, serial, self.value))),
+            _ => {
+                let entry = &mut self.pending[slot as usize];
+                if entry.0 != serial {
+                    return None;
+                }
+                entry.2 += 1;
+                let (_, client, acks) = *entry;
+                if acks == count - 1 {
+                    entry.0 += 1;
+                    self.free.push(slot);
+                }
+                (acks == count / 2).then(|| (To::One(client), encode(3, 0, 0, self.value)))
+            }
+        }
+    }
+}
+
+/// A client's request.
+pub(crate) fn request(value: i64) -> Datagram {
+    encode(0, 0, 0, value)
+}
+
+fn encode(kind: u8, slot: u32, serial: u32, value: i64) -> Datagram {
     let mut bytes = [kind; 17];
     bytes[1..5].copy_from_slice(&slot.to_le_bytes());
     bytes[5..9].copy_from_slice(&serial.to_le_bytes());
@@ -97,10 +151,15 @@ fn encode(kind: u8, slot: u32, serial: u32, value: i64) -> [u8; 17] {
     bytes
 }
 
-fn decode(bytes: &[u8; 17]) -> (u8, u32, u32, i64) {
+fn decode(bytes: &Datagram) -> (u8, u32, u32, i64) {
     let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
     (bytes[0], word(1), word(5), i64::from_le_bytes(bytes[9..].try_into().expect("eight bytes")))
 }
+
+/// The same as ordinary async code over datagrams.
+pub(crate) struct Datagrams;
+
+const PORT: u16 = 7_000;
 
 impl System for Datagrams {
     type Client = squall::environment::Socket;
@@ -111,40 +170,17 @@ impl System for Datagrams {
 
     async fn serve(&self, env: Env) -> Result<(), Failed> {
         let socket = env.bind(PORT)?;
-        let (count, mut buffer) = (env.node_count(), [0; 17]);
-        let (mut register, mut pending, mut free) = (0_i64, Vec::<(u32, Address, u32)>::new(), Vec::<u32>::new());
+        let (count, mut buffer, mut replica) = (env.node_count(), [0; 17], Replica::new());
         loop {
             let (_, from) = socket.recv_from(&mut buffer).await?;
-            let (kind, slot, serial, value) = decode(&buffer);
-            register = register.max(value);
-            match kind {
-                0 => {
-                    let slot = free.pop().unwrap_or_else(|| {
-                        pending.push((0, from, 0));
-                        pending.len() as u32 - 1
-                    });
-                    let entry = &mut pending[slot as usize];
-                    *entry = (entry.0, from, 0);
-                    let bytes = encode(1, slot, entry.0, register);
+            match replica.take(from, &buffer, count) {
+                Some((To::Peers, datagram)) => {
                     for node in env.peers() {
-                        socket.send_to(Address { node, port: PORT }, &bytes)?;
+                        socket.send_to(Address { node, port: PORT }, &datagram)?;
                     }
                 }
-                1 => socket.send_to(from, &encode(2, slot, serial, register))?,
-                _ => {
-                    let entry = &mut pending[slot as usize];
-                    if entry.0 == serial {
-                        entry.2 += 1;
-                        let (_, client, acks) = *entry;
-                        if acks == count - 1 {
-                            entry.0 += 1;
-                            free.push(slot);
-                        }
-                        if acks == count / 2 {
-                            socket.send_to(client, &encode(3, 0, 0, register))?;
-                        }
-                    }
-                }
+                Some((To::One(to), datagram)) => socket.send_to(to, &datagram)?,
+                None => {}
             }
         }
     }
@@ -155,7 +191,7 @@ impl System for Datagrams {
 
     async fn invoke(&self, socket: &mut Self::Client, env: &Env, operation: &Operation) -> Result<Reply, Failed> {
         let value = operation.args.as_int().unwrap_or(0);
-        socket.send_to(Address { node: env.home(), port: PORT }, &encode(0, 0, 0, value))?;
+        socket.send_to(Address { node: env.home(), port: PORT }, &request(value))?;
         socket.recv_from(&mut [0; 17]).await?;
         Ok(Value::Nil)
     }
