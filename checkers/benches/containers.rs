@@ -4,12 +4,15 @@
 //! The best of three runs is taken; how the time grows from a tenth of the operations is what counts.
 #![expect(clippy::disallowed_types, reason = "a benchmark measures real time")]
 
+#[path = "../tests/generator/containers.rs"]
+mod generator;
 #[path = "../tests/generator/objects.rs"]
 mod objects;
 
 use std::time::{Duration, Instant};
 
-use objects::{Container, Load};
+use generator::Container;
+use objects::Load;
 use squall_checkers::{
     budget::Budget,
     certificate::Certificate,

@@ -24,6 +24,24 @@ pub const DUPLICATED_ELEMENT: Name = Name::new("duplicated-element");
 pub const REORDERED_ELEMENTS: Name = Name::new("reordered-elements");
 /// A container was said to be empty while an element was certainly in it.
 pub const FALSE_EMPTY: Name = Name::new("false-empty");
+/// An acknowledged element is gone.
+pub const LOST_ELEMENT: Name = Name::new("lost-element");
+/// The balances of a bank do not add up.
+pub const WRONG_TOTAL: Name = Name::new("wrong-total");
+/// A balance is below zero.
+pub const NEGATIVE_BALANCE: Name = Name::new("negative-balance");
+/// A counter shows less than was certainly added, or more than may have been.
+pub const COUNTER_OUT_OF_BOUNDS: Name = Name::new("counter-out-of-bounds");
+/// An id was generated twice.
+pub const DUPLICATED_ID: Name = Name::new("duplicated-id");
+/// A fencing token is not greater than one that was handed out before.
+pub const STALE_TOKEN: Name = Name::new("stale-token");
+/// An offset of a log holds two elements.
+pub const INCONSISTENT_OFFSET: Name = Name::new("inconsistent-offset");
+/// A process polled a log backward.
+pub const NON_MONOTONIC_POLL: Name = Name::new("non-monotonic-poll");
+/// A process polled a log past an element and did not get it.
+pub const SKIPPED_ELEMENT: Name = Name::new("skipped-element");
 /// No order of the operations explains what the clients saw.
 pub const NON_LINEARIZABLE: Name = Name::new("non-linearizable");
 /// A process read a version and later an older one.
@@ -141,9 +159,18 @@ pub const KINDS: &[(Name, &str)] = &[
     (NON_SNAPSHOT, "No snapshots explain what the transactions saw."),
     (NON_SERIALIZABLE, "No order of the transactions explains what they saw."),
     (DOUBLE_ACQUIRE, "A lock was acquired while another process certainly held it."),
+    (STALE_TOKEN, "A fencing token of a lock is not greater than one that was handed out before."),
+    (WRONG_TOTAL, "Transfers changed the sum of all balances."),
+    (NEGATIVE_BALANCE, "A balance is below zero."),
+    (COUNTER_OUT_OF_BOUNDS, "A counter shows less than was certainly added, or more than may have been."),
+    (DUPLICATED_ID, "An id was generated twice."),
+    (LOST_ELEMENT, "An acknowledged element of a queue, a set or a log is gone."),
+    (INCONSISTENT_OFFSET, "An offset of a log holds two elements."),
     (UNEXPECTED_ELEMENT, "An element came out of a queue (stack, priority queue) that nobody put in."),
     (DUPLICATED_ELEMENT, "An element came out of a queue (stack, priority queue) more often than it was put in."),
     (REORDERED_ELEMENTS, "Elements came out of a queue (stack, priority queue) in an order that is not its own."),
+    (NON_MONOTONIC_POLL, "A process polled a log backward."),
+    (SKIPPED_ELEMENT, "A process polled a log past an element and did not get it."),
     (FALSE_EMPTY, "A queue (stack, priority queue) was said to be empty while an element was certainly in it."),
     (NEW_OLD_INVERSION, "One read saw the new value, and a later read saw the old value again."),
     (STALE_READ, "A read returned a value that had been overwritten before the read began."),

@@ -1,8 +1,8 @@
 //! The boundary behind which every checker stands, and the catalogue of checkers.
 
 use crate::{
-    budget::Budget, convergence, durability, history::History, isolation, linearizable, liveness, models::ModelEntry,
-    sessions, verdict::Verdict,
+    budget::Budget, convergence, durability, history::History, invariants, isolation, linearizable, liveness,
+    models::ModelEntry, sessions, verdict::Verdict,
 };
 
 /// Decides whether a history is one that a consistency model allows.
@@ -50,6 +50,17 @@ pub const CHECKERS: &[CheckerEntry] = &[
     durability::ENTRY,
     convergence::ENTRY,
     liveness::ENTRY,
+    invariants::bank::ENTRY,
+    invariants::bank::WITH_OVERDRAFT,
+    invariants::set_full::ENTRY,
+    invariants::counter_bounds::ENTRY,
+    invariants::total_queue::TOTAL_QUEUE,
+    invariants::total_queue::AT_MOST_ONCE,
+    invariants::total_queue::AT_LEAST_ONCE,
+    invariants::unique_ids::ENTRY,
+    invariants::mutual_exclusion::ENTRY,
+    invariants::mutual_exclusion::FENCING_TOKENS,
+    invariants::log_order::ENTRY,
 ];
 
 /// The checker of this name.

@@ -26,6 +26,7 @@ mod durability;
 pub mod formats;
 mod graph;
 pub mod history;
+pub mod invariants;
 mod isolation;
 pub mod lattice;
 pub mod linearizability;

@@ -1,10 +1,13 @@
 //! Queues, stacks and priority queues: the paths that look at no orders against the search, on random histories too large
 //! to try all.
 
+#[path = "generator/containers.rs"]
+mod generator;
 #[path = "generator/objects.rs"]
 mod objects;
 
-use objects::{Container, Load};
+use generator::Container;
+use objects::Load;
 use squall_checkers::{
     budget::Budget,
     certificate::Certificate,

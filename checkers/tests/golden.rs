@@ -1,7 +1,8 @@
 //! Good and bad histories for each checker, with where they come from, and the sentences that people read.
 
-use std::fmt::Write;
+mod judging;
 
+use judging::{check, judge};
 use squall_checkers::{
     budget::Budget,
     checker::{CHECKERS, checker},
@@ -9,30 +10,6 @@ use squall_checkers::{
     models::{MODELS, model},
     verdict::{Reason, Verdict},
 };
-
-fn judge(name: &str, history: &str) -> Verdict {
-    let (name, model_name) = name.split_once(' ').unwrap_or((name, "cas-register"));
-    let checker = (checker(name).expect("in the catalogue").build)(model(model_name)).expect("given a model");
-    let history = text::read(history).unwrap_or_else(|error| panic!("{history}: {error}"));
-    checker.check(&history, &Budget::default())
-}
-
-/// Judges each history and describes the verdicts, one per line.
-fn check(cases: &[(&str, &str, &str)]) -> String {
-    let mut out = String::new();
-    for (checker, source, history) in cases {
-        let verdict = match judge(checker, history) {
-            Verdict::Valid { .. } => "valid".to_owned(),
-            Verdict::Unknown { detail, .. } => format!("unknown: {detail}"),
-            Verdict::Invalid { anomalies } => {
-                let lines = anomalies.iter().map(|a| format!("{} {:?}: {}", a.kind, a.operations, a.sentence));
-                lines.collect::<Vec<_>>().join("\n    ")
-            }
-        };
-        writeln!(out, "{checker} ({source})\n  {}\n    {verdict}", history.trim()).expect("strings take everything");
-    }
-    out
-}
 
 #[test]
 fn linearizable_registers() {

@@ -100,10 +100,14 @@ impl Reader {
             _ => return wrong(kind, "`:invoke`, `:ok`, `:fail` or `:info`", "another form"),
         };
         let entry = self.builder.open_entry(process).map_err(protocol)?;
-        if let Some(invoked) = self.builder.entry_mut(entry).filter(|e| e.operation.f != f) {
-            let expected = format!("the completion of `{}`, which the process has open", invoked.operation.f);
+        let invoked = self.builder.entry_mut(entry).map(|e| &e.operation);
+        if let Some(invoked) = invoked.filter(|o| o.f != f) {
+            let expected = format!("the completion of `{}`, which the process has open", invoked.f);
             return Err(ParseError::new(event.at, expected, format!("one of `{f}`")));
         }
+        // A lock that has no fencing token to reply repeats what it was asked for.
+        let repeats = f == "acquire" && invoked.is_some_and(|o| outcome == Outcome::Ok(o.args.clone()));
+        let outcome = if repeats { Outcome::Ok(Value::Nil) } else { outcome };
         self.builder.try_complete(entry, outcome, time).map_err(protocol)
     }
 }
@@ -122,7 +126,7 @@ fn reads(f: &str) -> bool {
 pub(super) fn reply(f: &str, value: Value) -> Value {
     match f {
         "cas" => Value::Bool(true),
-        "write" | "put" | "append" | "add" | "acquire" | "release" | "enqueue" | "push" | "insert" => Value::Nil,
+        "write" | "put" | "append" | "add" | "release" | "enqueue" | "push" | "insert" | "transfer" => Value::Nil,
         _ => value,
     }
 }
