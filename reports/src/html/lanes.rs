@@ -13,14 +13,14 @@ pub(super) const NODES_MAX: usize = 16;
 /// Most clients with a lane of their own.
 pub(super) const CLIENTS_MAX: usize = 24;
 
-/// Most faults side by side in the lane of one node; further ones are drawn over the last.
+/// Most faults or operations side by side in one lane; further ones are drawn over the last.
 const LAYERS_MAX: usize = 4;
 
-/// One fault in a lane.
+/// One fault or operation in a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Band {
     /// Its index in the finding's list.
-    pub(super) fault: usize,
+    pub(super) index: usize,
     /// Which of the lane's layers it is drawn in.
     pub(super) layer: usize,
 }
@@ -37,8 +37,9 @@ pub(super) struct NodeLane {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ClientLane {
     pub(super) label: String,
-    /// Entry ids in the order of invocations.
-    pub(super) operations: Vec<usize>,
+    /// In the order of invocations. Those of one client overlap: it goes on under a new process while an outcome is unknown.
+    pub(super) bands: Vec<Band>,
+    pub(super) layers: usize,
 }
 
 /// The nodes that get a lane, ascending, and how many get none: those with a fault that mattered come first, then those with
@@ -75,28 +76,34 @@ pub(super) fn node_lanes(
     network.into_iter().chain(of_nodes).collect()
 }
 
-/// Puts overlapping faults side by side, each in the first layer that is free when it begins.
 fn node_lane(finding: &Finding, node: Option<u32>, faults: &[usize]) -> NodeLane {
-    let mut order = faults.to_vec();
-    order.sort_by_key(|&i| (finding.faults[i].begins_ns, i));
+    let spans = faults.iter().map(|&i| {
+        let fault = &finding.faults[i];
+        (fault.begins_ns, fault.ends_ns.unwrap_or(u64::MAX), i)
+    });
+    let (bands, layers) = side_by_side(spans.collect());
+    NodeLane { node, bands, layers }
+}
+
+/// Puts what overlaps side by side, each in the first layer that is free when it begins: (begin, end, index). Returns the number
+/// of layers too.
+fn side_by_side(mut spans: Vec<(u64, u64, usize)>) -> (Vec<Band>, usize) {
+    spans.sort_by_key(|&(begins, _, index)| (begins, index));
     let mut free_from: Vec<u64> = Vec::new();
-    let bands = order
-        .into_iter()
-        .map(|fault| {
-            let (begins, ends) = (finding.faults[fault].begins_ns, finding.faults[fault].ends_ns.unwrap_or(u64::MAX));
-            let layer = match free_from.iter().position(|&f| f <= begins) {
-                Some(layer) => layer,
-                None if free_from.len() < LAYERS_MAX => {
-                    free_from.push(0);
-                    free_from.len() - 1
-                }
-                None => LAYERS_MAX - 1,
-            };
-            free_from[layer] = free_from[layer].max(ends);
-            Band { fault, layer }
-        })
-        .collect();
-    NodeLane { node, bands, layers: free_from.len().max(1) }
+    let bands = spans.into_iter().map(|(begins, ends, index)| {
+        let layer = match free_from.iter().position(|&f| f <= begins) {
+            Some(layer) => layer,
+            None if free_from.len() < LAYERS_MAX => {
+                free_from.push(0);
+                free_from.len() - 1
+            }
+            None => LAYERS_MAX - 1,
+        };
+        free_from[layer] = free_from[layer].max(ends);
+        Band { index, layer }
+    });
+    let bands = bands.collect();
+    (bands, free_from.len().max(1))
 }
 
 /// The lanes of clients, ascending, and how many have none: those of the anomaly come first.
@@ -122,14 +129,28 @@ pub(super) fn client_lanes(finding: &Finding) -> (Vec<ClientLane>, usize) {
     lanes.retain(|lane, _| chosen.contains(lane));
     let lanes = lanes
         .into_iter()
-        .map(|(lane, operations)| ClientLane { label: format!("{word} {lane}"), operations })
+        .map(|(lane, operations)| {
+            let spans = operations.into_iter().map(|i| {
+                let operation = &finding.operations[i];
+                (operation.invoked.time, operation.completed.unwrap_or(operation.invoked).time, i)
+            });
+            let (bands, layers) = side_by_side(spans.collect());
+            ClientLane { label: format!("{word} {lane}"), bands, layers }
+        })
         .collect();
     (lanes, hidden)
 }
 
 #[cfg(test)]
 mod tests {
+    use squall_checkers::{
+        history::{Moment, Outcome, ProcessId},
+        operation::Operation,
+        value::Value,
+    };
+
     use super::*;
+    use crate::records::OperationRecord;
 
     fn fault(begins_ns: u64, ends_ns: Option<u64>) -> FaultRecord {
         FaultRecord { nodes: vec![1], begins_ns, ends_ns, ..FaultRecord::default() }
@@ -151,12 +172,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_client_asks_while_an_outcome_is_unknown_lies_beside_it() {
+        let operation = |process, from, to| OperationRecord {
+            process: ProcessId(process),
+            client: Some(0),
+            node: None,
+            operation: Operation::read(1),
+            invoked: Moment { position: 0, time: from },
+            completed: Some(Moment { position: 0, time: to }),
+            outcome: Outcome::Ok(Value::Nil),
+        };
+        let operations = vec![operation(0, 10, 90), operation(1, 20, 30), operation(2, 40, 50), operation(0, 91, 95)];
+        let finding = Finding { operations, ..Finding::default() };
+        let (lanes, hidden) = client_lanes(&finding);
+        assert_eq!((lanes.len(), hidden, lanes[0].layers), (1, 0, 2));
+        assert_eq!(lanes[0].bands.iter().map(|b| b.layer).collect::<Vec<_>>(), [0, 1, 1, 0]);
+    }
+
+    #[test]
     fn a_fault_of_no_node_belongs_to_the_network_unless_it_found_nobody() {
         let everywhere = FaultRecord { nodes: vec![], ..fault(0, None) };
         let nobody = FaultRecord { unresolved: true, ..everywhere.clone() };
         let finding = Finding { nodes: 1, faults: vec![nobody, everywhere], ..Finding::default() };
         let lanes = node_lanes(&finding, &chosen_nodes(&finding).0, |_| true);
-        assert_eq!(lanes[0], NodeLane { node: None, bands: vec![Band { fault: 1, layer: 0 }], layers: 1 });
+        assert_eq!(lanes[0], NodeLane { node: None, bands: vec![Band { index: 1, layer: 0 }], layers: 1 });
         assert!(lanes[1].bands.is_empty());
     }
 

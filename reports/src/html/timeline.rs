@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 use squall_checkers::history::{Outcome, Phase};
 
-use super::lanes::{ClientLane, NodeLane, chosen_nodes, client_lanes, node_lanes};
+use super::lanes::{Band, ClientLane, NodeLane, chosen_nodes, client_lanes, node_lanes};
 use crate::{
     records::{Finding, Observation},
     story,
@@ -17,9 +17,10 @@ const WIDTH: f64 = 1120.0;
 const LEFT: f64 = 92.0;
 const RIGHT: f64 = WIDTH - 16.0;
 
-/// Height of the line of phases at the top, of a client's lane, of a layer of faults, and of what is under the lanes.
+/// Height of the line of phases at the top, of a layer of a client's operations, of a layer of faults, and of what is under the
+/// lanes.
 const TOP: f64 = 22.0;
-const CLIENT_HEIGHT: f64 = 30.0;
+const ROW_HEIGHT: f64 = 22.0;
 const LAYER_HEIGHT: f64 = 20.0;
 const BOTTOM: f64 = 26.0;
 
@@ -126,7 +127,8 @@ impl View<'_> {
         let node_height = |lane: &NodeLane| lane.layers as f64 * LAYER_HEIGHT + 10.0;
         let nodes_bottom = TOP + nodes.iter().map(node_height).sum::<f64>();
         let clients_top = nodes_bottom + if clients.is_empty() { 0.0 } else { 8.0 };
-        let bottom = clients_top + clients.len() as f64 * CLIENT_HEIGHT;
+        let client_height = |lane: &ClientLane| lane.layers as f64 * ROW_HEIGHT + 8.0;
+        let bottom = clients_top + clients.iter().map(|lane| client_height(lane)).sum::<f64>();
         let mut y = TOP;
         html! {
             div.scroll {
@@ -139,8 +141,10 @@ impl View<'_> {
                     @if !clients.is_empty() && !nodes.is_empty() {
                         line.divide x1="0" x2=(RIGHT) y1=(nodes_bottom + 4.0) y2=(nodes_bottom + 4.0) {}
                     }
-                    @for (i, lane) in clients.iter().enumerate() {
-                        (self.client_lane(lane, clients_top + i as f64 * CLIENT_HEIGHT))
+                    @let () = y = clients_top;
+                    @for lane in &clients {
+                        (self.client_lane(lane, y, client_height(lane)))
+                        @let () = y += client_height(lane);
                     }
                     (self.failure(bottom))
                 }
@@ -195,7 +199,7 @@ impl View<'_> {
             text.lane x="4" y=(px(middle + 4.0)) { (label) }
             line.base x1=(LEFT) x2=(RIGHT) y1=(px(middle)) y2=(px(middle)) {}
             @for band in &lane.bands {
-                (self.band(band.fault, y + 5.0 + band.layer as f64 * LAYER_HEIGHT))
+                (self.band(band.index, y + 5.0 + band.layer as f64 * LAYER_HEIGHT))
             }
             @for (i, seen) in observations.iter().enumerate() {
                 @let next = observations.get(i + 1).map_or(RIGHT, |o| self.x(o.at_ns));
@@ -254,26 +258,29 @@ impl View<'_> {
         }
     }
 
-    /// The entry ids of a client's operations in the time that is drawn.
-    fn shown(&self, lane: &ClientLane) -> Vec<usize> {
-        let overlaps = |&i: &usize| {
-            let operation = &self.finding.operations[i];
+    /// A client's operations in the time that is drawn.
+    fn shown(&self, lane: &ClientLane) -> Vec<Band> {
+        let overlaps = |band: &Band| {
+            let operation = &self.finding.operations[band.index];
             self.shows(operation.invoked.time, operation.completed.unwrap_or(operation.invoked).time)
         };
-        lane.operations.iter().copied().filter(overlaps).collect()
+        lane.bands.iter().copied().filter(overlaps).collect()
     }
 
-    fn client_lane(&self, lane: &ClientLane, y: f64) -> Markup {
-        let middle = y + CLIENT_HEIGHT / 2.0;
+    fn client_lane(&self, lane: &ClientLane, y: f64, height: f64) -> Markup {
+        let middle = |layer: usize| y + 4.0 + ROW_HEIGHT * (layer as f64 + 0.5);
         let shown = self.shown(lane);
         html! {
-            text.lane x="4" y=(px(middle + 4.0)) { (lane.label) }
-            line.base x1=(LEFT) x2=(RIGHT) y1=(px(middle)) y2=(px(middle)) {}
+            text.lane x="4" y=(px(y + height / 2.0 + 4.0)) { (lane.label) }
+            @for layer in 0..lane.layers {
+                line.base x1=(LEFT) x2=(RIGHT) y1=(px(middle(layer))) y2=(px(middle(layer))) {}
+            }
             // Bars may overlap when they are very short: those of the anomaly come last, on top.
             @for accused in [false, true] {
-                @for (i, &entry) in shown.iter().enumerate().filter(|(_, e)| self.accused.contains(e) == accused) {
-                    @let next = shown.get(i + 1).map_or(RIGHT, |&n| self.x(self.finding.operations[n].invoked.time));
-                    (self.bar(entry, middle, next))
+                @for (i, band) in shown.iter().enumerate().filter(|(_, b)| self.accused.contains(&b.index) == accused) {
+                    @let next = shown[i + 1..].iter().find(|next| next.layer == band.layer);
+                    @let next = next.map_or(RIGHT, |next| self.x(self.finding.operations[next.index].invoked.time));
+                    (self.bar(band.index, middle(band.layer), next))
                 }
             }
         }
