@@ -1,7 +1,12 @@
 //! The same scenario as people write it for turmoil and for madsim themselves: hosts, sockets and latencies of the library, and
 //! nothing of squall's. No faults, history or timeouts.
 
-use std::{cell::Cell, net::IpAddr, net::Ipv4Addr, net::SocketAddr, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    rc::Rc,
+    time::Duration,
+};
 
 use squall::plan::{Operations, Plan, mix, scale};
 
@@ -34,26 +39,40 @@ fn replica_at(machine: u32) -> SocketAddr {
 }
 
 /// What both libraries' sockets have.
-trait Wire: Sized {
+trait Wire: Sized + 'static {
+    /// How many tasks receive at one socket: more than one where the library has each datagram take its time there.
+    const RECEIVERS: usize;
+
     async fn open(port: u16) -> Self;
     async fn receive(&self, buffer: &mut Datagram) -> SocketAddr;
-    async fn send(&self, to: SocketAddr, datagram: &Datagram);
+    /// Sends without waiting, as `self` may be sending already.
+    async fn send(self: &Rc<Self>, to: SocketAddr, datagram: Datagram);
     async fn sleep(span: Duration);
+    fn spawn(task: impl Future<Output = ()> + 'static);
 }
 
 async fn replica<W: Wire>(me: u32, count: u32, counts: Counts) {
-    let socket = W::open(PORT).await;
-    let (mut replica, mut buffer) = (Replica::new(), [0; 17]);
+    let socket = Rc::new(W::open(PORT).await);
+    let state = Rc::new(RefCell::new(Replica::new()));
+    for _ in 1..W::RECEIVERS {
+        W::spawn(serve(socket.clone(), state.clone(), me, count, counts.clone()));
+    }
+    serve(socket, state, me, count, counts).await;
+}
+
+async fn serve<W: Wire>(socket: Rc<W>, state: Rc<RefCell<Replica<SocketAddr>>>, me: u32, count: u32, counts: Counts) {
+    let mut buffer = [0; 17];
     loop {
         let from = socket.receive(&mut buffer).await;
         counts.message();
-        match replica.take(from, &buffer, count) {
+        let answer = state.borrow_mut().take(from, &buffer, count);
+        match answer {
             Some((To::Peers, datagram)) => {
                 for peer in (0..count).filter(|peer| *peer != me) {
-                    socket.send(replica_at(peer), &datagram).await;
+                    socket.send(replica_at(peer), datagram).await;
                 }
             }
-            Some((To::One(to), datagram)) => socket.send(to, &datagram).await,
+            Some((To::One(to), datagram)) => socket.send(to, datagram).await,
             None => {}
         }
     }
@@ -63,8 +82,17 @@ async fn replica<W: Wire>(me: u32, count: u32, counts: Counts) {
 async fn asker<W: Wire>(socket: Rc<W>, seed: u64, home: u32, interval_ns: u64) {
     for i in 0.. {
         W::sleep(Duration::from_nanos(interval_ns / 2 + scale(mix(seed, i), interval_ns))).await;
-        socket.send(replica_at(home), &request(i as i64)).await;
+        socket.send(replica_at(home), request(i as i64)).await;
     }
+}
+
+/// A client: asks and listens.
+async fn client<W: Wire>(seed: u64, home: u32, interval_ns: u64, counts: Counts) {
+    let socket = Rc::new(W::open(PORT).await);
+    for _ in 0..W::RECEIVERS {
+        W::spawn(listener(socket.clone(), counts.clone()));
+    }
+    asker(socket, seed, home, interval_ns).await;
 }
 
 async fn listener<W: Wire>(socket: Rc<W>, counts: Counts) {
@@ -86,12 +114,11 @@ fn interval_ns(plan: &Plan) -> u64 {
 pub(super) mod in_turmoil {
     use ::turmoil::{Builder, net::UdpSocket};
 
-    use super::{
-        Counts, Datagram, Duration, Ipv4Addr, PORT, Plan, Rc, SocketAddr, Wire, address, asker, interval_ns, listener,
-        mix, replica,
-    };
+    use super::{Counts, Datagram, Duration, Ipv4Addr, Plan, Rc, SocketAddr, Wire, address, interval_ns, mix, replica};
 
     impl Wire for UdpSocket {
+        const RECEIVERS: usize = 1;
+
         async fn open(port: u16) -> Self {
             UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).await.expect("a free port")
         }
@@ -100,12 +127,16 @@ pub(super) mod in_turmoil {
             self.recv_from(buffer).await.expect("an open socket").1
         }
 
-        async fn send(&self, to: SocketAddr, datagram: &Datagram) {
-            self.send_to(datagram, to).await.expect("an open socket");
+        async fn send(self: &Rc<Self>, to: SocketAddr, datagram: Datagram) {
+            self.send_to(&datagram, to).await.expect("an open socket");
         }
 
         async fn sleep(span: Duration) {
             tokio::time::sleep(span).await;
+        }
+
+        fn spawn(task: impl Future<Output = ()> + 'static) {
+            tokio::task::spawn_local(task);
         }
     }
 
@@ -136,9 +167,7 @@ pub(super) mod in_turmoil {
             sim.host(address(nodes + client), move || {
                 let counts = counts.clone();
                 async move {
-                    let socket = Rc::new(UdpSocket::open(PORT).await);
-                    tokio::task::spawn_local(listener(socket.clone(), counts));
-                    asker(socket, seed, client % nodes, interval_ns).await;
+                    super::client::<UdpSocket>(seed, client % nodes, interval_ns, counts).await;
                     Ok(())
                 }
             });
@@ -160,10 +189,7 @@ pub(super) mod in_madsim {
         task, time,
     };
 
-    use super::{
-        Counts, Datagram, Duration, Ipv4Addr, PORT, Plan, Rc, SocketAddr, Wire, address, asker, interval_ns, listener,
-        mix, replica,
-    };
+    use super::{Counts, Datagram, Duration, Ipv4Addr, Plan, Rc, SocketAddr, Wire, address, interval_ns, mix, replica};
 
     thread_local! {
         /// What starts a node of madsim's must be `Send`, so it finds the counts here.
@@ -171,6 +197,8 @@ pub(super) mod in_madsim {
     }
 
     impl Wire for UdpSocket {
+        const RECEIVERS: usize = 16;
+
         async fn open(port: u16) -> Self {
             UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).await.expect("a free port")
         }
@@ -179,12 +207,18 @@ pub(super) mod in_madsim {
             self.recv_from(buffer).await.expect("an open socket").1
         }
 
-        async fn send(&self, to: SocketAddr, datagram: &Datagram) {
-            self.send_to(to, datagram).await.expect("an open socket");
+        async fn send(self: &Rc<Self>, to: SocketAddr, datagram: Datagram) {
+            let socket = self.clone();
+            // It takes a millisecond, in which the next is to set out.
+            Self::spawn(async move { socket.send_to(to, &datagram).await.expect("an open socket") });
         }
 
         async fn sleep(span: Duration) {
             time::sleep(span).await;
+        }
+
+        fn spawn(task: impl Future<Output = ()> + 'static) {
+            drop(task::spawn_local(task));
         }
     }
 
@@ -203,11 +237,8 @@ pub(super) mod in_madsim {
             }
             for client in 0..plan.cluster.clients {
                 let (seed, interval_ns) = (mix(plan.seed, u64::from(client)), interval_ns(plan));
-                let init = move || async move {
-                    let socket = Rc::new(UdpSocket::open(PORT).await);
-                    drop(task::spawn_local(listener(socket.clone(), COUNTS.with(Clone::clone))));
-                    asker(socket, seed, client % nodes, interval_ns).await;
-                };
+                let counts = || COUNTS.with(Clone::clone);
+                let init = move || super::client::<UdpSocket>(seed, client % nodes, interval_ns, counts());
                 machines.push(handle.create_node().ip(address(nodes + client)).init(init).build());
             }
             time::sleep(Duration::from_nanos(plan.phases.chaos_ns + plan.phases.settle_ns)).await;

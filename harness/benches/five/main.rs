@@ -2,7 +2,8 @@
 //! 300,000 messages, 1-5 ms latency, one core. Both native hosts against a bare heap, interleaved, medians compared; then
 //! gossip among 500 nodes, and two campaigns' jobs against one.
 //!
-//! `cargo bench -p squall --bench five [-- REPETITIONS [bare | node | env]]`; with a name, that driver alone, for a profiler.
+//! `cargo bench -p squall --bench five [-- REPETITIONS [DRIVER]]`; with a name, that driver
+//! alone, for a profiler.
 
 #![expect(clippy::disallowed_types, reason = "a benchmark measures real time")]
 
@@ -63,6 +64,22 @@ fn timed<T: Send>(work: impl FnOnce() -> T + Send) -> (f64, T) {
     })
 }
 
+/// One driver alone, for a profiler.
+fn alone(driver: &str, plan: &Plan) {
+    match driver {
+        "bare" => drop(bare::run(plan)),
+        "node" => drop(run(Register::default(), plan)),
+        "env" => drop(run(Datagrams, plan)),
+        "turmoil" => drop(run_on(Simulator::Turmoil, Datagrams, plan)),
+        "madsim" => drop(run_on(Simulator::Madsim, Datagrams, plan)),
+        #[cfg(feature = "turmoil")]
+        "turmoil-by-hand" => drop(by_hand::in_turmoil::run(plan)),
+        #[cfg(madsim)]
+        "madsim-by-hand" => drop(by_hand::in_madsim::run(plan)),
+        _ => panic!("no driver `{driver}`: bare, node, env, turmoil, madsim, turmoil-by-hand, madsim-by-hand"),
+    }
+}
+
 fn median(times: &mut [f64]) -> f64 {
     times.sort_by(f64::total_cmp);
     times[times.len() / 2]
@@ -71,15 +88,8 @@ fn median(times: &mut [f64]) -> f64 {
 fn main() {
     let repetitions = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(15);
     let five = plan(1, 5, 5, 10 * MILLISECOND);
-    if let Some(only) = std::env::args().skip(1).find(|a| ["bare", "node", "env"].contains(&a.as_str())) {
-        for _ in 0..repetitions {
-            match only.as_str() {
-                "bare" => drop(bare::run(&five)),
-                "node" => drop(run(Register::default(), &five)),
-                _ => drop(run(Datagrams, &five)),
-            }
-        }
-        return;
+    if let Some(only) = std::env::args().skip(1).find(|a| a.parse::<u32>().is_err() && !a.starts_with('-')) {
+        return (0..repetitions).for_each(|_| alone(&only, &five));
     }
 
     let (mut bare, mut node, mut env) = (vec![], vec![], vec![]);
