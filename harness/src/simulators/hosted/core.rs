@@ -166,15 +166,25 @@ impl Core {
             arrives_ns,
             fault,
         });
-        let mut bytes = [from.port.to_be_bytes(), to.port.to_be_bytes()].concat();
-        bytes.extend(payload.to_vec());
+        let mut bytes = vec![0; HEADER + payload.len()];
+        bytes[..2].copy_from_slice(&from.port.to_be_bytes());
+        bytes[2..HEADER].copy_from_slice(&to.port.to_be_bytes());
+        payload.copy_to(&mut bytes[HEADER..]);
         if let Some(hash) = damage {
             flip(&mut bytes[HEADER..], hash);
         }
-        for delay in [duplicate, delay].into_iter().flatten() {
-            let at = self.now.saturating_add(delay).saturating_sub(self.transit_ns).max(self.now);
-            self.put(at, Event::Departs { from: from.node.0, to: to.node.0, bytes: bytes.clone() });
+        if let Some(delay) = duplicate {
+            self.depart(from, to, delay, bytes.clone());
         }
+        if let Some(delay) = delay {
+            self.depart(from, to, delay, bytes);
+        }
+    }
+
+    /// Has a datagram set out so that it arrives after this delay.
+    fn depart(&mut self, from: Address, to: Address, delay_ns: u64, bytes: Vec<u8>) {
+        let at = self.now.saturating_add(delay_ns).saturating_sub(self.transit_ns).max(self.now);
+        self.put(at, Event::Departs { from: from.node.0, to: to.node.0, bytes });
     }
 
     /// An operation begins.
