@@ -60,6 +60,10 @@ pub const READ_OF_INITIAL: Name = Name::new("read-of-initial");
 pub const CAUSALLY_STALE_READ: Name = Name::new("causally-stale-read");
 /// Reads arbitrate concurrent writes in contradicting orders.
 pub const CYCLIC_CONFLICT: Name = Name::new("cyclic-conflict");
+/// No order of the operations that keeps the order of each process explains what the clients saw.
+pub const NON_SEQUENTIAL: Name = Name::new("non-sequential");
+/// No order of the writes explains what one process read.
+pub const CYCLIC_VIEW: Name = Name::new("cyclic-view");
 /// A transaction does not see its own writes.
 pub const INTERNAL: Name = Name::new("internal");
 /// A transaction saw what an aborted one wrote: a dirty read.
@@ -120,6 +124,10 @@ pub const NON_SERIALIZABLE: Name = Name::new("non-serializable");
 pub const LOST_ACKNOWLEDGED_WRITE: Name = Name::new("lost-acknowledged-write");
 /// After healing and silence two replicas hold different values.
 pub const DIVERGENCE: Name = Name::new("divergence");
+/// After healing and silence a replica shows what the updates cannot have left.
+pub const UNEXPLAINED_STATE: Name = Name::new("unexplained-state");
+/// In silence a replica changed what it shows.
+pub const UNSETTLED: Name = Name::new("unsettled");
 /// After all faults had ended no operation succeeded.
 pub const NO_PROGRESS: Name = Name::new("no-progress");
 
@@ -183,7 +191,11 @@ pub const KINDS: &[(Name, &str)] = &[
     (READ_OF_INITIAL, "A read saw nothing although a write of its key happened before it."),
     (CAUSALLY_STALE_READ, "A read saw a value although an overwrite of that value happened before the read."),
     (CYCLIC_CONFLICT, "Reads order concurrent writes in ways that contradict each other."),
+    (NON_SEQUENTIAL, "No order of the operations that keeps the order of each process explains what the clients saw."),
+    (CYCLIC_VIEW, "No order of the writes explains all that one process read."),
     (DIVERGENCE, "After healing and silence two replicas hold different values."),
+    (UNEXPLAINED_STATE, "After healing and silence a replica shows what the updates cannot have left."),
+    (UNSETTLED, "In silence, with no update under way, a replica changed what it shows."),
     (NO_PROGRESS, "After all faults had ended no operation succeeded."),
 ];
 

@@ -2,7 +2,7 @@
 
 use crate::{
     budget::Budget, convergence, durability, history::History, invariants, isolation, linearizable, liveness,
-    models::ModelEntry, sessions, verdict::Verdict,
+    models::ModelEntry, sessions, staleness, verdict::Verdict, weaker,
 };
 
 /// Decides whether a history is one that a consistency model allows.
@@ -31,7 +31,12 @@ pub struct CheckerEntry {
 /// Every checker, by name.
 pub const CHECKERS: &[CheckerEntry] = &[
     linearizable::ENTRY,
+    weaker::sequential::ENTRY,
     isolation::CAUSAL,
+    weaker::CAUSAL_MEMORY,
+    weaker::CAUSAL_WEAK,
+    weaker::PRAM,
+    sessions::SESSIONS,
     sessions::MONOTONIC_READS,
     sessions::MONOTONIC_WRITES,
     sessions::READ_YOUR_WRITES,
@@ -48,7 +53,10 @@ pub const CHECKERS: &[CheckerEntry] = &[
     isolation::STRONG_SESSION_SERIALIZABLE,
     isolation::STRICT_SERIALIZABLE,
     durability::ENTRY,
+    staleness::ENTRY,
     convergence::ENTRY,
+    convergence::EVENTUAL,
+    convergence::STRONG_EVENTUAL,
     liveness::ENTRY,
     invariants::bank::ENTRY,
     invariants::bank::WITH_OVERDRAFT,

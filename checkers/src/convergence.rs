@@ -1,7 +1,14 @@
-//! The checker `convergence`: after healing and silence all replicas show the same.
+//! Eventual consistency: after healing and silence all replicas show the same (`convergence`), it is what the updates leave
+//! (`eventual`), and no replica changes any more (`strong-eventual`).
 //!
-//! A mark [`FinalReads`](crate::history::MarkKind::FinalReads) says which replica a process reads from then on. The last read of each key at each
-//! replica counts. That the silence was long enough for what was under way to arrive is for the workload to see to.
+//! A mark [`FinalReads`](crate::history::MarkKind::FinalReads) says which replica a process reads from then on. The last read of
+//! each key at each replica counts. That the silence was long enough for what was under way to arrive is for the workload to
+//! see to.
+//!
+//! Updates leave, in the sense of Burckhardt (2014): of a set, all elements whose addition was acknowledged, and perhaps
+//! others that may have been added; of a register, a value that a write may have written, and not the initial one once a write
+//! was acknowledged. Strong eventual consistency (Shapiro et al. 2011) says that replicas which know the same updates show the
+//! same. In silence all know all, so then every final read counts, not the last alone.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +16,8 @@ use crate::{
     anomaly::{self, describe},
     budget::Budget,
     checker::{Checker, CheckerEntry},
-    history::{EntryId, History, MarkKind, ProcessId},
+    history::{Entry, EntryId, History, MarkKind, ProcessId},
+    observations::effect,
     value::Value,
     verdict::{Anomaly, Verdict},
 };
@@ -18,14 +26,37 @@ pub(crate) const ENTRY: CheckerEntry = CheckerEntry {
     name: "convergence",
     summary: "After healing and silence all replicas show the same.",
     needs_model: false,
-    build: |_| Some(Box::new(Convergence)),
+    build: |_| Some(Box::new(Convergence { name: ENTRY.name, asks: Asks::Agreement })),
+};
+pub(crate) const EVENTUAL: CheckerEntry = CheckerEntry {
+    name: "eventual",
+    summary: "After healing and silence all replicas show the same, and it is what the updates leave.",
+    needs_model: false,
+    build: |_| Some(Box::new(Convergence { name: EVENTUAL.name, asks: Asks::Explanation })),
+};
+pub(crate) const STRONG_EVENTUAL: CheckerEntry = CheckerEntry {
+    name: "strong-eventual",
+    summary: "In silence all replicas show the same at once and for good, and it is what the updates leave.",
+    needs_model: false,
+    build: |_| Some(Box::new(Convergence { name: STRONG_EVENTUAL.name, asks: Asks::Stability })),
 };
 
-struct Convergence;
+/// What is asked for; each asks for what those before it do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Asks {
+    Agreement,
+    Explanation,
+    Stability,
+}
+
+struct Convergence {
+    name: &'static str,
+    asks: Asks,
+}
 
 impl Checker for Convergence {
     fn name(&self) -> &'static str {
-        ENTRY.name
+        self.name
     }
 
     fn check(&self, history: &History, _: &Budget) -> Verdict {
@@ -45,18 +76,33 @@ impl Checker for Convergence {
         let mut anomalies = Vec::new();
         let mut compared = 0;
         for (key, ids) in history.partition().iter() {
-            let mut last: BTreeMap<u32, EntryId> = BTreeMap::new();
+            // By replica, in the order in which they were made.
+            let mut reads: BTreeMap<u32, Vec<EntryId>> = BTreeMap::new();
             for &id in ids {
                 let entry = &history.entries[id];
-                let reads = entry.is_ok() && matches!(entry.operation.f.as_str(), "read" | "get");
-                let begun = readers.get(&entry.process).filter(|_| reads);
+                let begun = readers.get(&entry.process).filter(|_| entry.is_ok() && only_reads(entry));
                 let replica = begun.and_then(|marks| marks.iter().rfind(|(at, _)| *at < entry.invoked.position));
                 if let Some(&(_, replica)) = replica {
-                    last.insert(replica, id);
+                    reads.entry(replica).or_default().push(id);
                 }
             }
-            compared += usize::from(last.len() > 1);
-            anomalies.extend(diverged(history, key, &last));
+            if reads.len() < 2 {
+                continue;
+            }
+            let finals = Finals { history, key, ids, reads };
+            if self.asks > Asks::Agreement
+                && let Err(verdict) = finals.judgeable()
+            {
+                return verdict;
+            }
+            compared += 1;
+            anomalies.extend(finals.diverged());
+            if self.asks >= Asks::Explanation {
+                anomalies.extend(finals.unexplained());
+            }
+            if self.asks >= Asks::Stability {
+                anomalies.extend(finals.changed());
+            }
         }
         if compared == 0 {
             return Verdict::vacuous("no key was read at two replicas");
@@ -65,13 +111,135 @@ impl Checker for Convergence {
     }
 }
 
-fn diverged(history: &History, key: &Value, last: &BTreeMap<u32, EntryId>) -> Option<Anomaly> {
-    let (first_replica, &first) = last.first_key_value()?;
-    let shown = |id: EntryId| history.entries[id].reply();
-    let (other_replica, &other) = last.iter().find(|(_, id)| shown(**id) != shown(first))?;
-    let [first_said, other_said] = [first, other].map(|id| describe(&history.entries[id]));
-    let sentence = format!(
-        "After all had settled replica {first_replica} shows {first_said}, replica {other_replica} shows {other_said}."
-    );
-    Some(Anomaly::new(anomaly::DIVERGENCE, key.clone(), last.values().copied().collect(), sentence))
+fn only_reads(entry: &Entry) -> bool {
+    matches!(entry.operation.f.as_str(), "read" | "get")
+}
+
+/// The final reads of one key.
+struct Finals<'h> {
+    history: &'h History,
+    key: &'h Value,
+    /// All operations on the key.
+    ids: &'h [EntryId],
+    /// The final reads by replica, never empty.
+    reads: BTreeMap<u32, Vec<EntryId>>,
+}
+
+impl<'h> Finals<'h> {
+    fn entry(&self, id: EntryId) -> &'h Entry {
+        &self.history.entries[id]
+    }
+
+    fn say(&self, id: EntryId) -> String {
+        describe(self.entry(id))
+    }
+
+    /// What a read shows. Elements of a set come in no order.
+    fn shown(&self, id: EntryId) -> Option<Value> {
+        match self.entry(id).reply()? {
+            Value::List(elements) if self.is_set() => {
+                let mut elements = elements.clone();
+                elements.sort();
+                Some(Value::List(elements))
+            }
+            value => Some(value.clone()),
+        }
+    }
+
+    fn is_set(&self) -> bool {
+        self.ids.iter().any(|&id| self.entry(id).operation.f == "add")
+    }
+
+    /// The last read of each replica.
+    fn last(&self) -> impl Iterator<Item = (u32, EntryId)> {
+        self.reads.iter().map(|(replica, reads)| (*replica, reads[reads.len() - 1]))
+    }
+
+    /// Whether it is known what the updates leave, and there was silence.
+    fn judgeable(&self) -> Result<(), Verdict> {
+        let set = self.is_set();
+        let known = |e: &Entry| {
+            !(e.is_ok() || e.is_unknown())
+                || only_reads(e)
+                || if set { e.operation.f == "add" } else { effect(e).is_some() }
+        };
+        if let Some(&id) = self.ids.iter().find(|&&id| !known(self.entry(id))) {
+            let operation = &self.entry(id).operation;
+            let what = "is none of read, write, cas, get and put, nor add and read of a set";
+            return Err(Verdict::precondition(format!("operation {id}, `{operation}`, {what}")));
+        }
+        let first = self.reads.values().flatten().min().expect("there are reads");
+        let began = self.entry(*first).invoked.position;
+        let late = |e: &Entry| !only_reads(e) && (e.is_ok() || e.is_unknown()) && e.invoked.position > began;
+        match self.ids.iter().find(|&&id| late(self.entry(id))) {
+            Some(&id) => Err(Verdict::precondition(format!(
+                "there is no silence: operation {id} is invoked after final reads began"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Two replicas that show different things.
+    fn diverged(&self) -> Option<Anomaly> {
+        let (first_replica, first) = self.last().next()?;
+        let (other_replica, other) = self.last().find(|(_, id)| self.shown(*id) != self.shown(first))?;
+        let [first_said, other_said] = [first, other].map(|id| self.say(id));
+        let sentence = format!(
+            "After all had settled replica {first_replica} shows {first_said}, replica {other_replica} shows {other_said}."
+        );
+        Some(Anomaly::new(anomaly::DIVERGENCE, self.key.clone(), self.last().map(|(_, id)| id).collect(), sentence))
+    }
+
+    /// A replica that shows what no updates leave.
+    fn unexplained(&self) -> Option<Anomaly> {
+        self.last().find_map(|(replica, read)| {
+            let (others, why) = if self.is_set() { self.wrong_set(read) } else { self.wrong_value(read) }?;
+            let sentence = format!("After all had settled replica {replica} shows {}, {why}.", self.say(read));
+            let operations = std::iter::once(read).chain(others).collect();
+            Some(Anomaly::new(anomaly::UNEXPLAINED_STATE, self.key.clone(), operations, sentence))
+        })
+    }
+
+    fn wrong_set(&self, read: EntryId) -> Option<(Option<EntryId>, String)> {
+        let shown = self.entry(read).reply()?.as_list()?;
+        let adds = || self.ids.iter().copied().filter(|&id| self.entry(id).operation.f == "add");
+        let missing = |id: &EntryId| self.entry(*id).is_ok() && !shown.contains(&self.entry(*id).operation.args);
+        if let Some(id) = adds().find(missing) {
+            return Some((Some(id), format!("although {} was acknowledged", self.say(id))));
+        }
+        let may_have = |element: &Value| {
+            adds().any(|id| {
+                let e = self.entry(id);
+                (e.is_ok() || e.is_unknown()) && e.operation.args == *element
+            })
+        };
+        shown.iter().find(|element| !may_have(element)).map(|element| (None, format!("but nobody added {element}")))
+    }
+
+    fn wrong_value(&self, read: EntryId) -> Option<(Option<EntryId>, String)> {
+        let shown = self.entry(read).reply()?;
+        let written = |id: EntryId| effect(self.entry(id)).and_then(|(_, written)| written);
+        let alive = |id: &EntryId| self.entry(*id).is_ok() || self.entry(*id).is_unknown();
+        if self.ids.iter().copied().filter(alive).any(|id| written(id) == Some(shown)) {
+            return None;
+        }
+        if !shown.is_nil() && shown.as_text() != Some("") {
+            return Some((None, "which nobody wrote".to_owned()));
+        }
+        let acknowledged = |id: &EntryId| self.entry(*id).is_ok() && written(*id).is_some();
+        let id = self.ids.iter().copied().rfind(acknowledged)?;
+        Some((Some(id), format!("the initial value, although {} was acknowledged", self.say(id))))
+    }
+
+    /// A replica that showed one thing and then another.
+    fn changed(&self) -> Option<Anomaly> {
+        self.reads.iter().find_map(|(replica, reads)| {
+            let pair = reads.windows(2).find(|pair| self.shown(pair[0]) != self.shown(pair[1]))?;
+            let [before, after] = [pair[0], pair[1]].map(|id| self.say(id));
+            let sentence = format!(
+                "With no update under way replica {replica} first shows {before} and then {after}: it knew all updates, or it never will."
+            );
+            Some(Anomaly::new(anomaly::UNSETTLED, self.key.clone(), pair.to_vec(), sentence))
+        })
+    }
 }

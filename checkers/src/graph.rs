@@ -80,7 +80,7 @@ impl Graph {
 
     /// A shortest path with at least one edge, as the vertices it leaves with the labels of the edges it takes; empty if there
     /// is none.
-    fn path(&self, from: usize, to: usize) -> Vec<(usize, usize)> {
+    pub(crate) fn path(&self, from: usize, to: usize) -> Vec<(usize, usize)> {
         let mut came: Vec<Option<(usize, usize)>> = vec![None; self.edges.len()];
         let mut queue = VecDeque::from([from]);
         while let Some(v) = queue.pop_front() {

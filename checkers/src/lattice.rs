@@ -1,4 +1,5 @@
-//! Consistency models of transactions as data: which one implies which, and which anomaly refutes which.
+//! Consistency models as data: which one implies which, and which anomaly refutes which.
+//! [`strongest`](crate::strongest) places a history among them.
 //!
 //! Names follow Adya (1999), Biswas & Enea (2019), Crooks et al. (2017) and Elle (Kingsbury & Alvaro 2020). Where popular
 //! texts and papers disagree the paper counts:
@@ -7,74 +8,159 @@
 //!   read committed, which knows no processes, is `pl-2`.
 //! * `serializable`, `snapshot-isolation` and `repeatable-read` know no processes; `strong-session-…` add their order, and
 //!   `strong-…` and `strict-…` add real time. Linearizability is about single objects and is no model of transactions.
+//! * `causal` is causal convergence. It and causal memory exclude each other's histories, and PRAM follows from the latter only.
+//!   Monotonic reads and read your writes ask for one order of the versions that all processes agree with, so that they follow
+//!   from causal convergence, and neither from causal memory nor from PRAM.
 //! * Operations name their keys, so a predicate never finds new rows and repeatable read (PL-2.99) refuses the same
 //!   histories as serializability (PL-3).
 
 use crate::{
     anomaly::{
-        CAUSALLY_STALE_READ, CYCLIC_CAUSALITY, CYCLIC_CONFLICT, DIRTY_UPDATE, DUPLICATE_ELEMENTS, FRACTURED_READ,
-        FUTURE_READ, G_NONADJACENT, G_NONADJACENT_PROCESS, G_NONADJACENT_REALTIME, G_SINGLE, G_SINGLE_PROCESS,
-        G_SINGLE_REALTIME, G0, G0_PROCESS, G0_REALTIME, G1A, G1B, G1C, G1C_PROCESS, G1C_REALTIME, G2_ITEM,
-        G2_ITEM_PROCESS, G2_ITEM_REALTIME, INCOMPATIBLE_ORDER, INTERNAL, LONG_FORK, LOST_UPDATE, NON_REPEATABLE_READ,
-        NON_SERIALIZABLE, NON_SNAPSHOT, PHANTOM, READ_OF_INITIAL, THIN_AIR_READ, WRITE_SKEW,
+        CAUSALLY_STALE_READ, CYCLIC_CAUSALITY, CYCLIC_CONFLICT, CYCLIC_VIEW, DIRTY_UPDATE, DUPLICATE_ELEMENTS,
+        FRACTURED_READ, FUTURE_READ, G_NONADJACENT, G_NONADJACENT_PROCESS, G_NONADJACENT_REALTIME, G_SINGLE,
+        G_SINGLE_PROCESS, G_SINGLE_REALTIME, G0, G0_PROCESS, G0_REALTIME, G1A, G1B, G1C, G1C_PROCESS, G1C_REALTIME,
+        G2_ITEM, G2_ITEM_PROCESS, G2_ITEM_REALTIME, INCOMPATIBLE_ORDER, INTERNAL, LONG_FORK, LOST_UPDATE,
+        NON_REPEATABLE_READ, NON_SEQUENTIAL, NON_SERIALIZABLE, NON_SNAPSHOT, PHANTOM, READ_OF_INITIAL, THIN_AIR_READ,
+        WRITE_SKEW,
     },
-    budget::Budget,
-    checker,
     history::History,
     operation::Name,
-    verdict::Verdict,
 };
 
-/// A consistency model of transactions.
+/// What a consistency model is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// Single operations on objects.
+    Objects,
+    /// Transactions of several operations.
+    Transactions,
+}
+
+impl About {
+    /// What a history consists of: transactions where some operation is a `txn`.
+    pub fn of(history: &History) -> About {
+        let transactions = history.entries.iter().any(|entry| entry.operation.f == "txn");
+        if transactions { About::Transactions } else { About::Objects }
+    }
+}
+
+/// A consistency model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConsistencyModel {
     /// Its name, in kebab-case; that of the checker that decides it, where there is one.
     pub name: &'static str,
+    /// What it is about.
+    pub about: &'static [About],
     /// The models that it implies directly.
     pub implies: &'static [&'static str],
     /// Where it is defined.
     pub source: &'static str,
 }
 
+const OBJECTS: &[About] = &[About::Objects];
+const TRANSACTIONS: &[About] = &[About::Transactions];
+const BOTH: &[About] = &[About::Objects, About::Transactions];
+
 /// Every model, each after those that imply it.
 pub const MODELS: &[ConsistencyModel] = &[
     ConsistencyModel {
+        name: "linearizable",
+        about: OBJECTS,
+        implies: &["sequential", "bounded-staleness"],
+        source: "Herlihy & Wing 1990",
+    },
+    ConsistencyModel {
+        name: "bounded-staleness",
+        about: OBJECTS,
+        implies: &[],
+        source: "Golab, Li & Shah 2011; Aiyer, Alvisi & Bazzi 2005",
+    },
+    ConsistencyModel {
+        name: "sequential",
+        about: OBJECTS,
+        implies: &["causal", "causal-memory"],
+        source: "Lamport 1979",
+    },
+    ConsistencyModel {
         name: "strict-serializable",
+        about: TRANSACTIONS,
         implies: &["strong-session-serializable", "strong-snapshot-isolation"],
         source: "Papadimitriou 1979",
     },
     ConsistencyModel {
         name: "strong-session-serializable",
+        about: TRANSACTIONS,
         implies: &["serializable", "strong-session-snapshot-isolation"],
         source: "Daudjee & Salem 2004",
     },
     ConsistencyModel {
         name: "strong-snapshot-isolation",
+        about: TRANSACTIONS,
         implies: &["strong-session-snapshot-isolation"],
         source: "Daudjee & Salem 2006",
     },
     ConsistencyModel {
         name: "serializable",
+        about: TRANSACTIONS,
         implies: &["repeatable-read", "snapshot-isolation"],
         source: "Adya 1999, PL-3",
     },
     ConsistencyModel {
         name: "strong-session-snapshot-isolation",
+        about: TRANSACTIONS,
         implies: &["snapshot-isolation", "causal"],
         source: "Cerone & Gotsman 2018",
     },
-    ConsistencyModel { name: "repeatable-read", implies: &["pl-2"], source: "Adya 1999, PL-2.99" },
-    ConsistencyModel { name: "snapshot-isolation", implies: &["pl-2"], source: "Adya 1999, PL-SI, without real time" },
-    ConsistencyModel { name: "causal", implies: &["read-atomic"], source: "Biswas & Enea 2019; CCv" },
-    ConsistencyModel { name: "read-atomic", implies: &["read-committed"], source: "Biswas & Enea 2019" },
-    ConsistencyModel { name: "read-committed", implies: &["pl-2"], source: "Biswas & Enea 2019" },
-    ConsistencyModel { name: "pl-2", implies: &["read-uncommitted"], source: "Adya 1999, PL-2" },
-    ConsistencyModel { name: "read-uncommitted", implies: &[], source: "Adya 1999, PL-1" },
+    ConsistencyModel { name: "repeatable-read", about: TRANSACTIONS, implies: &["pl-2"], source: "Adya 1999, PL-2.99" },
+    ConsistencyModel {
+        name: "snapshot-isolation",
+        about: TRANSACTIONS,
+        implies: &["pl-2"],
+        source: "Adya 1999, PL-SI, without real time",
+    },
+    ConsistencyModel {
+        name: "causal",
+        about: BOTH,
+        implies: &["read-atomic", "causal-weak", "sessions"],
+        source: "Biswas & Enea 2019; CCv",
+    },
+    ConsistencyModel {
+        name: "read-atomic",
+        about: TRANSACTIONS,
+        implies: &["read-committed"],
+        source: "Biswas & Enea 2019",
+    },
+    ConsistencyModel { name: "read-committed", about: TRANSACTIONS, implies: &["pl-2"], source: "Biswas & Enea 2019" },
+    ConsistencyModel { name: "pl-2", about: TRANSACTIONS, implies: &["read-uncommitted"], source: "Adya 1999, PL-2" },
+    ConsistencyModel { name: "read-uncommitted", about: TRANSACTIONS, implies: &[], source: "Adya 1999, PL-1" },
+    ConsistencyModel {
+        name: "causal-memory",
+        about: OBJECTS,
+        implies: &["causal-weak", "pram"],
+        source: "Ahamad et al. 1995; CM of Bouajjani et al. 2017",
+    },
+    ConsistencyModel {
+        name: "causal-weak",
+        about: OBJECTS,
+        implies: &["monotonic-writes", "writes-follow-reads"],
+        source: "CC of Bouajjani et al. 2017",
+    },
+    ConsistencyModel { name: "pram", about: OBJECTS, implies: &[], source: "Lipton & Sandberg 1988" },
+    ConsistencyModel {
+        name: "sessions",
+        about: OBJECTS,
+        implies: &["monotonic-reads", "monotonic-writes", "read-your-writes", "writes-follow-reads"],
+        source: "Terry et al. 1994",
+    },
+    ConsistencyModel { name: "monotonic-reads", about: OBJECTS, implies: &[], source: "Terry et al. 1994" },
+    ConsistencyModel { name: "monotonic-writes", about: OBJECTS, implies: &[], source: "Terry et al. 1994" },
+    ConsistencyModel { name: "read-your-writes", about: OBJECTS, implies: &[], source: "Terry et al. 1994" },
+    ConsistencyModel { name: "writes-follow-reads", about: OBJECTS, implies: &[], source: "Terry et al. 1994" },
 ];
 
 /// The weakest models that each kind of anomaly refutes. What implies a refuted model is refuted too.
 const REFUTES: &[(Name, &[&str])] = &[
-    (THIN_AIR_READ, &["read-uncommitted"]),
+    (THIN_AIR_READ, &["read-uncommitted", "causal-weak", "pram", "bounded-staleness"]),
     (DUPLICATE_ELEMENTS, &["read-uncommitted"]),
     (INCOMPATIBLE_ORDER, &["read-uncommitted"]),
     (G0, &["read-uncommitted"]),
@@ -103,59 +189,15 @@ const REFUTES: &[(Name, &[&str])] = &[
     (G_SINGLE_REALTIME, &["strong-snapshot-isolation"]),
     (G_NONADJACENT_REALTIME, &["strong-snapshot-isolation"]),
     (G2_ITEM_REALTIME, &["strict-serializable"]),
-    (CYCLIC_CAUSALITY, &["read-committed"]),
-    (READ_OF_INITIAL, &["causal"]),
-    (CAUSALLY_STALE_READ, &["causal"]),
+    (CYCLIC_CAUSALITY, &["read-committed", "causal-weak"]),
+    (READ_OF_INITIAL, &["causal", "causal-weak"]),
+    (CAUSALLY_STALE_READ, &["causal", "causal-weak"]),
     (CYCLIC_CONFLICT, &["causal"]),
+    (CYCLIC_VIEW, &["causal-memory"]),
+    (NON_SEQUENTIAL, &["sequential"]),
     (NON_SNAPSHOT, &["strong-snapshot-isolation"]),
     (NON_SERIALIZABLE, &["strict-serializable"]),
 ];
-
-/// A model and what was found of a history under it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Placed {
-    /// The name of the model.
-    pub model: &'static str,
-    /// Whether the history is of it. Evidence may be that of another model.
-    pub verdict: Verdict,
-}
-
-/// Judges a history of transactions by every model, in the order of [`MODELS`]. What follows from another model's verdict is
-/// not judged again; each model that is left may spend the whole budget.
-///
-/// ```
-/// use squall_checkers::{budget::Budget, formats, lattice};
-///
-/// let skew = "0: txn [[r x nil] [w y 1]] -> [[r x nil] [w y 1]] @0..5; 1: txn [[r y nil] [w x 2]] -> [[r y nil] [w x 2]] @1..9";
-/// let placed = lattice::place(&formats::text::read(skew).unwrap(), &Budget::default());
-/// let holds = placed.iter().find(|p| p.verdict.is_valid()).unwrap();
-/// assert_eq!(holds.model, "strong-snapshot-isolation");
-/// ```
-pub fn place(history: &History, budget: &Budget) -> Vec<Placed> {
-    let mut all: Vec<Placed> = Vec::new();
-    for model in MODELS {
-        let implied = all.iter().any(|p| p.verdict.is_valid() && implies(p.model, model.name));
-        let anomalies = all.iter().flat_map(|p| p.verdict.anomalies());
-        let refuting =
-            anomalies.filter(|anomaly| refutes(&anomaly.kind, model.name)).min_by_key(|a| a.operations.len());
-        let verdict = match refuting.cloned() {
-            Some(anomaly) => Verdict::of(vec![anomaly]),
-            None if implied => Verdict::VALID,
-            None => checker::checker(model.name)
-                .and_then(|entry| (entry.build)(None))
-                .map_or_else(|| Verdict::precondition("no checker decides it"), |c| c.check(history, budget)),
-        };
-        all.push(Placed { model: model.name, verdict });
-    }
-    // What implies a refuted model is refuted, even if its own checker gave up.
-    for i in (0..all.len()).rev().filter(|&i| all[i].verdict.is_unknown()).collect::<Vec<_>>() {
-        let weaker = all.iter().find(|p| p.verdict.is_invalid() && implies(all[i].model, p.model));
-        if let Some(verdict) = weaker.map(|p| p.verdict.clone()) {
-            all[i].verdict = verdict;
-        }
-    }
-    all
-}
 
 /// The model of this name.
 pub fn model(name: &str) -> Option<&'static ConsistencyModel> {
@@ -180,8 +222,9 @@ pub fn refutes(kind: &Name, model: &str) -> bool {
 }
 
 /// The strongest models that are left when `refuted` and anomalies of these kinds are taken away. A history is at most that.
-pub fn at_most(refuted: &str, kinds: &[Name]) -> Vec<&'static str> {
-    let left = |m: &&ConsistencyModel| !implies(m.name, refuted) && !kinds.iter().any(|kind| refutes(kind, m.name));
+pub fn at_most(about: About, refuted: &str, kinds: &[Name]) -> Vec<&'static str> {
+    let by_kind = |model: &str| kinds.iter().any(|kind| refutes(kind, model));
+    let left = |m: &&ConsistencyModel| m.about.contains(&about) && !implies(m.name, refuted) && !by_kind(m.name);
     let left: Vec<&str> = MODELS.iter().filter(left).map(|m| m.name).collect();
     let strongest = |name: &&str| !left.iter().any(|other| other != name && implies(other, name));
     left.iter().copied().filter(strongest).collect()
@@ -207,6 +250,7 @@ mod tests {
 
     #[test]
     fn a_history_is_placed_below_what_is_refuted() {
+        let at_most = |refuted: &str, kinds: &[Name]| at_most(About::Transactions, refuted, kinds);
         assert_eq!(at_most("serializable", &[WRITE_SKEW]), ["strong-snapshot-isolation"]);
         assert_eq!(at_most("snapshot-isolation", &[LOST_UPDATE]), ["causal"]);
         assert_eq!(
@@ -214,5 +258,13 @@ mod tests {
             ["strong-session-serializable", "strong-snapshot-isolation"]
         );
         assert!(at_most("read-uncommitted", &[G0]).is_empty());
+    }
+
+    #[test]
+    fn objects_are_placed_among_models_of_objects() {
+        let at_most = |refuted: &str, kinds: &[Name]| at_most(About::Objects, refuted, kinds);
+        assert_eq!(at_most("linearizable", &[]), ["bounded-staleness", "sequential"]);
+        assert_eq!(at_most("causal", &[CYCLIC_CONFLICT]), ["bounded-staleness", "causal-memory", "sessions"]);
+        assert_eq!(at_most("causal-memory", &[CYCLIC_VIEW]), ["bounded-staleness", "causal", "pram"]);
     }
 }

@@ -21,6 +21,7 @@ pub mod anomaly;
 pub mod budget;
 pub mod certificate;
 pub mod checker;
+mod clocks;
 mod convergence;
 mod durability;
 pub mod formats;
@@ -41,7 +42,10 @@ pub mod recorder;
 #[cfg(feature = "second-opinion")]
 pub mod second_opinion;
 mod sessions;
+pub mod staleness;
+pub mod strongest;
 mod transactions;
 pub mod value;
 pub mod verdict;
 pub mod verify;
+mod weaker;

@@ -140,6 +140,59 @@ impl Observations {
         Ok(built)
     }
 
+    /// The nodes with all that they rest on: whose value a read saw, and who saw what an operation of unknown outcome wrote.
+    /// Each once, in order.
+    pub(crate) fn supported(&self, history: &History, mut nodes: Vec<usize>) -> Vec<usize> {
+        let mut is_in = vec![false; self.nodes.len()];
+        nodes.retain(|&node| !std::mem::replace(&mut is_in[node], true));
+        let mut next = 0;
+        while let Some(&node) = nodes.get(next) {
+            next += 1;
+            let source = self.nodes[node].reads.and_then(|source| match source {
+                Source::Node(source) => Some(source),
+                Source::Initial | Source::ThinAir => None,
+            });
+            let witnesses = if history.entries[self.nodes[node].entry].is_ok() {
+                Vec::new()
+            } else {
+                self.witnesses(history, node)
+            };
+            for other in source.into_iter().chain(witnesses) {
+                if !std::mem::replace(&mut is_in[other], true) {
+                    nodes.push(other);
+                }
+            }
+        }
+        nodes.sort_unstable();
+        nodes
+    }
+
+    /// Who shows that an operation of unknown outcome took effect: an operation that did and saw its value, by way of others
+    /// of unknown outcome perhaps.
+    fn witnesses(&self, history: &History, node: usize) -> Vec<usize> {
+        let mut came: Vec<(usize, usize)> = vec![(node, node)];
+        let mut next = 0;
+        while let Some(&(reader, from)) = came.get(next) {
+            if history.entries[self.nodes[reader].entry].is_ok() {
+                let mut way = vec![reader];
+                let mut from = from;
+                while from != node {
+                    way.push(from);
+                    from = came.iter().find(|(other, _)| *other == from).expect("it was come from").1;
+                }
+                return way;
+            }
+            next += 1;
+            let saw = |other: &usize| self.nodes[*other].reads == Some(Source::Node(reader));
+            for other in (0..self.nodes.len()).filter(saw) {
+                if came.iter().all(|(known, _)| *known != other) {
+                    came.push((other, reader));
+                }
+            }
+        }
+        Vec::new()
+    }
+
     /// The operation of a node, for people.
     pub(crate) fn say(&self, history: &History, node: usize) -> String {
         crate::anomaly::describe(&history.entries[self.nodes[node].entry])

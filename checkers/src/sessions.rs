@@ -8,9 +8,13 @@
 //! * `writes-follow-reads`: a write comes after the versions that its process read before, and who sees the write sees those.
 //! * `monotonic-writes`: who sees a write of a process sees the earlier ones too.
 //!
-//! The first three hold if some version order agrees with all that each process saw. Where a guarantee speaks of what others
-//! see ("who sees…"), a process sees by its reads one after the other, and fails to see a version by reading the initial
-//! value or one known to be older. All need values that were read to be written once.
+//! * `sessions`: all four, by one version order.
+//!
+//! The first three hold if some version order agrees with all that each process saw; that order is one for all processes.
+//! Where a guarantee speaks of what others see ("who sees…"), a process sees by its reads one after the other, and fails to
+//! see a version by reading the initial value or one that must be older. Followed from process to process without end the four
+//! together would be causal consistency (Brzeziński et al. 2004), which is the checker `causal`. All need values that were read
+//! to be written once.
 
 use crate::{
     anomaly,
@@ -27,25 +31,40 @@ pub(crate) const MONOTONIC_READS: CheckerEntry = CheckerEntry {
     name: "monotonic-reads",
     summary: "After a version a process reads no older one.",
     needs_model: false,
-    build: |_| Some(Box::new(Session { guarantee: Guarantee::MonotonicReads })),
+    build: |_| Some(Box::new(Session { name: MONOTONIC_READS.name, guarantees: &[Guarantee::MonotonicReads] })),
 };
 pub(crate) const MONOTONIC_WRITES: CheckerEntry = CheckerEntry {
     name: "monotonic-writes",
     summary: "Who sees a write of a process sees its earlier writes too.",
     needs_model: false,
-    build: |_| Some(Box::new(Session { guarantee: Guarantee::MonotonicWrites })),
+    build: |_| Some(Box::new(Session { name: MONOTONIC_WRITES.name, guarantees: &[Guarantee::MonotonicWrites] })),
 };
 pub(crate) const READ_YOUR_WRITES: CheckerEntry = CheckerEntry {
     name: "read-your-writes",
     summary: "After a write a process reads no older version.",
     needs_model: false,
-    build: |_| Some(Box::new(Session { guarantee: Guarantee::ReadYourWrites })),
+    build: |_| Some(Box::new(Session { name: READ_YOUR_WRITES.name, guarantees: &[Guarantee::ReadYourWrites] })),
 };
 pub(crate) const WRITES_FOLLOW_READS: CheckerEntry = CheckerEntry {
     name: "writes-follow-reads",
     summary: "A write comes after what its process had read, and who sees the write sees that too.",
     needs_model: false,
-    build: |_| Some(Box::new(Session { guarantee: Guarantee::WritesFollowReads })),
+    build: |_| Some(Box::new(Session { name: WRITES_FOLLOW_READS.name, guarantees: &[Guarantee::WritesFollowReads] })),
+};
+
+pub(crate) const SESSIONS: CheckerEntry = CheckerEntry {
+    name: "sessions",
+    summary: "Each process goes forward: all four session guarantees, by one order of the versions of each key.",
+    needs_model: false,
+    build: |_| {
+        let guarantees = &[
+            Guarantee::MonotonicReads,
+            Guarantee::ReadYourWrites,
+            Guarantee::WritesFollowReads,
+            Guarantee::MonotonicWrites,
+        ];
+        Some(Box::new(Session { name: SESSIONS.name, guarantees }))
+    },
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,23 +76,19 @@ enum Guarantee {
 }
 
 struct Session {
-    guarantee: Guarantee,
+    name: &'static str,
+    guarantees: &'static [Guarantee],
 }
 
 impl Checker for Session {
     fn name(&self) -> &'static str {
-        match self.guarantee {
-            Guarantee::MonotonicReads => MONOTONIC_READS.name,
-            Guarantee::MonotonicWrites => MONOTONIC_WRITES.name,
-            Guarantee::ReadYourWrites => READ_YOUR_WRITES.name,
-            Guarantee::WritesFollowReads => WRITES_FOLLOW_READS.name,
-        }
+        self.name
     }
 
     fn check(&self, history: &History, _: &Budget) -> Verdict {
         match Observations::new(history) {
             Ok(observations) => {
-                let judge = Judge { history, seen: &observations, guarantee: self.guarantee };
+                let judge = Judge { history, seen: &observations, guarantees: self.guarantees };
                 Verdict::of(judge.anomaly().into_iter().collect())
             }
             Err(verdict) => verdict,
@@ -84,23 +99,49 @@ impl Checker for Session {
 struct Judge<'h> {
     history: &'h History,
     seen: &'h Observations,
-    guarantee: Guarantee,
+    guarantees: &'static [Guarantee],
+}
+
+/// Versions are the nodes that wrote them. An edge leads to the newer one.
+struct Versions {
+    order: Graph,
+    /// What each edge rests on, by its label.
+    shown: Vec<Shown>,
+}
+
+/// Why one version is older than another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shown {
+    /// The later of the operations that show it.
+    by: usize,
+    /// The earlier one.
+    after: usize,
+    /// The guarantee that asks for it, if one does.
+    guarantee: Option<Guarantee>,
+}
+
+impl Versions {
+    fn add(&mut self, older: usize, newer: usize, shown: Shown) {
+        self.order.add(older, newer, self.shown.len());
+        self.shown.push(shown);
+    }
 }
 
 impl Judge<'_> {
     fn anomaly(&self) -> Option<Anomaly> {
-        let known = self.known_order();
-        let mut order = known.clone();
+        let mut versions = self.known_order();
         for session in &self.seen.sessions {
-            self.require(session, &mut order);
+            for &guarantee in self.guarantees {
+                self.require(guarantee, session, &mut versions);
+            }
         }
-        if let Some(cycle) = order.shortest_cycle() {
-            return Some(self.contradiction(&cycle));
+        if let Some(cycle) = versions.order.shortest_cycle() {
+            return Some(self.contradiction(&versions, &cycle));
         }
-        match self.guarantee {
-            Guarantee::MonotonicWrites | Guarantee::WritesFollowReads => self.unseen_dependency(&known),
+        self.guarantees.iter().find_map(|&guarantee| match guarantee {
+            Guarantee::MonotonicWrites | Guarantee::WritesFollowReads => self.unseen_dependency(guarantee, &versions),
             Guarantee::MonotonicReads | Guarantee::ReadYourWrites => None,
-        }
+        })
     }
 
     /// The node that stands for the initial value of a key.
@@ -118,9 +159,10 @@ impl Judge<'_> {
         }
     }
 
-    /// Versions are the nodes that wrote them. An edge leads to the newer one; its label is the operation that shows it.
-    fn known_order(&self) -> Graph {
-        let mut order = Graph::new(self.seen.nodes.len() + self.seen.keys.len());
+    /// What is known of the version order whatever is asked for.
+    fn known_order(&self) -> Versions {
+        let order = Graph::new(self.seen.nodes.len() + self.seen.keys.len());
+        let mut versions = Versions { order, shown: Vec::new() };
         for session in &self.seen.sessions {
             let mut last = vec![None; self.seen.keys.len()];
             for &node in session {
@@ -128,86 +170,82 @@ impl Judge<'_> {
                 if !n.writes {
                     continue;
                 }
-                order.add(self.initial(n.key), node, node);
+                versions.add(self.initial(n.key), node, Shown { by: node, after: node, guarantee: None });
                 if let Some(before) = last[n.key].replace(node) {
-                    order.add(before, node, node);
+                    versions.add(before, node, Shown { by: node, after: node, guarantee: None });
                 }
                 if let Some(replaced) = self.version(node) {
-                    order.add(replaced, node, node);
+                    versions.add(replaced, node, Shown { by: node, after: node, guarantee: None });
                 }
             }
         }
-        order
+        versions
     }
 
-    /// Adds what the guarantee says of the version order, given what this session did.
-    fn require(&self, session: &[usize], order: &mut Graph) {
+    /// Adds what a guarantee says of the version order, given what this session did.
+    fn require(&self, guarantee: Guarantee, session: &[usize], versions: &mut Versions) {
         let keys = self.seen.keys.len();
-        // By key. Older reads are before the write that followed them.
+        // By key: versions with the operations that saw or wrote them. Older reads are before the write that followed them.
         let mut last_read = vec![None; keys];
         let mut last_write = vec![None; keys];
         let mut reads_since_write = vec![Vec::new(); keys];
         for &node in session {
             let n = &self.seen.nodes[node];
             let version = self.version(node);
-            let older = match self.guarantee {
+            let older = match guarantee {
                 Guarantee::MonotonicReads if version.is_some() => last_read[n.key].into_iter().collect(),
                 Guarantee::ReadYourWrites if version.is_some() => last_write[n.key].into_iter().collect(),
                 Guarantee::WritesFollowReads if n.writes => std::mem::take(&mut reads_since_write[n.key]),
                 _ => Vec::new(),
             };
-            let newer = if self.guarantee == Guarantee::WritesFollowReads { Some(node) } else { version };
-            for older in older {
+            let newer = if guarantee == Guarantee::WritesFollowReads { Some(node) } else { version };
+            for (older, after) in older {
                 if let Some(newer) = newer.filter(|newer| *newer != older) {
-                    order.add(older, newer, node);
+                    versions.add(older, newer, Shown { by: node, after, guarantee: Some(guarantee) });
                 }
             }
             if let Some(version) = version {
-                last_read[n.key] = Some(version);
-                reads_since_write[n.key].push(version);
+                last_read[n.key] = Some((version, node));
+                reads_since_write[n.key].push((version, node));
             }
             if n.writes {
-                last_write[n.key] = Some(node);
+                last_write[n.key] = Some((node, node));
             }
         }
     }
 
-    fn contradiction(&self, cycle: &[(usize, usize)]) -> Anomaly {
+    fn contradiction(&self, versions: &Versions, cycle: &[(usize, usize)]) -> Anomaly {
         // The last operation that shows an edge is the one that a reader would not expect.
-        let culprit = cycle.iter().map(|(_, shown_by)| *shown_by).max().expect("a cycle has edges");
+        let shown = || cycle.iter().map(|(_, label)| versions.shown[*label]);
+        let last = shown().max_by_key(|shown| (shown.by, shown.guarantee.is_some())).expect("a cycle has edges");
+        let culprit = last.by;
         let process = self.history.entries[self.seen.nodes[culprit].entry].process.0;
         let said = self.seen.say(self.history, culprit);
-        let (kind, sentence) = match self.guarantee {
-            Guarantee::MonotonicReads => (
+        let (kind, sentence) = match last.guarantee.or(shown().find_map(|shown| shown.guarantee)) {
+            Some(Guarantee::MonotonicReads) => (
                 anomaly::NON_MONOTONIC_READ,
                 format!(
                     "{said} saw an older version than process {process}, or those it agrees with, had read before."
                 ),
             ),
-            Guarantee::ReadYourWrites => (
+            Some(Guarantee::ReadYourWrites) => (
                 anomaly::UNREAD_OWN_WRITE,
                 format!("{said} saw an older version than process {process} itself had written before."),
             ),
-            Guarantee::WritesFollowReads | Guarantee::MonotonicWrites => (
+            _ => (
                 anomaly::WRITE_BEFORE_READ,
                 format!("{said} must come after what process {process} had read before, yet it comes before it."),
             ),
         };
-        let shown = cycle.iter().map(|(_, shown_by)| *shown_by);
         let versions = cycle.iter().map(|(from, _)| *from).filter(|v| *v < self.seen.nodes.len());
-        let mut operations: Vec<usize> = shown.chain(versions).collect();
-        // What was read before, that makes the culprit's version an older one.
-        let earlier = |n: &usize| *n < culprit && self.seen.nodes[*n].session == self.seen.nodes[culprit].session;
+        let operations: Vec<usize> = shown().flat_map(|shown| [shown.by, shown.after]).chain(versions).collect();
         let key = self.seen.nodes[culprit].key;
-        let same_key = |n: &usize| self.seen.nodes[*n].key == key;
-        let session = &self.seen.sessions[self.seen.nodes[culprit].session];
-        operations.extend(session.iter().rfind(|n| earlier(n) && same_key(n)));
         self.report(kind, key, operations, sentence)
     }
 
     /// A process that sees a write, and then not what that write's process had written (or read) before.
-    fn unseen_dependency(&self, known: &Graph) -> Option<Anomaly> {
-        let dependencies = self.dependencies();
+    fn unseen_dependency(&self, guarantee: Guarantee, versions: &Versions) -> Option<Anomaly> {
+        let dependencies = self.dependencies(guarantee);
         for session in &self.seen.sessions {
             // By process: how much of it was seen, and where.
             let mut seen_of: Vec<Option<(usize, usize)>> = vec![None; self.seen.sessions.len()];
@@ -221,9 +259,15 @@ impl Judge<'_> {
                             if dependency >= write {
                                 break;
                             }
-                            let newer = newer.get_or_insert_with(|| known.reached_from(version));
+                            let newer = newer.get_or_insert_with(|| versions.order.reached_from(version));
                             if newer[required] {
-                                return Some(self.missed(first, write, dependency, required, later));
+                                let way = versions.order.path(version, required);
+                                let older = way.iter().map(|(_, label)| versions.shown[*label]);
+                                let mut operations: Vec<usize> =
+                                    older.flat_map(|shown| [shown.by, shown.after]).collect();
+                                operations.extend(way.iter().map(|(v, _)| *v).filter(|v| *v < self.seen.nodes.len()));
+                                operations.extend(Some(required).filter(|r| *r < self.seen.nodes.len()));
+                                return Some(self.missed(guarantee, (first, write), dependency, later, operations));
                             }
                         }
                     }
@@ -240,10 +284,10 @@ impl Judge<'_> {
     }
 
     /// By process and key: what a write of that process rests on, as the node and the version, in the order of nodes.
-    fn dependencies(&self) -> Vec<Vec<Vec<(usize, usize)>>> {
+    fn dependencies(&self, guarantee: Guarantee) -> Vec<Vec<Vec<(usize, usize)>>> {
         let mut all = vec![vec![Vec::new(); self.seen.keys.len()]; self.seen.sessions.len()];
         for (node, n) in self.seen.nodes.iter().enumerate() {
-            let required = match self.guarantee {
+            let required = match guarantee {
                 Guarantee::MonotonicWrites => Some(node).filter(|_| n.writes),
                 _ => self.version(node),
             };
@@ -252,9 +296,17 @@ impl Judge<'_> {
         all
     }
 
-    fn missed(&self, first: usize, write: usize, dependency: usize, required: usize, later: usize) -> Anomaly {
+    /// `first` saw `write`, which rests on `dependency`; `later` saw an older version, as `operations` show.
+    fn missed(
+        &self,
+        guarantee: Guarantee,
+        (first, write): (usize, usize),
+        dependency: usize,
+        later: usize,
+        mut operations: Vec<usize>,
+    ) -> Anomaly {
         let say = |node: usize| self.seen.say(self.history, node);
-        let kind = match self.guarantee {
+        let kind = match guarantee {
             Guarantee::MonotonicWrites => anomaly::NON_MONOTONIC_WRITE,
             _ => anomaly::WRITE_BEFORE_READ,
         };
@@ -265,13 +317,13 @@ impl Judge<'_> {
             say(dependency),
             say(later)
         );
-        let mut operations = vec![first, write, dependency, later];
-        operations.extend(Some(required).filter(|r| *r < self.seen.nodes.len()));
+        operations.extend([first, write, dependency, later]);
         self.report(kind, self.seen.nodes[later].key, operations, sentence)
     }
 
     fn report(&self, kind: Name, key: usize, operations: Vec<usize>, sentence: String) -> Anomaly {
-        let entries = operations.into_iter().map(|n| self.seen.nodes[n].entry).collect();
+        let entries =
+            self.seen.supported(self.history, operations).into_iter().map(|n| self.seen.nodes[n].entry).collect();
         Anomaly::new(kind, self.seen.keys[key].clone(), entries, sentence)
     }
 }

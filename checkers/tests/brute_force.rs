@@ -1,8 +1,12 @@
-//! Every linearizability model against a checker that tries all orders, on all small histories.
+//! Every model of objects against checkers that try all orders, on all small histories: linearizability and sequential
+//! consistency.
 
+mod interleavings;
 mod orders;
+mod staleness;
 mod support;
 
+use interleavings::{every_interleaving, examine_sequential};
 use orders::{Letter, Spec, every_history, examine, ok, register_spec, unknown};
 use squall_checkers::{
     budget::Budget,
@@ -10,7 +14,9 @@ use squall_checkers::{
     history::{History, Outcome},
     linearizability,
     model::Model,
-    models::{CasRegister, Counter, Kv, Log, MultiRegister, Mutex, PriorityQueue, Queue, Register, Set, Stack},
+    models::{
+        AnyModel as _, CasRegister, Counter, Kv, Log, MultiRegister, Mutex, PriorityQueue, Queue, Register, Set, Stack,
+    },
     operation::Operation,
     value::Value,
     verdict::{Anomaly, Verdict},
@@ -25,8 +31,11 @@ fn compare(model: &impl Model, spec: Spec, initial: &Value, n: usize, alphabet: 
             examine(spec, initial, history, &verdict);
             seen += 1;
             if n < 3 || seen % CERTIFY_EVERY == 0 {
-                certify(model.name(), history, &verdict);
+                certify(Model::name(model), history, &verdict);
             }
+        });
+        every_interleaving(n, alphabet, |history| {
+            examine_sequential(spec, initial, history, &model.sequential(history, &Budget::default()));
         });
     }
 }

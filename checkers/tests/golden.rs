@@ -143,6 +143,42 @@ fn linearizable_objects() {
 }
 
 #[test]
+fn sequential_consistency() {
+    insta::assert_snapshot!(check(&[
+        (
+            "sequential register",
+            "Lamport 1979: Dekker's algorithm does not exclude",
+            "0: write[x] 1; 0: read[y] -> nil; 1: write[y] 1; 1: read[x] -> nil"
+        ),
+        (
+            "sequential register",
+            "Attiya & Welch 1994: stale, but in one order",
+            "0: write[x] 1; 0: write[x] 2; 1: read[x] -> 1; 1: read[x] -> 2"
+        ),
+        (
+            "sequential register",
+            "concurrent writes seen in two orders",
+            "0: write[x] 1; 1: write[x] 2; 2: read[x] -> 1; 2: read[x] -> 2; 3: read[x] -> 2; 3: read[x] -> 1"
+        ),
+        ("sequential register", "a value nobody wrote", "0: write[x] 1; 1: read[x] -> 2"),
+        ("sequential register", "a read may return before the write", "1: read[x] -> 1; 0: write[x] 1"),
+        (
+            "sequential cas-register",
+            "values need not be unique",
+            "0: write[x] 1; 1: write[x] 2; 0: write[x] 1; 2: read[x] -> 2; 2: read[x] -> 1; 2: read[x] -> 2"
+        ),
+        ("sequential cas-register", "a failed cas", "0: write[x] 1; 0: cas[x] [1 2] -> false"),
+        (
+            "sequential kv",
+            "appends of two processes",
+            "0: append[k] a; 1: append[k] b; 0: get[k] -> a; 1: get[k] -> ba"
+        ),
+        ("sequential mutex", "two holders", "0: acquire; 1: acquire; 0: release"),
+        ("sequential set", "an element is missing for good", "0: add 1; 0: read -> []"),
+    ]));
+}
+
+#[test]
 fn sessions_and_causality() {
     insta::assert_snapshot!(check(&[
         ("monotonic-reads", "Terry et al. 1994", "0: write[x] 1; 0: write[x] 2; 1: read[x] -> 2; 1: read[x] -> 1"),
@@ -179,6 +215,63 @@ fn sessions_and_causality() {
             "causal",
             "concurrent writes seen in two orders",
             "0: write[x] 1; 1: write[x] 2; 2: read[x] -> 1; 2: read[x] -> 2; 3: read[x] -> 2; 3: read[x] -> 1"
+        ),
+        (
+            "causal-memory",
+            "Bouajjani et al. 2017, figure 3a: CM and not CCv",
+            "0: write[x] 1; 0: read[x] -> 2; 1: write[x] 2; 1: read[x] -> 1"
+        ),
+        ("causal", "the same", "0: write[x] 1; 0: read[x] -> 2; 1: write[x] 2; 1: read[x] -> 1"),
+        (
+            "causal-memory",
+            "figure 3b: CCv and not CM",
+            "0: write[z] 1; 0: write[x] 1; 0: write[y] 1; 1: write[x] 2; 1: read[z] -> nil; 1: read[y] -> 1; 1: read[x] -> 2"
+        ),
+        (
+            "causal",
+            "the same",
+            "0: write[z] 1; 0: write[x] 1; 0: write[y] 1; 1: write[x] 2; 1: read[z] -> nil; 1: read[y] -> 1; 1: read[x] -> 2"
+        ),
+        (
+            "causal-weak",
+            "figure 3c: CC, neither CM nor CCv",
+            "0: write[x] 1; 1: write[x] 2; 1: read[x] -> 1; 1: read[x] -> 2"
+        ),
+        ("causal-memory", "the same", "0: write[x] 1; 1: write[x] 2; 1: read[x] -> 1; 1: read[x] -> 2"),
+        (
+            "causal-weak",
+            "figure 3e: not even CC",
+            "0: write[x] 1; 0: write[y] 1; 1: read[y] -> 1; 1: write[x] 2; 2: read[x] -> 2; 2: read[x] -> 1"
+        ),
+        (
+            "pram",
+            "Lipton & Sandberg 1988: each process sees the writes of another in order, but not what they rest on",
+            "0: write[q] 1; 1: read[q] -> 1; 1: write[a] 2; 2: read[a] -> 2; 2: read[q] -> nil"
+        ),
+        (
+            "pram",
+            "two writes of a process seen in the wrong order",
+            "0: write[x] 1; 0: write[x] 2; 1: read[x] -> 2; 1: read[x] -> 1"
+        ),
+        (
+            "pram",
+            "two processes may see concurrent writes in two orders",
+            "0: write[x] 1; 1: write[x] 2; 2: read[x] -> 1; 2: read[x] -> 2; 3: read[x] -> 2; 3: read[x] -> 1"
+        ),
+        (
+            "sessions",
+            "each guarantee may need another order of the versions",
+            "0: write[x] 1; 0: read[x] -> 2; 1: write[x] 2; 2: read[x] -> 2; 2: read[x] -> 1"
+        ),
+        (
+            "read-your-writes",
+            "the same",
+            "0: write[x] 1; 0: read[x] -> 2; 1: write[x] 2; 2: read[x] -> 2; 2: read[x] -> 1"
+        ),
+        (
+            "monotonic-reads",
+            "the same",
+            "0: write[x] 1; 0: read[x] -> 2; 1: write[x] 2; 2: read[x] -> 2; 2: read[x] -> 1"
         ),
         ("causal", "values must be unique", "0: write[x] 1; 1: write[x] 1; 2: read[x] -> 1"),
     ]));
@@ -218,6 +311,56 @@ fn after_the_faults() {
             "convergence",
             "all agree",
             "0: write[x] 1; -- process 1 reads replica 0; 1: read[x] -> 1; -- process 2 reads replica 1; 2: read[x] -> 1"
+        ),
+        (
+            "eventual",
+            "all agree on what nobody wrote",
+            "0: write[x] 1; -- process 1 reads replica 0; 1: read[x] -> 3; -- process 2 reads replica 1; 2: read[x] -> 3"
+        ),
+        (
+            "eventual",
+            "all have forgotten",
+            "0: write[x] 1; -- process 1 reads replica 0; 1: read[x] -> nil; -- process 2 reads replica 1; 2: read[x] -> nil"
+        ),
+        (
+            "eventual",
+            "one of two writes wins",
+            "0: write[x] 1; 1: write[x] 2; -- process 2 reads replica 0; 2: read[x] -> 1; -- process 3 reads replica 1; 3: read[x] -> 1"
+        ),
+        (
+            "eventual",
+            "a union, in any order; what was not acknowledged may be there",
+            "0: add 1; 0: add 2; 1: add 3 ? timeout; -- process 2 reads replica 0; 2: read -> [1 2 3]; -- process 3 reads replica 1; 3: read -> [3 2 1]"
+        ),
+        (
+            "eventual",
+            "an element is missing everywhere",
+            "0: add 1; 0: add 2; -- process 2 reads replica 0; 2: read -> [1]; -- process 3 reads replica 1; 3: read -> [1]"
+        ),
+        (
+            "eventual",
+            "an element from nowhere",
+            "0: add 1; 1: add 2 ! full; -- process 2 reads replica 0; 2: read -> [1 2]; -- process 3 reads replica 1; 3: read -> [1 2]"
+        ),
+        (
+            "eventual",
+            "no silence",
+            "-- process 1 reads replica 0; 1: read[x] -> nil; -- process 2 reads replica 1; 2: read[x] -> nil; 0: write[x] 1"
+        ),
+        (
+            "eventual",
+            "a replica that settles late",
+            "0: write[x] 1; -- process 1 reads replica 0; 1: read[x] -> nil; 1: read[x] -> 1; -- process 2 reads replica 1; 2: read[x] -> 1"
+        ),
+        (
+            "strong-eventual",
+            "the same",
+            "0: write[x] 1; -- process 1 reads replica 0; 1: read[x] -> nil; 1: read[x] -> 1; -- process 2 reads replica 1; 2: read[x] -> 1"
+        ),
+        (
+            "strong-eventual",
+            "settled",
+            "0: write[x] 1; -- process 1 reads replica 0; 1: read[x] -> 1; 1: read[x] -> 1; -- process 2 reads replica 1; 2: read[x] -> 1"
         ),
         ("liveness", "nobody gets on", "0: write[x] 1; -- settle; 0: read[x] ? timeout; 1: write[x] 2 ! refused"),
         ("liveness", "all is well again", "0: write[x] 1 ? timeout; -- settle; 1: read[x] -> 1"),

@@ -9,9 +9,10 @@ use squall_checkers::{
     certificate::Certificate,
     checker::checker,
     history::{Entry, History, Moment, Outcome, ProcessId},
-    lattice::{self, Placed},
+    lattice::{self, About},
     models,
     operation::Operation,
+    strongest::{self, Placed},
     value::Value,
     verdict::{Anomaly, Verdict},
     verify::{self, Verification},
@@ -490,7 +491,7 @@ fn compare(lists: bool, seeds: std::ops::Range<u64>) {
                 assert!(order.iter().all(|txn| run(txn, &mut state)), "seed {seed}, {level}: {order:?}\n{}", shown());
             }
         }
-        let placed = lattice::place(&history, &Budget::default());
+        let placed = strongest::place(&history, About::Transactions, None, &Budget::default());
         for Placed { model, verdict } in placed.iter().filter(|p| LEVELS.contains(&p.model) && !p.verdict.is_unknown())
         {
             assert_eq!(verdict.is_valid(), valid.contains(model), "seed {seed}: {model} is placed: {verdict:?}");

@@ -6,7 +6,7 @@ use super::problem::{Class, Kind, Problem};
 use crate::{model::Model, partition::FixedMap};
 
 /// States as numbers, and the steps between them.
-pub(super) trait Automaton {
+pub(crate) trait Automaton {
     /// The state before anything happened.
     fn initial(&self) -> u32;
     /// Appends to `successors` the states that an operation of this class may lead to.
@@ -16,12 +16,12 @@ pub(super) trait Automaton {
 }
 
 /// A register: its state is the number of the value it holds.
-pub(super) struct RegisterAutomaton {
+pub(crate) struct RegisterAutomaton {
     kinds: Vec<Kind>,
 }
 
 impl RegisterAutomaton {
-    pub(super) fn new(problem: &Problem<'_>) -> Self {
+    pub(crate) fn new(problem: &Problem<'_>) -> Self {
         RegisterAutomaton { kinds: problem.classes.iter().map(|c| c.kind).collect() }
     }
 }
@@ -47,7 +47,7 @@ impl Automaton for RegisterAutomaton {
 }
 
 /// Any model: each state is kept once, each step is asked for once.
-pub(super) struct ModelAutomaton<'p, M: Model> {
+pub(crate) struct ModelAutomaton<'p, M: Model> {
     model: &'p M,
     classes: &'p [Class<'p>],
     ids: FixedMap<Rc<M::State>, u32>,
@@ -59,7 +59,7 @@ pub(super) struct ModelAutomaton<'p, M: Model> {
 }
 
 impl<'p, M: Model> ModelAutomaton<'p, M> {
-    pub(super) fn new(model: &'p M, problem: &'p Problem<'p>) -> Self {
+    pub(crate) fn new(model: &'p M, problem: &'p Problem<'p>) -> Self {
         let mut automaton = ModelAutomaton {
             model,
             classes: &problem.classes,

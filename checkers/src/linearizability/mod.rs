@@ -8,14 +8,14 @@
 //! grows by the same amount.
 //! This is about one object in real time; strict serializability is about transactions.
 
-mod automaton;
+pub(crate) mod automaton;
 mod containers;
 mod core;
 mod evidence;
 mod growing;
 mod levels;
 mod mask;
-mod problem;
+pub(crate) mod problem;
 mod search;
 mod zones;
 
@@ -100,6 +100,11 @@ pub(crate) fn precondition<M: Model>(model: &M, history: &History) -> Result<(),
     if history.order == Order::Processes {
         return Err(Verdict::precondition(Order::NO_REAL_TIME));
     }
+    admissible(model, history)
+}
+
+/// The same for those who do not look at real time.
+pub(crate) fn admissible<M: Model>(model: &M, history: &History) -> Result<(), Verdict> {
     if !history.entries.iter().any(Entry::is_ok) {
         let n = history.entries.len();
         return Err(Verdict::vacuous(format!("none of the {n} operations is known to have taken effect")));

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::{budget::Budget, history::History, linearizability, model::Model, operation::Operation, verdict::Verdict};
+use crate::{
+    budget::Budget, history::History, linearizability, model::Model, operation::Operation, verdict::Verdict, weaker,
+};
 
 mod container;
 mod counter;
@@ -123,7 +125,9 @@ pub trait AnyModel: Send + Sync {
     fn name(&self) -> &str;
     /// Whether the history is linearizable with respect to the model.
     fn linearizable(&self, history: &History, budget: &Budget) -> Verdict;
-    /// What porcupine-rs says to that, within a limit of real time for each key.
+    /// Whether the history is sequentially consistent with respect to the model.
+    fn sequential(&self, history: &History, budget: &Budget) -> Verdict;
+    /// What porcupine-rs says to linearizability, within a limit of real time for each key.
     #[cfg(feature = "second-opinion")]
     fn second_opinion(&self, history: &History, limit: std::time::Duration) -> Verdict;
 }
@@ -135,6 +139,10 @@ impl<M: Model> AnyModel for M {
 
     fn linearizable(&self, history: &History, budget: &Budget) -> Verdict {
         linearizability::check(self, history, budget)
+    }
+
+    fn sequential(&self, history: &History, budget: &Budget) -> Verdict {
+        weaker::sequential::check(self, history, budget)
     }
 
     #[cfg(feature = "second-opinion")]

@@ -22,9 +22,10 @@ use super::{
 };
 use crate::{
     anomaly,
-    budget::{Budget, Meter},
+    budget::Budget,
+    clocks::Clocks,
     operation::Name,
-    verdict::{Anomaly, Reason, Verdict},
+    verdict::{Anomaly, Verdict},
 };
 
 /// What a transaction could see.
@@ -57,7 +58,7 @@ pub(crate) fn check(known: &Inference<'_, '_>, level: Level, budget: &Budget) ->
         // Where the given order itself is circular, that is what is wrong.
         Level::Causal => {
             if let Some(sorted) = happened.sorted() {
-                demands.causal(&Clocks::new(known, &happened, &sorted, budget)?);
+                demands.causal(&clocks(known, &happened, &sorted, budget)?);
             }
         }
     }
@@ -224,7 +225,7 @@ impl Demands<'_, '_> {
                     continue;
                 }
                 for (session, writers) in &writers[read.key as usize] {
-                    let own = u32::from(*session == clocks.session_of[reader as usize]);
+                    let own = u32::from(*session == clocks.session_of(reader));
                     let before = here[*session as usize] - own;
                     let visible = writers.partition_point(|(place, _)| *place < before);
                     let Some(&(_, writer)) = visible.checked_sub(1).map(|last| &writers[last]) else { continue };
@@ -269,70 +270,18 @@ impl NextReads {
     }
 }
 
-/// For each vertex and session, how many of the session's first vertices happened before it, itself included.
-struct Clocks {
-    sessions: usize,
-    rows: Vec<u32>,
-    session_of: Vec<u32>,
-    place_of: Vec<u32>,
-}
-
-impl Clocks {
-    fn new(known: &Inference<'_, '_>, happened: &Graph, sorted: &[u32], budget: &Budget) -> Result<Self, Verdict> {
-        let (vertices, sessions) = (known.len(), known.sessions.len());
-        if (vertices as u64) * (sessions as u64) * 4 > budget.bytes {
-            let progress = format!("{vertices} transactions of {sessions} processes need more");
-            return Err(Meter::new(*budget).spent(Reason::Memory, &progress));
-        }
-        let mut clocks = Clocks {
-            sessions,
-            rows: vec![0; vertices * sessions],
-            session_of: vec![0; vertices],
-            place_of: vec![0; vertices],
-        };
-        for (session, members) in (0..).zip(&known.sessions) {
-            for (place, &vertex) in (0..).zip(members) {
-                clocks.session_of[vertex as usize] = session;
-                clocks.place_of[vertex as usize] = place;
+/// What happened before each transaction.
+fn clocks(known: &Inference<'_, '_>, happened: &Graph, sorted: &[u32], budget: &Budget) -> Result<Clocks, Verdict> {
+    let mut clocks = Clocks::new(known.len(), &known.sessions, budget)?;
+    for &vertex in sorted {
+        let mut last = u32::MAX;
+        for edge in happened.leaving(vertex) {
+            if std::mem::replace(&mut last, edge.to) != edge.to {
+                clocks.join(vertex, edge.to);
             }
         }
-        for &vertex in sorted {
-            let from = vertex as usize * sessions;
-            clocks.rows[from + clocks.session_of[vertex as usize] as usize] = clocks.place_of[vertex as usize] + 1;
-            let mut last = u32::MAX;
-            for edge in happened.leaving(vertex) {
-                if std::mem::replace(&mut last, edge.to) == edge.to {
-                    continue;
-                }
-                let to = edge.to as usize * sessions;
-                let (here, there) = two_rows(&mut clocks.rows, from, to, sessions);
-                for (there, here) in there.iter_mut().zip(here) {
-                    *there = (*there).max(*here);
-                }
-            }
-        }
-        Ok(clocks)
     }
-
-    fn of(&self, vertex: u32) -> &[u32] {
-        &self.rows[vertex as usize * self.sessions..][..self.sessions]
-    }
-
-    /// Whether the first happened before the second, or is the second.
-    fn precedes(&self, first: u32, second: u32) -> bool {
-        self.of(second)[self.session_of[first as usize] as usize] > self.place_of[first as usize]
-    }
-}
-
-/// Two rows of a matrix, the second to be changed.
-fn two_rows(matrix: &mut [u32], from: usize, to: usize, length: usize) -> (&[u32], &mut [u32]) {
-    if from < to {
-        let (low, high) = matrix.split_at_mut(to);
-        (&low[from..from + length], &mut high[..length])
-    } else {
-        let (low, high) = matrix.split_at_mut(from);
-        (&high[..length], &mut low[to..to + length])
-    }
+    Ok(clocks)
 }
 
 /// Puts what was found into words.

@@ -10,13 +10,13 @@ use squall_checkers::{
     checker::{self, CHECKERS},
     formats::{self, Format},
     history::History,
-    lattice,
+    lattice::{self, About},
     models::{MODELS, ModelEntry},
     operation::Name,
     verdict::{Anomaly, Verdict},
 };
 
-use super::{Context, Result, files, spec_args, wrong};
+use super::{Context, Result, files, spec_args, strongest::Strongest, wrong};
 use crate::{
     engine::{names, panics},
     exit::Exit,
@@ -38,6 +38,9 @@ pub(super) struct Args {
     /// Steps the checker may take before it says that it does not know
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
+    /// Judge by every model there is, of objects or of transactions: which hold, and what refutes the others
+    #[arg(long, conflicts_with_all = ["checker", "certificate", "second_opinion"])]
+    strongest: bool,
     /// Ask porcupine-rs too, which shares no code with our checker; for `linearizable` only
     #[arg(long)]
     second_opinion: bool,
@@ -56,6 +59,10 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     let model = model.map_err(unknown)?;
     let format = args.format.as_deref().map(|name| names::find("format", &Format::ALL, |f| f.name(), name)).transpose();
     let format = format.map_err(unknown)?.copied();
+    let budget = Budget { steps: args.steps.unwrap_or(Budget::default().steps), ..Budget::default() };
+    if args.strongest {
+        return strongest(&read(&args.history, format)?, model, &budget, args.json, context);
+    }
     let Some(checker) = (entry.build)(model) else {
         return Err(wrong(
             format!("the checker `{}` needs a model", entry.name),
@@ -69,7 +76,6 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
         ));
     }
     let history = read(&args.history, format)?;
-    let budget = Budget { steps: args.steps.unwrap_or(Budget::default().steps), ..Budget::default() };
     let verdict = judge(&*checker, &history, &budget);
     if let Some(path) = &args.certificate {
         let by = model.filter(|_| entry.needs_model).map(|m| m.name);
@@ -102,6 +108,24 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     })
 }
 
+fn strongest(
+    history: &History,
+    model: Option<&'static ModelEntry>,
+    budget: &Budget,
+    json: bool,
+    context: &mut Context,
+) -> Result {
+    let placed = panics::catch(|| Strongest::new(history, model, budget)).map_err(|message| {
+        wrong(format!("a checker itself failed: {message}"), "Please report it with the history.")
+    })?;
+    if json {
+        context.output.json(&placed.json())?;
+    } else {
+        context.output.text(&placed.text())?;
+    }
+    Ok(placed.exit())
+}
+
 /// The name of the checker that a second opinion can be had on.
 const LINEARIZABLE: &str = "linearizable";
 
@@ -117,7 +141,7 @@ fn disagree(one: &Verdict, other: &Verdict) -> bool {
     (one.is_valid() && other.is_invalid()) || (one.is_invalid() && other.is_valid())
 }
 
-fn exit(verdict: &Verdict) -> Exit {
+pub(super) fn exit(verdict: &Verdict) -> Exit {
     match verdict {
         Verdict::Valid { .. } => Exit::Valid,
         Verdict::Unknown { .. } => Exit::Inconclusive,
@@ -149,14 +173,14 @@ fn judge(checker: &dyn checker::Checker, history: &History, budget: &Budget) -> 
         .unwrap_or_else(|message| Verdict::precondition(format!("the checker itself failed: {message}")))
 }
 
-/// Where among the isolation levels a history stands that is not of this one.
-fn place(checker: &str, anomalies: &[Anomaly]) -> String {
-    if lattice::model(checker).is_none() {
+/// Where among the models a history stands that is not of this one.
+fn place(about: About, checker: &str, anomalies: &[Anomaly]) -> String {
+    if lattice::model(checker).is_none_or(|model| !model.about.contains(&about)) {
         return String::new();
     }
     let kinds: Vec<Name> = anomalies.iter().map(|a| a.kind.clone()).collect();
-    match lattice::at_most(checker, &kinds)[..] {
-        [] => format!("not {checker}, nor any other isolation level\n"),
+    match lattice::at_most(about, checker, &kinds)[..] {
+        [] => format!("not {checker}, nor any other model\n"),
         ref left => format!("not {checker}; at most {}\n", left.join(", ")),
     }
 }
@@ -181,7 +205,7 @@ fn show(checker: &str, history: &History, verdict: &Verdict, by: &str) -> String
                     let _ = writeln!(out, "    {number}process {}: {} {reply}", entry.process.0, entry.operation);
                 }
             }
-            out.push_str(&place(checker, anomalies));
+            out.push_str(&place(About::of(history), checker, anomalies));
             out
         }
     }

@@ -22,6 +22,7 @@ mod replay;
 mod report;
 mod run;
 mod spec_args;
+mod strongest;
 mod verify;
 mod worker;
 

@@ -29,7 +29,7 @@ impl Rules {
     pub fn new(plan: &Plan, signature: &Signature, tolerates: &Tolerates) -> Self {
         let inside = tolerates.outside(&plan.faults, plan.cluster.nodes).is_empty().then(|| tolerates.clone());
         let keeps = match signature.checker.as_str() {
-            "durability" | "convergence" => Keeps::FinalReads,
+            "durability" | "convergence" | "eventual" | "strong-eventual" => Keeps::FinalReads,
             "liveness" => Keeps::LateOperation,
             _ => Keeps::Nothing,
         };

@@ -1,0 +1,98 @@
+//! Bounds of staleness against their definitions, on all small histories.
+
+use crate::{
+    orders::{every_history, linearizable_by_brute_force, ok, register_spec, unknown},
+    support::show,
+};
+use squall_checkers::{
+    budget::Budget,
+    history::{Entry, History},
+    operation::Operation,
+    staleness::{self, Bound},
+    value::Value,
+};
+
+/// A register whose reads may lag. The state is how far, and then all versions.
+fn lagging_spec(state: &Value, operation: &Operation, reply: Option<&Value>) -> Option<Value> {
+    let (lag, versions) = state.as_list()?.split_first()?;
+    let &Value::Int(lag) = lag else { return None };
+    let newest = versions.last()?;
+    if operation.f == "read" {
+        let shown = versions.iter().rev().take(lag as usize + 1);
+        return reply.is_none_or(|value| shown.clone().any(|v| v == value)).then(|| state.clone());
+    }
+    let after = register_spec(newest, operation, reply)?;
+    let update = operation.f == "write" || reply == Some(&Value::Bool(true));
+    let all = state.as_list()?.iter().cloned().chain(update.then_some(after));
+    Some(Value::List(all.collect()))
+}
+
+fn by_versions(history: &History, lag: i64) -> bool {
+    let entries: Vec<&Entry> = history.entries.iter().collect();
+    linearizable_by_brute_force(lagging_spec, &Value::List(vec![Value::Int(lag), Value::Nil]), &entries)
+}
+
+/// Positions are times here. A read that is moved comes before what happens just then.
+fn by_time(history: &History, by_ns: u32) -> bool {
+    let mut entries = history.entries.clone();
+    for entry in &mut entries {
+        let moved = entry.operation.f == "read" && by_ns > 0;
+        let at = entry.invoked.position;
+        entry.invoked.position = if moved { 2 * at.saturating_sub(by_ns) } else { 2 * at + 1 };
+        if let Some(completed) = &mut entry.completed {
+            completed.position = 2 * completed.position + 1;
+        }
+    }
+    let entries: Vec<&Entry> = entries.iter().collect();
+    linearizable_by_brute_force(register_spec, &Value::Nil, &entries)
+}
+
+#[test]
+fn bounds_are_the_tightest_that_hold() {
+    let write = |value: i64| Operation::write(Value::Nil, value);
+    let read = || Operation::read(Value::Nil);
+    let alphabet = [
+        ok(write(1), Value::Nil),
+        ok(write(2), Value::Nil),
+        unknown(write(1)),
+        ok(read(), Value::Nil),
+        ok(read(), 1),
+        ok(read(), 2),
+        ok(Operation::cas(Value::Nil, 1, 2), true),
+    ];
+    let mut seen = [0; 3];
+    for n in 1..=4 {
+        every_history(n, &alphabet, |history| {
+            let measured = staleness::measure(history, &Budget::default());
+            let versions = (0_u32..=4).find(|&lag| by_versions(history, i64::from(lag)));
+            let time = (0..=9).find(|&by| by_time(history, by));
+            assert_eq!(versions.is_some(), time.is_some(), "{}", show(history));
+            match measured {
+                Ok(measured) => {
+                    let time_ns = measured.time_ns.as_ref().expect("times differ");
+                    assert_eq!(measured.versions.tightest(), versions.map(u64::from), "{}", show(history));
+                    assert_eq!(time_ns.tightest(), time.map(u64::from), "{}", show(history));
+                    seen[versions.unwrap_or(0).min(2) as usize] += 1;
+                    for Bound { least, evidence, .. } in [time_ns, &measured.versions] {
+                        assert_eq!(*least > 0, evidence.is_some(), "{}", show(history));
+                    }
+                }
+                Err(verdict) if verdict.is_invalid() => assert_eq!(versions, None, "{verdict:?} {}", show(history)),
+                Err(_) => assert!(!history.entries.iter().any(Entry::is_ok), "{}", show(history)),
+            }
+        });
+    }
+    assert!(seen.iter().all(|n| *n > 100), "{seen:?}");
+}
+
+#[test]
+fn every_process_is_named_by_the_evidence() {
+    let history = "0: write[x] 1 @0..1; 0: write[x] 2 @2..3; 0: write[x] 3 @4..5; 1: read[x] -> 1 @50..60";
+    let history = squall_checkers::formats::text::read(history).expect("in the notation");
+    let staleness = staleness::measure(&history, &Budget::default()).expect("a bound holds");
+    let sentences = [staleness.time_ns.expect("times differ"), staleness.versions].map(|bound| {
+        let evidence = bound.evidence.clone().expect("it is stale");
+        format!("{:?} {:?}: {}", bound.tightest(), evidence.operations, evidence.sentence)
+    });
+    insta::assert_snapshot!(sentences.join("\n"));
+}
