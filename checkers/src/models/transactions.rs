@@ -1,4 +1,4 @@
-//! What the models of transactions share: a `txn` runs its actions one after the other on a map of keys.
+//! What the models of transactions are but for their names: a `txn` runs its actions one after the other on a map of keys.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,56 @@ use crate::{model::Effect, operation::Operation, transactions::ingest::micro_ope
 
 /// What is kept under each key that was written.
 pub(super) type State = BTreeMap<Value, Value>;
+
+/// The items of a model whose transactions read and `write`.
+macro_rules! model {
+    ($name:literal, $write:literal) => {
+        type State = $crate::models::transactions::State;
+        type Successors = Option<Self::State>;
+
+        fn name(&self) -> &'static str {
+            $name
+        }
+
+        fn initial(&self) -> Self::State {
+            Self::State::new()
+        }
+
+        fn step(
+            &self,
+            state: &Self::State,
+            operation: &$crate::operation::Operation,
+            reply: Option<&$crate::value::Value>,
+        ) -> Option<Self::State> {
+            $crate::models::transactions::step(state, operation, reply)
+        }
+
+        fn admits(
+            &self,
+            operation: &$crate::operation::Operation,
+            reply: Option<&$crate::value::Value>,
+        ) -> Result<(), String> {
+            $crate::models::transactions::admits($name, $write, operation, reply)
+        }
+
+        fn is_keyed(&self, _: &$crate::operation::Operation) -> bool {
+            false
+        }
+
+        fn effect<'a>(
+            &'a self,
+            operation: &'a $crate::operation::Operation,
+            _: Option<&'a $crate::value::Value>,
+        ) -> $crate::model::Effect<'a> {
+            $crate::models::transactions::effect(operation)
+        }
+
+        fn heap_bytes(&self, state: &Self::State) -> usize {
+            $crate::models::transactions::heap_bytes(state)
+        }
+    };
+}
+pub(super) use model;
 
 /// The state after the transaction, if what it read is there.
 pub(super) fn step(state: &State, operation: &Operation, reply: Option<&Value>) -> Option<State> {
