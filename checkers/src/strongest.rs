@@ -85,5 +85,9 @@ pub fn object(history: &History) -> Option<&'static ModelEntry> {
         ("mutex", &["acquire", "release"]),
     ];
     let all = |names: &[&str]| history.entries.iter().all(|entry| names.contains(&entry.operation.f.as_str()));
-    KNOWN.iter().find(|(_, names)| all(names)).and_then(|(model, _)| models::model(model))
+    // A counter is added to and read as well.
+    let numbers =
+        || history.entries.iter().any(|e| e.operation.f == "read" && e.reply().is_some_and(|r| r.as_int().is_some()));
+    let fits = |(model, names): &&(&str, &[&str])| all(names) && (*model != "set" || !numbers());
+    KNOWN.iter().find(fits).and_then(|(model, _)| models::model(model))
 }
