@@ -11,6 +11,8 @@
 //! * `causal` is causal convergence. It and causal memory exclude each other's histories, and PRAM follows from the latter only.
 //!   Monotonic reads and read your writes ask for one order of the versions that all processes agree with, so that they follow
 //!   from causal convergence, and neither from causal memory nor from PRAM.
+//! * A read of a value that nobody wrote refutes every level: versions come from writes (Adya). Elle's analysis of registers
+//!   says nothing of such reads and lets them pass.
 //! * Operations name their keys, so a predicate never finds new rows and repeatable read (PL-2.99) refuses the same
 //!   histories as serializability (PL-3).
 

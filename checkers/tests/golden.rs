@@ -439,6 +439,11 @@ fn isolation_levels() {
             "Adya 1999, G1c: circular information flow",
             run(&[(0, "w x 1, r y/2"), (1, "w y 2, r x/1")]),
         ),
+        (
+            "read-uncommitted",
+            "elle-cli's rw-register.edn, which Elle lets pass: it draws no edge to a read of a value from nowhere",
+            run(&[(0, "w x 2"), (0, "r x/3"), (0, "r x/2")]),
+        ),
         ("read-committed", "its own write is gone", run(&[(0, "w x 1, r x/nil")])),
         (
             "read-uncommitted",
