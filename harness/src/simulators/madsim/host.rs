@@ -57,12 +57,14 @@ pub(in crate::simulators) fn run<S: System>(
             let (mut conductor, host) = Conductor::new(system, plan, workload, options, madsim)?;
             HOST.set(Some(host));
             let handle = Handle::current();
-            for machine in 0..conductor.machines() {
-                handle.create_node().ip(address(machine)).init(move || main(machine)).build();
-            }
+            let node = |machine| handle.create_node().ip(address(machine)).init(move || main(machine)).build();
+            let nodes: Vec<_> = (0..conductor.machines()).map(node).collect();
             conductor.drive(&clock).await;
             HOST.set(None);
-            Ok(conductor.finish())
+            let execution = conductor.finish();
+            // Nodes outlive their runtime, with a note of every task they ever had: megabytes for each seed. A killed one has none.
+            nodes.iter().for_each(|node| handle.kill(node.id()));
+            Ok(execution)
         })
     })
 }
