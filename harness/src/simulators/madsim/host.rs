@@ -63,7 +63,9 @@ pub(in crate::simulators) fn run<S: System>(
             HOST.set(None);
             let execution = conductor.finish();
             // Nodes outlive their runtime, with a note of every task they ever had: megabytes for each seed. A killed one has none.
-            nodes.iter().for_each(|node| handle.kill(node.id()));
+            for node in nodes {
+                handle.kill(node.id());
+            }
             Ok(execution)
         })
     })
