@@ -140,16 +140,15 @@ fn stale_token(scene: Scene<'_>, grants: &[Grant]) -> Option<Anomaly> {
             }
         }
         let (other, why) = match (greatest.filter(|g| g.token >= grant.token), first.get(&grant.token)) {
-            (Some(earlier), _) => (earlier, "whose token is not smaller, had returned before it was invoked"),
-            (None, Some(&twin)) => (twin, "has the same token"),
+            (Some(earlier), _) => (earlier, ", whose token is not smaller, had returned before it was invoked"),
+            (None, Some(&twin)) => (twin, " has the same token"),
             (None, None) => {
                 first.insert(grant.token, grant);
                 continue;
             }
         };
-        let sentence =
-            format!("{} got a token that fences nothing off: {}, {why}.", scene.say(grant.id), scene.say(other.id));
-        let sentence = sentence.replace(", has the same", " has the same");
+        let [said, other_said] = [grant, other].map(|grant| scene.say(grant.id));
+        let sentence = format!("{said} got a token that fences nothing off: {other_said}{why}.");
         return Some(scene.anomaly(anomaly::STALE_TOKEN, [other.id, grant.id], sentence));
     }
     None

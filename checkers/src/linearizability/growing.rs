@@ -54,7 +54,7 @@ pub(super) fn check<M: Model>(model: &M, history: &History, key: &Value, problem
             Shortcut::Illegal(witness.anomaly(anomaly::NON_LINEARIZABLE, vec![a, b], sentence))
         }
         Ok(levelled) => match levels::order(levelled.clone()) {
-            Ok(order) => Shortcut::Legal(order.into_iter().map(|o| o.op).collect()),
+            Ok(order) => Shortcut::Legal(order.into_iter().map(|o| problem.ops[o.op].entry).collect()),
             Err(contradiction) => Shortcut::Illegal(witness.contradiction(&levelled, contradiction)),
         },
     }

@@ -128,26 +128,34 @@ enum Decision {
 enum Shortcut {
     /// It does not know such objects, or not enough of this one.
     Undecided,
-    /// An order that explains the history: indices of `Problem::ops`.
-    Legal(Vec<usize>),
+    /// An order that explains the history.
+    Legal(Vec<EntryId>),
     /// Why there is none.
     Illegal(Anomaly),
 }
 
+impl Shortcut {
+    fn decision(self) -> Option<Decision> {
+        match self {
+            Shortcut::Undecided => None,
+            Shortcut::Legal(order) => Some(Decision::Legal(order)),
+            Shortcut::Illegal(anomaly) => Some(Decision::Illegal(anomaly)),
+        }
+    }
+}
+
 /// Decides one object.
 fn decide<M: Model>(model: &M, history: &History, key: &Value, entries: &[EntryId], meter: &mut Meter) -> Decision {
+    let shortcut = model.discipline().map(|d| containers::check(model, d, history, key, entries));
+    if let Some(decision) = shortcut.and_then(Shortcut::decision) {
+        return decision;
+    }
     let whole = Problem::new(model, history, entries);
     let order = |problem: &Problem<'_>, ops: Vec<usize>| ops.into_iter().map(|i| problem.ops[i].entry).collect();
-    if !whole.register {
-        let shortcut = match model.discipline() {
-            Some(discipline) => containers::check(model, discipline, history, key, &whole),
-            None => growing::check(model, history, key, &whole),
-        };
-        match shortcut {
-            Shortcut::Undecided => {}
-            Shortcut::Legal(ops) => return Decision::Legal(order(&whole, ops)),
-            Shortcut::Illegal(anomaly) => return Decision::Illegal(anomaly),
-        }
+    if !whole.register
+        && let Some(decision) = growing::check(model, history, key, &whole).decision()
+    {
+        return decision;
     }
     let seen = if whole.register { whole.without_unseen() } else { whole.clone() };
     if whole.register {

@@ -1,10 +1,9 @@
 //! From elements that have no order to words.
 
-use super::{Conflict, Contents, Element, Impossible, shrink::shrink};
+use super::{Conflict, Contents, Element, Impossible, Op, shrink::shrink};
 use crate::{
     anomaly::{self, describe},
     history::History,
-    linearizability::problem::Problem,
     model::Discipline,
     operation::Name,
     value::Value,
@@ -14,7 +13,7 @@ use crate::{
 /// Turns what was found about one container into an anomaly.
 pub(super) struct Witness<'p> {
     pub(super) history: &'p History,
-    pub(super) problem: &'p Problem<'p>,
+    pub(super) ops: &'p [Op],
     pub(super) key: &'p Value,
     pub(super) discipline: Discipline,
 }
@@ -100,11 +99,11 @@ impl Witness<'_> {
     }
 
     fn say(&self, op: usize) -> String {
-        describe(&self.history.entries[self.problem.ops[op].entry])
+        describe(&self.history.entries[self.ops[op].entry])
     }
 
     fn anomaly(&self, kind: Name, operations: Vec<usize>, sentence: String) -> Anomaly {
-        let entries = operations.into_iter().map(|i| self.problem.ops[i].entry).collect();
+        let entries = operations.into_iter().map(|i| self.ops[i].entry).collect();
         Anomaly::new(kind, self.key.clone(), entries, sentence)
     }
 }

@@ -21,15 +21,22 @@ mod timeline;
 mod tree;
 
 use self::{evidence::Witness, timeline::Timeline};
-use super::{
-    Shortcut,
-    problem::{Problem, ValueId},
-};
+use super::{Shortcut, problem::ValueId};
 use crate::{
-    history::History,
+    history::{EntryId, History},
     model::{Discipline, Effect, Model},
+    partition::FixedMap,
     value::Value,
 };
+
+/// An operation that took effect or may have.
+#[derive(Clone, Copy, Debug)]
+struct Op {
+    entry: EntryId,
+    call: u32,
+    /// `None` when the outcome is unknown.
+    ret: Option<u32>,
+}
 
 /// An operation on the [`Timeline`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +70,7 @@ pub(super) struct Conflict {
     pub(super) empty: Option<usize>,
 }
 
-/// Why what was done to one element cannot be. Operations are indices of `Problem::ops`.
+/// Why what was done to one element cannot be. Operations are indices of `Uses::ops`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Impossible {
     Unexpected { take: usize },
@@ -77,25 +84,24 @@ pub(super) fn check<M: Model>(
     discipline: Discipline,
     history: &History,
     key: &Value,
-    problem: &Problem<'_>,
+    entries: &[EntryId],
 ) -> Shortcut {
-    let Some(uses) = Uses::new(model, problem, discipline) else { return Shortcut::Undecided };
-    let witness = Witness { history, problem, key, discipline };
-    let taken = match uses.who_takes(problem) {
+    let Some(uses) = Uses::new(model, discipline, history, entries) else { return Shortcut::Undecided };
+    let witness = Witness { history, ops: &uses.ops, key, discipline };
+    let taken = match uses.who_takes() {
         Ok(taken) => taken,
         Err(impossible) => return Shortcut::Illegal(witness.impossible(impossible)),
     };
-    let timeline = Timeline::new(&problem.ops);
-    let contents = |untaken: bool| timeline.contents(problem, &uses, &taken, untaken);
+    let timeline = Timeline::new(&uses.ops);
     if uses.removals_unknown {
-        let came_out = contents(false);
+        let came_out = timeline.contents(&uses, &taken, false);
         if let Err(conflict) = order(discipline, &came_out, timeline.end()) {
             return Shortcut::Illegal(witness.conflict(&came_out, conflict, timeline.end()));
         }
     }
-    let all = contents(true);
+    let all = timeline.contents(&uses, &taken, true);
     match order(discipline, &all, timeline.end()) {
-        Ok(order) => Shortcut::Legal(order),
+        Ok(order) => Shortcut::Legal(order.into_iter().map(|op| uses.ops[op].entry).collect()),
         Err(_) if uses.removals_unknown => Shortcut::Undecided,
         Err(conflict) => Shortcut::Illegal(witness.conflict(&all, conflict, timeline.end())),
     }
@@ -113,8 +119,10 @@ fn order(discipline: Discipline, contents: &Contents, end: u32) -> Result<Vec<us
 /// Nobody did that to the element.
 const NOBODY: u32 = u32::MAX;
 
-/// Who does what: indices of `Problem::ops`.
+/// Who does what: indices of `ops`.
 struct Uses {
+    /// By call.
+    ops: Vec<Op>,
     /// By value: the one operation that puts it in.
     puts: Vec<u32>,
     /// By value: its place among all by size; empty where the discipline does not ask for it.
@@ -126,36 +134,56 @@ struct Uses {
 }
 
 impl Uses {
-    /// `None` if an element is put in twice, or something else is done.
-    fn new<M: Model>(model: &M, problem: &Problem<'_>, discipline: Discipline) -> Option<Self> {
-        let mut sizes: Vec<(&Value, ValueId)> = Vec::new();
+    /// `None` if an element is put in twice, or something else is done. Each value is looked up once: in long histories that
+    /// is what takes the time.
+    fn new<M: Model>(model: &M, discipline: Discipline, history: &History, entries: &[EntryId]) -> Option<Self> {
+        let mut values: FixedMap<&Value, ValueId> = FixedMap::default();
         let mut uses = Uses {
-            puts: vec![NOBODY; problem.values],
+            ops: Vec::with_capacity(entries.len()),
+            puts: Vec::new(),
             ranks: Vec::new(),
             takes: Vec::new(),
             empties: Vec::new(),
             removals_unknown: false,
         };
-        for (i, op) in problem.ops.iter().enumerate() {
-            let class = problem.classes[op.class as usize];
-            match (model.effect(class.operation, class.reply), class.element) {
-                (Effect::Puts(size), Some(value)) => {
-                    sizes.push((size, value));
-                    let put = &mut uses.puts[value as usize];
+        let mut sizes: Vec<(&Value, ValueId)> = Vec::new();
+        for &id in entries {
+            let entry = &history.entries[id];
+            if !entry.is_ok() && !entry.is_unknown() {
+                continue;
+            }
+            let op = uses.ops.len();
+            let ret = entry.is_ok().then(|| entry.returned());
+            uses.ops.push(Op { entry: id, call: entry.invoked.position, ret });
+            let mut number = |value| {
+                let next = values.len() as ValueId;
+                let id = *values.entry(value).or_insert(next);
+                if id == next {
+                    uses.puts.push(NOBODY);
+                }
+                id
+            };
+            match model.effect(&entry.operation, entry.reply()) {
+                Effect::Puts(value) => {
+                    let id = number(value);
+                    let put = &mut uses.puts[id as usize];
                     if *put != NOBODY {
                         return None;
                     }
-                    *put = i as u32;
+                    *put = op as u32;
+                    if discipline == Discipline::Smallest {
+                        sizes.push((value, id));
+                    }
                 }
-                (Effect::Takes(_), Some(value)) => uses.takes.push((value, i)),
-                (Effect::FindsEmpty, _) => uses.empties.push(i),
-                (Effect::TakesAny, _) => uses.removals_unknown = true,
+                Effect::Takes(value) => uses.takes.push((number(value), op)),
+                Effect::FindsEmpty => uses.empties.push(op),
+                Effect::TakesAny => uses.removals_unknown = true,
                 _ => return None,
             }
         }
         if discipline == Discipline::Smallest {
             sizes.sort_unstable();
-            uses.ranks = vec![0; problem.values];
+            uses.ranks = vec![0; values.len()];
             for (rank, (_, value)) in sizes.into_iter().enumerate() {
                 uses.ranks[value as usize] = rank as u32;
             }
@@ -164,8 +192,8 @@ impl Uses {
     }
 
     /// By value: the one operation that takes it out.
-    fn who_takes(&self, problem: &Problem<'_>) -> Result<Vec<u32>, Impossible> {
-        let mut taken = vec![NOBODY; problem.values];
+    fn who_takes(&self) -> Result<Vec<u32>, Impossible> {
+        let mut taken = vec![NOBODY; self.puts.len()];
         for &(value, take) in &self.takes {
             let put = self.puts[value as usize];
             if put == NOBODY {
@@ -176,7 +204,7 @@ impl Uses {
                 NOBODY => {}
                 first => return Err(Impossible::Twice { put, first: first as usize, second: take }),
             }
-            if problem.ops[take].ret < problem.ops[put].call {
+            if self.ops[take].ret.is_some_and(|ret| ret < self.ops[put].call) {
                 return Err(Impossible::Early { put, take });
             }
         }

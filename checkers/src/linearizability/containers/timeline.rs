@@ -1,7 +1,6 @@
 //! Time as the disciplines see it: calls and returns are numbered from 0 on without gaps.
 
-use super::{Contents, Element, NOBODY, Span, Uses};
-use crate::linearizability::problem::{Op, Problem};
+use super::{Contents, Element, NOBODY, Op, Span, Uses};
 
 /// The numbers of the calls and returns of operations. The *gap* `g` lies between the events `g` and `g + 1`.
 pub(super) struct Timeline {
@@ -14,7 +13,7 @@ impl Timeline {
     /// Numbers the events of operations that are sorted by call. O(n log n).
     pub(super) fn new(ops: &[Op]) -> Self {
         let mut by_return: Vec<(u32, u32)> =
-            ops.iter().enumerate().filter(|(_, op)| op.certain()).map(|(i, op)| (op.ret, i as u32)).collect();
+            ops.iter().enumerate().filter_map(|(i, op)| Some((op.ret?, i as u32))).collect();
         by_return.sort_unstable();
         let mut by_return = by_return.into_iter().peekable();
         let end = (ops.len() + by_return.len()) as u32;
@@ -47,11 +46,11 @@ impl Timeline {
 
     /// Elements and empties in time, by what puts and what takes each value. What was certainly put in and never taken is left
     /// out unless `untaken`; what was perhaps put in and never taken always is.
-    pub(super) fn contents(&self, problem: &Problem<'_>, uses: &Uses, taken: &[u32], untaken: bool) -> Contents {
+    pub(super) fn contents(&self, uses: &Uses, taken: &[u32], untaken: bool) -> Contents {
         let mut contents =
             Contents { elements: Vec::new(), empties: uses.empties.iter().map(|&op| self.span(op)).collect() };
         for (value, (&put, &take)) in uses.puts.iter().zip(taken).enumerate() {
-            if put != NOBODY && (take != NOBODY || (untaken && problem.ops[put as usize].certain())) {
+            if put != NOBODY && (take != NOBODY || (untaken && uses.ops[put as usize].ret.is_some())) {
                 let take = (take != NOBODY).then(|| self.span(take as usize));
                 let rank = uses.ranks.get(value).copied().unwrap_or_default();
                 contents.elements.push(Element { put: self.span(put as usize), take, rank });
