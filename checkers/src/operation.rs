@@ -141,8 +141,19 @@ impl Interface {
     pub const KV: Interface = Interface(Name::new("kv"));
     /// `add(element) -> nil`, `read() -> [elements]`.
     pub const SET: Interface = Interface(Name::new("set"));
-    /// `acquire() -> nil`, `release() -> nil`.
+    /// `acquire() -> token | nil`, `release() -> nil`.
     pub const MUTEX: Interface = Interface(Name::new("mutex"));
+    /// `add(n) -> nil`, `read() -> n`; 0 at first.
+    pub const COUNTER: Interface = Interface(Name::new("counter"));
+    /// `append(element) -> nil`, `read() -> [elements]`.
+    pub const LOG: Interface = Interface(Name::new("log"));
+    /// `enqueue(element) -> nil`, `dequeue() -> element | nil`.
+    pub const QUEUE: Interface = Interface(Name::new("queue"));
+    /// `generate() -> id`.
+    pub const IDS: Interface = Interface(Name::new("ids"));
+    /// `transfer({amount n, from account, to account}) -> nil`, `read() -> {account balance}`; every account has 0 at first
+    /// and may be overdrawn, a read shows those that were touched.
+    pub const BANK: Interface = Interface(Name::new("bank"));
 }
 
 impl fmt::Display for Interface {

@@ -1,18 +1,59 @@
 //! Workloads: what clients do to a store under test, and which checkers judge what comes of it.
 
+pub mod append;
+pub mod bank;
+pub mod counter;
+pub mod lock;
+mod parts;
+pub mod queue;
 pub mod random;
 pub mod register;
+pub mod set;
 pub mod settings;
+pub mod unique_ids;
 pub mod workload;
 
 use workload::WorkloadEntry;
 
 /// Every workload.
-pub const WORKLOADS: &[WorkloadEntry] = &[WorkloadEntry {
-    name: "register",
-    summary: "reads, writes and compare-and-sets of a few contended registers",
-    workload: &register::RegisterWorkload,
-}];
+pub const WORKLOADS: &[WorkloadEntry] = &[
+    WorkloadEntry {
+        name: "register",
+        summary: "reads, writes and compare-and-sets of a few contended registers",
+        workload: &register::RegisterWorkload,
+    },
+    WorkloadEntry {
+        name: "set",
+        summary: "elements are added to a few sets, which are read",
+        workload: &set::SetWorkload,
+    },
+    WorkloadEntry {
+        name: "counter",
+        summary: "a few counters are counted up and down, and read",
+        workload: &counter::CounterWorkload,
+    },
+    WorkloadEntry {
+        name: "append",
+        summary: "elements are appended to a few logs, which are read whole",
+        workload: &append::AppendWorkload,
+    },
+    WorkloadEntry {
+        name: "queue",
+        summary: "elements are put into a few queues and taken out again",
+        workload: &queue::QueueWorkload,
+    },
+    WorkloadEntry {
+        name: "lock",
+        summary: "processes acquire a lock and release it again",
+        workload: &lock::LockWorkload,
+    },
+    WorkloadEntry {
+        name: "bank",
+        summary: "money moves between accounts, and all balances are read",
+        workload: &bank::BankWorkload,
+    },
+    WorkloadEntry { name: "unique-ids", summary: "ids are generated", workload: &unique_ids::UniqueIdsWorkload },
+];
 
 /// The workload of this name.
 pub fn find(name: &str) -> Option<&'static WorkloadEntry> {

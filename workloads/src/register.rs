@@ -8,8 +8,6 @@
 //! `keys` further on, so that the history of no single key grows without end. Clients share nothing: the bound is split among
 //! them beforehand, and each moves on when its own part is spent.
 
-use std::collections::BTreeSet;
-
 use squall_checkers::{
     history::{Outcome, ProcessId},
     operation::{Interface, Operation},
@@ -17,6 +15,7 @@ use squall_checkers::{
 };
 
 use crate::{
+    parts::{Fresh, KEYS_MAX, Keys, Weights, on_each_key},
     random::Stream,
     settings::SettingsReader,
     workload::{Client, Judge, Setting, SettingError, Settings, Workload},
@@ -55,9 +54,6 @@ const STALE_CAS: u64 = 8;
 /// What the Zipf weights `1/i` are multiplied by, to stay among integers.
 const ZIPF_SCALE: u64 = 1 << 32;
 
-const KEYS_MAX: u64 = 1_000_000;
-const WEIGHT_MAX: u64 = 1_000_000;
-
 #[derive(Clone, Copy, Debug)]
 enum Distribution {
     Uniform,
@@ -77,38 +73,21 @@ struct Mix {
     distribution: Distribution,
     writes_per_key: u64,
     values: Values,
-    reads: u64,
-    writes: u64,
-    cas: u64,
+    /// Of reads, writes and cas.
+    weights: Weights,
 }
 
 impl Mix {
     fn read(settings: &Settings) -> Result<Self, SettingError> {
         let reader = SettingsReader::new("register", settings, SETTINGS)?;
-        let mix = Mix {
+        Ok(Mix {
             keys: reader.number("keys", 1..=KEYS_MAX)?,
             distribution: reader
                 .choice("distribution", &[("uniform", Distribution::Uniform), ("zipf", Distribution::Zipf)])?,
             writes_per_key: reader.number("writes-per-key", 0..=u64::from(u32::MAX))?,
             values: reader.choice("values", &[("unique", Values::Unique), ("small", Values::Small)])?,
-            reads: reader.number("reads", 0..=WEIGHT_MAX)?,
-            writes: reader.number("writes", 0..=WEIGHT_MAX)?,
-            cas: reader.number("cas", 0..=WEIGHT_MAX)?,
-        };
-        if mix.reads + mix.writes + mix.cas == 0 {
-            return Err(SettingError {
-                key: "reads".to_owned(),
-                value: "0".to_owned(),
-                expected: "allowed when `writes` and `cas` are 0 too: nothing would be done".to_owned(),
-            });
-        }
-        Ok(mix)
-    }
-
-    /// How many writes of the key `slot + generation * keys` fall to `client`. Over all clients this adds up to the bound.
-    fn share(&self, slot: u64, generation: u64, client: u64, clients: u64) -> u64 {
-        let turn = (client + slot + generation) % clients;
-        self.writes_per_key / clients + u64::from(turn < self.writes_per_key % clients)
+            weights: Weights::read(reader, &["reads", "writes", "cas"])?,
+        })
     }
 }
 
@@ -134,14 +113,13 @@ impl Workload for RegisterWorkload {
             Distribution::Zipf => cumulate((1..=mix.keys).map(|i| ZIPF_SCALE / i)),
         };
         let slots = vec![Slot::default(); mix.keys as usize];
-        let (client, clients) = (u64::from(client), u64::from(clients.max(client + 1)));
-        Ok(Box::new(RegisterClient { mix, client, clients, stream, up_to, slots, written: 0 }))
+        let keys = Keys::new(mix.keys, mix.writes_per_key, client, clients);
+        Ok(Box::new(RegisterClient { mix, keys, fresh: Fresh::new(client, clients), stream, up_to, slots }))
     }
 
     fn final_reads(&self, settings: &Settings, asked: &[Operation]) -> Result<Vec<Operation>, SettingError> {
         Mix::read(settings)?;
-        let keys: BTreeSet<&Value> = asked.iter().map(|o| &o.key).collect();
-        Ok(keys.into_iter().cloned().map(Operation::read).collect())
+        Ok(on_each_key("read", asked))
     }
 
     fn judges(&self, model: &str) -> Vec<Judge> {
@@ -167,9 +145,6 @@ fn cumulate(weights: impl Iterator<Item = u64>) -> Vec<u64> {
 /// What one client knows of one of the keys in use.
 #[derive(Clone, Debug, Default)]
 struct Slot {
-    generation: u64,
-    /// Writes and cas of this client to the key of this generation.
-    written: u64,
     /// The last value that this client read or wrote.
     last: Option<Value>,
     /// The one before it.
@@ -178,20 +153,18 @@ struct Slot {
 
 struct RegisterClient {
     mix: Mix,
-    client: u64,
-    clients: u64,
+    keys: Keys,
+    fresh: Fresh,
     stream: Stream,
     /// Running sums of the keys' weights; empty when they weigh the same.
     up_to: Vec<u64>,
     slots: Vec<Slot>,
-    /// Values made so far.
-    written: u64,
 }
 
 impl RegisterClient {
     fn draw_slot(&mut self) -> usize {
         match self.up_to.last() {
-            None => self.stream.below(self.mix.keys) as usize,
+            None => self.keys.draw(&mut self.stream),
             Some(&total) => {
                 let point = self.stream.below(total);
                 self.up_to.partition_point(|&sum| sum <= point)
@@ -199,28 +172,11 @@ impl RegisterClient {
         }
     }
 
-    /// Takes one of the writes that this client has on the slot's key; on the next key when there is none left.
-    fn spend_write(&mut self, slot: usize) {
-        let (client, clients) = (self.client, self.clients);
-        let bound = self.mix.writes_per_key;
-        let s = &mut self.slots[slot];
-        while bound > 0 && s.written >= self.mix.share(slot as u64, s.generation, client, clients) {
-            *s = Slot { generation: s.generation + 1, ..Slot::default() };
-        }
-        s.written += 1;
-    }
-
-    fn key(&self, slot: usize) -> Value {
-        Value::Int((slot as u64 + self.slots[slot].generation * self.mix.keys) as i64)
-    }
-
     fn fresh_value(&mut self) -> Value {
-        let value = match self.mix.values {
-            Values::Unique => self.written * self.clients + self.client + 1,
-            Values::Small => self.stream.between(1, SMALL_VALUES),
-        };
-        self.written += 1;
-        Value::Int(value as i64)
+        Value::Int(match self.mix.values {
+            Values::Unique => self.fresh.next(),
+            Values::Small => self.stream.between(1, SMALL_VALUES) as i64,
+        })
     }
 
     /// The value a cas expects: the last one known, now and then the one before; `None` when none is known.
@@ -234,22 +190,23 @@ impl RegisterClient {
 impl Client for RegisterClient {
     fn next(&mut self, _: ProcessId) -> Option<Operation> {
         let slot = self.draw_slot();
-        let (reads, writes, cas) = (self.mix.reads, self.mix.writes, self.mix.cas);
-        let kind = self.stream.below(reads + writes + cas);
-        if kind < reads {
-            return Some(Operation::read(self.key(slot)));
+        let kind = self.mix.weights.draw(&mut self.stream);
+        if kind == 0 {
+            return Some(Operation::read(self.keys.key(slot)));
         }
-        self.spend_write(slot);
-        if kind < reads + writes {
+        if self.keys.spend(slot) {
+            self.slots[slot] = Slot::default();
+        }
+        if kind == 1 {
             let value = self.fresh_value();
-            return Some(Operation::write(self.key(slot), value));
+            return Some(Operation::write(self.keys.key(slot), value));
         }
         Some(match self.expected(slot) {
             Some(expected) => {
                 let new = self.fresh_value();
-                Operation::cas(self.key(slot), expected, new)
+                Operation::cas(self.keys.key(slot), expected, new)
             }
-            None => Operation::read(self.key(slot)), // a cas needs a value to expect
+            None => Operation::read(self.keys.key(slot)), // a cas needs a value to expect
         })
     }
 
@@ -261,10 +218,9 @@ impl Client for RegisterClient {
             ("cas", Value::Bool(true)) => operation.args.as_list().map_or(Value::Nil, |args| args[1].clone()),
             _ => return,
         };
-        let Some(key) = operation.key.as_int() else { return };
-        let (generation, slot) = (key as u64 / self.mix.keys, (key as u64 % self.mix.keys) as usize);
+        let Some(slot) = self.keys.slot_of(&operation.key) else { return };
         let slot = &mut self.slots[slot];
-        if slot.generation == generation && !value.is_nil() && slot.last.as_ref() != Some(&value) {
+        if !value.is_nil() && slot.last.as_ref() != Some(&value) {
             slot.before = slot.last.replace(value);
         }
     }
@@ -272,7 +228,7 @@ impl Client for RegisterClient {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
 
