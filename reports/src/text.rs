@@ -65,15 +65,11 @@ pub fn render_failure(finding: &Finding, style: Style) -> String {
             line(&format!("    … {} more", count((told.len() - MESSAGE_LINES_MAX) as u64, "line")));
         }
     }
-    let table = table(finding);
-    if !table.rows.is_empty() {
+    let table = table_lines(finding, style);
+    if !table.is_empty() {
         line("");
-        let drawing = Drawing { finding, table: &table, accused: story::accused(finding), width: columns, pen };
-        for text in columns::draw(&drawing).unwrap_or_else(|| lanes::draw(&drawing)) {
-            line(&text);
-        }
-        for text in legend(&drawing) {
-            line(&pen.paint(Ink::Faint, &text));
+        for text in &table {
+            line(text);
         }
     }
     line("");
@@ -99,6 +95,25 @@ pub fn render_failure(finding: &Finding, style: Style) -> String {
     // Never wrapped: it is there to be copied.
     line(&format!("{:<18}{}", "run it again", pen.paint(Ink::Strong, &clean(&finding.replay))));
     out
+}
+
+/// The table of a failure alone, with what its signs mean. Each line ends with a line break; nothing where nothing happened.
+pub fn render_table(finding: &Finding, style: Style) -> String {
+    let lines = table_lines(finding, style);
+    lines.iter().flat_map(|line| [line.trim_end(), "\n"]).collect()
+}
+
+fn table_lines(finding: &Finding, style: Style) -> Vec<String> {
+    let table = table(finding);
+    if table.rows.is_empty() {
+        return Vec::new();
+    }
+    let pen = Pen { colour: style.colour };
+    let width = style.width.max(WIDTH_MIN);
+    let drawing = Drawing { finding, table: &table, accused: story::accused(finding), width, pen };
+    let mut lines = columns::draw(&drawing).unwrap_or_else(|| lanes::draw(&drawing));
+    lines.extend(legend(&drawing).iter().map(|text| pen.paint(Ink::Faint, text)));
+    lines
 }
 
 /// One finding in one line, without a line break: seed, what, and the sentence that says what cannot be.

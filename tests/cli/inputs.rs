@@ -105,6 +105,38 @@ fn transactions_are_placed_among_isolation_levels() {
         .run(&["check", "skew", "--checker", "strict-serializable"])
         .exits(3)
         .shows("does not say what happened when");
+    let placed = folder.run(&["check", "skew", "--strongest"]).exits(3);
+    let placed =
+        placed.shows("refuted  serializable").shows("write-skew: T0 read").shows("holds    snapshot-isolation");
+    placed.shows("unknown  strong-snapshot-isolation").shows("does not say what happened when");
+}
+
+#[test]
+fn objects_are_placed_among_all_models() {
+    let folder = Folder::new();
+    folder.write("stale", "0: write[x] 1; 0: write[x] 2; 1: read[x] -> 1; 1: read[x] -> 2");
+    folder
+        .run(&["check", "stale", "--strongest"])
+        .exits(0)
+        .shows("4 operations on cas-register: at its strongest bounded-staleness, sequential")
+        .shows("refuted  linearizable")
+        .shows("the stalest read is 1ns and 1 version old");
+    let placed = folder.run(&["check", "stale", "--strongest", "--json"]).exits(0).json();
+    assert_eq!(placed["strongest"], serde_json::json!(["bounded-staleness", "sequential"]));
+    assert_eq!(placed["staleness"]["versions"]["most"], 1);
+    assert_eq!(placed["models"][0]["verdict"]["anomalies"][0]["kind"], "stale-read");
+    // What cannot be is drawn, one column for each process.
+    folder
+        .run(&["check", "stale", "--model", "register"])
+        .exits(1)
+        .shows("│ process 0")
+        .shows("* these together cannot be")
+        .shows("not linearizable; at most bounded-staleness, sequential");
+    let bounds = folder.run(&["check", "stale", "--checker", "bounded-staleness"]).exits(0);
+    bounds.shows("the stalest read is 1ns and 1 version old").shows("is stale");
+    folder.run(&["check", "stale", "--strongest", "--certificate", "proof"]).exits(2);
+    folder.write("locks", "0: lock; 1: lock");
+    folder.run(&["check", "locks", "--strongest"]).exits(3).shows("no model says that");
 }
 
 #[test]

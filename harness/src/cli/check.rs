@@ -9,14 +9,19 @@ use squall_checkers::{
     certificate::Certificate,
     checker::{self, CHECKERS},
     formats::{self, Format},
-    history::History,
+    history::{History, Order, Outcome},
     lattice::{self, About},
     models::{MODELS, ModelEntry},
     operation::Name,
+    staleness,
     verdict::{Anomaly, Verdict},
 };
+use squall_reports::{
+    records::{CheckerVerdict, Finding, OperationRecord, Signature},
+    text::{Style, render_table},
+};
 
-use super::{Context, Result, files, spec_args, strongest::Strongest, wrong};
+use super::{Context, Result, files, spec_args, strongest, strongest::Strongest, wrong};
 use crate::{
     engine::{names, panics},
     exit::Exit,
@@ -61,7 +66,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     let format = format.map_err(unknown)?.copied();
     let budget = Budget { steps: args.steps.unwrap_or(Budget::default().steps), ..Budget::default() };
     if args.strongest {
-        return strongest(&read(&args.history, format)?, model, &budget, args.json, context);
+        return placed(&read(&args.history, format)?, model, &budget, args.json, context);
     }
     let Some(checker) = (entry.build)(model) else {
         return Err(wrong(
@@ -77,6 +82,12 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     }
     let history = read(&args.history, format)?;
     let verdict = judge(&*checker, &history, &budget);
+    // The bounds are what one asks this checker for.
+    let staleness = if entry.name == strongest::STALENESS && !verdict.is_invalid() {
+        panics::catch(|| staleness::measure(&history, &budget).ok()).unwrap_or_default()
+    } else {
+        None
+    };
     if let Some(path) = &args.certificate {
         let by = model.filter(|_| entry.needs_model).map(|m| m.name);
         let certificate = Certificate::new(entry.name, by, history.entries.len(), verdict.clone());
@@ -90,10 +101,18 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
             "operations": history.entries.len(),
             "verdict": verdict,
             "second_opinion": second,
+            "staleness": staleness.as_ref().map(strongest::measured),
         }))?;
     } else {
         let by = model.map(|m| format!(" ({})", m.name)).unwrap_or_default();
-        context.output.text(&show(entry.name, &history, &verdict, &format!("{}{by}", entry.name)))?;
+        let style = context.output.style();
+        context.output.text(&show(entry.name, &history, &verdict, &format!("{}{by}", entry.name), style))?;
+        if let Some(staleness) = &staleness {
+            context.output.line(strongest::bounds(staleness))?;
+            for evidence in staleness.time_ns.iter().chain([&staleness.versions]).filter_map(|b| b.evidence.as_ref()) {
+                context.output.line(&evidence.sentence)?;
+            }
+        }
         if let Some(second) = &second {
             context.output.line(format!("porcupine-rs: {}", word(second)))?;
         }
@@ -108,7 +127,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     })
 }
 
-fn strongest(
+fn placed(
     history: &History,
     model: Option<&'static ModelEntry>,
     budget: &Budget,
@@ -185,7 +204,7 @@ fn place(about: About, checker: &str, anomalies: &[Anomaly]) -> String {
     }
 }
 
-fn show(checker: &str, history: &History, verdict: &Verdict, by: &str) -> String {
+fn show(checker: &str, history: &History, verdict: &Verdict, by: &str, style: Style) -> String {
     let operations = history.entries.len();
     match verdict {
         Verdict::Valid { .. } => format!("valid: {operations} operations, {by}\n"),
@@ -194,19 +213,43 @@ fn show(checker: &str, history: &History, verdict: &Verdict, by: &str) -> String
             let mut out = format!("invalid: {operations} operations, {by}\n");
             for anomaly in anomalies {
                 let _ = writeln!(out, "{}: {}", anomaly.kind, anomaly.sentence);
-                for (id, entry) in anomaly.operations.iter().filter_map(|id| Some((id, history.entries.get(*id)?))) {
-                    // Sentences name transactions by their number.
-                    let number = if entry.operation.f == "txn" { format!("T{id}: ") } else { String::new() };
-                    let reply = match &entry.outcome {
-                        squall_checkers::history::Outcome::Ok(value) => format!("-> {value}"),
-                        squall_checkers::history::Outcome::Failed(_) => "failed".to_owned(),
-                        squall_checkers::history::Outcome::Unknown(_) => "unknown".to_owned(),
-                    };
-                    let _ = writeln!(out, "    {number}process {}: {} {reply}", entry.process.0, entry.operation);
-                }
+                // Transactions are too wide for columns, and without real time no line comes before another.
+                let drawn = About::of(history) == About::Objects && history.order == Order::RealTime;
+                out.push_str(&if drawn { table(history, anomaly, style) } else { list(history, anomaly) });
             }
             out.push_str(&place(About::of(history), checker, anomalies));
             out
         }
     }
+}
+
+/// The operations of an anomaly in the columns of their processes.
+fn table(history: &History, anomaly: &Anomaly, style: Style) -> String {
+    let ids = || anomaly.operations.iter().filter(|id| **id < history.entries.len());
+    let shown = Anomaly { operations: (0..ids().count()).collect(), ..anomaly.clone() };
+    let verdict = Verdict::Invalid { anomalies: vec![shown] };
+    let checker = String::new();
+    let finding = Finding {
+        verdicts: vec![CheckerVerdict { checker: checker.clone(), model: String::new(), verdict }],
+        signature: Signature { system: String::new(), checker, anomaly: anomaly.kind.to_string() },
+        operations: ids().map(|&id| OperationRecord::from(&history.entries[id])).collect(),
+        ..Finding::default()
+    };
+    render_table(&finding, style)
+}
+
+/// The operations of an anomaly one below the other.
+fn list(history: &History, anomaly: &Anomaly) -> String {
+    let mut out = String::new();
+    for (id, entry) in anomaly.operations.iter().filter_map(|id| Some((id, history.entries.get(*id)?))) {
+        // Sentences name transactions by their number.
+        let number = if entry.operation.f == "txn" { format!("T{id}: ") } else { String::new() };
+        let reply = match &entry.outcome {
+            Outcome::Ok(value) => format!("-> {value}"),
+            Outcome::Failed(_) => "failed".to_owned(),
+            Outcome::Unknown(_) => "unknown".to_owned(),
+        };
+        let _ = writeln!(out, "    {number}process {}: {} {reply}", entry.process.0, entry.operation);
+    }
+    out
 }
