@@ -6,8 +6,8 @@ mod orders;
 mod staleness;
 mod support;
 
-use interleavings::{every_interleaving, examine_sequential};
-use orders::{Letter, Spec, every_history, examine, ok, register_spec, unknown};
+use interleavings::every_interleaving;
+use orders::{Letter, Spec, every_history, examine, in_process, in_real_time, ok, register_spec, unknown};
 use squall_checkers::{
     budget::Budget,
     certificate::Certificate,
@@ -28,14 +28,14 @@ fn compare(model: &impl Model, spec: Spec, initial: &Value, n: usize, alphabet: 
     for n in 1..=n {
         every_history(n, alphabet, |history| {
             let verdict = linearizability::check(model, history, &Budget::default());
-            examine(spec, initial, history, &verdict);
+            examine(in_real_time, spec, initial, history, &verdict);
             seen += 1;
             if n < 3 || seen % CERTIFY_EVERY == 0 {
                 certify(Model::name(model), history, &verdict);
             }
         });
         every_interleaving(n, alphabet, |history| {
-            examine_sequential(spec, initial, history, &model.sequential(history, &Budget::default()));
+            examine(in_process, spec, initial, history, &model.sequential(history, &Budget::default()));
         });
     }
 }
@@ -318,7 +318,7 @@ fn what_failed_did_not_happen() {
         for id in 0..history.entries.len() {
             let outcome = std::mem::replace(&mut history.entries[id].outcome, Outcome::Failed("full".into()));
             let verdict = linearizability::check(&Register, &history, &Budget::default());
-            examine(register_spec, &Value::Nil, &history, &verdict);
+            examine(in_real_time, register_spec, &Value::Nil, &history, &verdict);
             history.entries[id].outcome = outcome;
         }
     });

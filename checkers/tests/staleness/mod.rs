@@ -1,7 +1,7 @@
 //! Bounds of staleness against their definitions, on all small histories.
 
 use crate::{
-    orders::{every_history, linearizable_by_brute_force, ok, register_spec, unknown},
+    orders::{every_history, explained, in_real_time, ok, register_spec, unknown},
     support::show,
 };
 use squall_checkers::{
@@ -29,7 +29,7 @@ fn lagging_spec(state: &Value, operation: &Operation, reply: Option<&Value>) -> 
 
 fn by_versions(history: &History, lag: i64) -> bool {
     let entries: Vec<&Entry> = history.entries.iter().collect();
-    linearizable_by_brute_force(lagging_spec, &Value::List(vec![Value::Int(lag), Value::Nil]), &entries)
+    explained(in_real_time, lagging_spec, &Value::List(vec![Value::Int(lag), Value::Nil]), &entries)
 }
 
 /// Positions are times here. A read that is moved comes before what happens just then.
@@ -44,7 +44,7 @@ fn by_time(history: &History, by_ns: u32) -> bool {
         }
     }
     let entries: Vec<&Entry> = entries.iter().collect();
-    linearizable_by_brute_force(register_spec, &Value::Nil, &entries)
+    explained(in_real_time, register_spec, &Value::Nil, &entries)
 }
 
 #[test]
