@@ -4,71 +4,35 @@
 //! append(2, 17) -> nil      read(2) -> [3 17 8]
 //! ```
 
-use squall_checkers::operation::{Interface, Operation};
+use squall_checkers::operation::Interface;
 
 use crate::{
-    parts::{Asking, Fresh, Keys, Weights, judges, keys_setting, on_each_key, per_key_setting},
-    random::Stream,
-    settings::SettingsReader,
-    workload::{Client, Judge, Setting, SettingError, Settings, Workload},
+    growing::GrowingWorkload,
+    parts::{keys_setting, per_key_setting},
+    workload::Setting,
 };
 
 /// Unique elements appended to logs, and reads of whole logs.
-#[derive(Clone, Copy, Debug)]
-pub struct AppendWorkload;
-
-const SETTINGS: &[Setting] = &[
-    keys_setting("3"),
-    per_key_setting("60", "elements after which a log is replaced by a fresh one; 0: never"),
-    Setting { key: "appends", default: "3", summary: "weight of appends in the mix" },
-    Setting { key: "reads", default: "2", summary: "weight of reads in the mix" },
-];
-
-impl Workload for AppendWorkload {
-    fn interface(&self) -> Interface {
-        Interface::LOG
-    }
-
-    fn settings(&self) -> &'static [Setting] {
-        SETTINGS
-    }
-
-    fn client(
-        &self,
-        settings: &Settings,
-        client: u32,
-        clients: u32,
-        mut stream: Stream,
-    ) -> Result<Box<dyn Client>, SettingError> {
-        let reader = SettingsReader::new("append", settings, SETTINGS)?;
-        let weights = Weights::read(reader, &["appends", "reads"])?;
-        let mut keys = Keys::read(reader, client, clients)?;
-        let mut fresh = Fresh::new(client, clients);
-        Ok(Box::new(Asking(move || {
-            let slot = keys.draw(&mut stream);
-            if weights.draw(&mut stream) == 1 {
-                return Operation::read(keys.key(slot));
-            }
-            keys.spend(slot);
-            Operation::new("append", keys.key(slot), fresh.next())
-        })))
-    }
-
-    fn final_reads(&self, settings: &Settings, asked: &[Operation]) -> Result<Vec<Operation>, SettingError> {
-        SettingsReader::new("append", settings, SETTINGS)?;
-        Ok(on_each_key("read", asked))
-    }
-
-    fn judges(&self, model: &str) -> Vec<Judge> {
-        judges(model, "log", &[])
-    }
-}
+pub static APPEND: GrowingWorkload = GrowingWorkload {
+    name: "append",
+    interface: Interface::LOG,
+    grow: "append",
+    settings: &[
+        keys_setting("3"),
+        per_key_setting("60", "elements after which a log is replaced by a fresh one; 0: never"),
+        Setting { key: "appends", default: "3", summary: "weight of appends in the mix" },
+        Setting { key: "reads", default: "2", summary: "weight of reads in the mix" },
+    ],
+    weights: ["appends", "reads"],
+    model: "log",
+    invariants: &[],
+};
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use squall_checkers::value::Value;
+    use squall_checkers::{operation::Operation, value::Value};
 
     use super::*;
     use crate::parts::testing;
@@ -89,11 +53,11 @@ mod tests {
 
     #[test]
     fn a_log_is_judged() {
-        let good = testing::run(&AppendWorkload, &[], 200, store(0));
+        let good = testing::run(&APPEND, &[], 200, store(0));
         let golden = "append(2, 1) read(0) append(2, 3) read(1) read(2) read(0) append(1, 4) append(2, 2)";
         assert_eq!(testing::first(&good, 8), golden, "changing the draws breaks every stored plan");
-        assert!(testing::complaints(&AppendWorkload, "linearizable", &good).is_empty());
-        let bad = testing::run(&AppendWorkload, &[], 200, store(100));
-        assert_eq!(testing::complaints(&AppendWorkload, "linearizable", &bad), ["linearizable"]);
+        assert!(testing::complaints(&APPEND, "linearizable", &good).is_empty());
+        let bad = testing::run(&APPEND, &[], 200, store(100));
+        assert_eq!(testing::complaints(&APPEND, "linearizable", &bad), ["linearizable"]);
     }
 }

@@ -3,6 +3,7 @@
 pub mod append;
 pub mod bank;
 pub mod counter;
+pub mod growing;
 pub mod lock;
 mod parts;
 pub mod queue;
@@ -22,11 +23,7 @@ pub const WORKLOADS: &[WorkloadEntry] = &[
         summary: "reads, writes and compare-and-sets of a few contended registers",
         workload: &register::RegisterWorkload,
     },
-    WorkloadEntry {
-        name: "set",
-        summary: "elements are added to a few sets, which are read",
-        workload: &set::SetWorkload,
-    },
+    WorkloadEntry { name: "set", summary: "elements are added to a few sets, which are read", workload: &set::SET },
     WorkloadEntry {
         name: "counter",
         summary: "a few counters are counted up and down, and read",
@@ -35,7 +32,7 @@ pub const WORKLOADS: &[WorkloadEntry] = &[
     WorkloadEntry {
         name: "append",
         summary: "elements are appended to a few logs, which are read whole",
-        workload: &append::AppendWorkload,
+        workload: &append::APPEND,
     },
     WorkloadEntry {
         name: "queue",
