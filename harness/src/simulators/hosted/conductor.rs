@@ -21,7 +21,7 @@ use crate::{
     plan::Plan,
     simulators::{
         Execution, Options, PlanError,
-        layer::{clients::Action, state::Due, strikes},
+        layer::{clients::Action, state::Due, strikes, world::Layered as _},
     },
 };
 
@@ -184,7 +184,7 @@ impl<S: System> Conductor<S> {
             Event::Departs { from, to, bytes } => self.core(|core| core.departs(from, to, bytes)),
             Event::Disk(done) => {
                 let world = &mut *self.world.borrow_mut();
-                if world.core.is_alive(done.place) {
+                if world.alive(done.place) {
                     world.arrive(done.place.machine, Arrival::Disk(done));
                 }
             }
@@ -220,7 +220,7 @@ impl<S: System> Conductor<S> {
             };
             done.borrow_mut().push(Done::Served { place, why });
         };
-        self.world.borrow_mut().start_task(place, Kind::Root, Box::pin(future));
+        self.world.borrow_mut().start_on(place, Kind::Root, Box::pin(future));
     }
 
     /// A replica's process dies. When `resets`, the operating system lives on and tells its peers.
@@ -265,14 +265,14 @@ impl<S: System> Conductor<S> {
             }
             done.borrow_mut().push(Done::Invoked { entry, process, session: client });
         };
-        let key = self.world.borrow_mut().start_task(place, Kind::Root, Box::pin(future));
+        let key = self.world.borrow_mut().start_on(place, Kind::Root, Box::pin(future));
         self.operations.insert(entry, key);
     }
 
     /// A client gives an operation up: its process can do no more.
     fn abandon(&mut self, entry: EntryId) {
         if let Some(key) = self.operations.remove(&entry) {
-            let left = self.world.borrow_mut().end_task(key);
+            let left = self.world.borrow_mut().end(key);
             drop(left);
         }
         self.core(|core| core.complete(entry, Err(Failed::Unknown("timed out".to_owned()))));
@@ -293,7 +293,7 @@ impl<S: System> Conductor<S> {
 /// Drops tasks that dead processes started; their destructors may start more.
 fn drop_orphans(world: &RefCell<Hosted>) {
     loop {
-        let orphans = std::mem::take(&mut world.borrow_mut().orphans);
+        let orphans = world.borrow_mut().kernel.take_orphans();
         if orphans.is_empty() {
             return;
         }

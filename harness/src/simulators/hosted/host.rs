@@ -20,6 +20,7 @@ use crate::{
     simulators::layer::{
         payload::Payload,
         streams::{Segment, StreamEvent},
+        world::Layered as _,
     },
 };
 

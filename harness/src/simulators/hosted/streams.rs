@@ -48,7 +48,11 @@ struct Outlet {
 impl Carrier for Core {
     type Waiting = Arrival;
 
-    fn state(&mut self) -> &mut State<Arrival> {
+    fn state(&self) -> &State<Arrival> {
+        self
+    }
+
+    fn state_mut(&mut self) -> &mut State<Arrival> {
         self
     }
 
@@ -77,10 +81,10 @@ impl Hosted {
                 (s.stream, s.serial, 1 - s.to, frame)
             }
             again @ (StreamEvent::SynAgain { .. } | StreamEvent::SegmentAgain(_)) => {
-                return self.streams.handle(again, &mut self.core);
+                return self.kernel.streams.handle(again, &mut self.core);
             }
         };
-        let Some((connecting, accepting)) = self.streams.machines_of(stream, serial) else { return };
+        let Some((connecting, accepting)) = self.kernel.streams.machines_of(stream, serial) else { return };
         let wire = self.core.wires.entry((stream, serial)).or_default();
         if let Frame::Syn { attempt, .. } = frame {
             wire.attempt = attempt;
@@ -96,7 +100,7 @@ impl Hosted {
 
     /// A word of a stream came over the wire.
     pub(super) fn stream_came(&mut self, event: StreamEvent) {
-        if let Some(machine) = self.streams.door(&event) {
+        if let Some(machine) = self.kernel.streams.door(&event) {
             self.arrive(machine, Arrival::Stream(event));
         }
     }
@@ -110,13 +114,13 @@ impl Hosted {
     /// The runtime broke the wire of a stream.
     pub(super) fn wire_broke(&mut self, stream: u32, serial: u32) {
         for to in 0..2 {
-            self.streams.handle(StreamEvent::Reset { stream, serial, to }, &mut self.core);
+            self.kernel.streams.handle(StreamEvent::Reset { stream, serial, to }, &mut self.core);
         }
     }
 
     /// What one end of a stream sends next; nothing once the stream is no more.
     pub(super) fn next_frame(&mut self, stream: u32, serial: u32, from: u8, waker: &Waker) -> Poll<Option<Vec<u8>>> {
-        if self.streams.machines_of(stream, serial).is_none() {
+        if self.kernel.streams.machines_of(stream, serial).is_none() {
             return Poll::Ready(None);
         }
         let outlet = &mut self.core.wires.entry((stream, serial)).or_default().outlets[usize::from(from)];

@@ -14,7 +14,10 @@ use super::{machines::Command, world::Hosted};
 use crate::{
     environment::world::{LocalFuture, Place, TaskKey},
     plan::{MILLISECOND, NodeId},
-    simulators::{End, layer::panics::message_of},
+    simulators::{
+        End,
+        layer::{panics::message_of, world::Layered as _},
+    },
 };
 
 /// Polls in one window of time after which a system is said to spin.
@@ -64,14 +67,14 @@ impl Hosted {
     }
 
     /// Starts a task on its machine.
-    pub(super) fn start_task(&mut self, place: Place, kind: Kind, future: LocalFuture) -> TaskKey {
+    pub(super) fn start_on(&mut self, place: Place, kind: Kind, future: LocalFuture) -> TaskKey {
         let key = self.add_task(place, kind, future);
         self.core.command(place.machine, Command::Spawn(key));
         key
     }
 
     /// Ends a task; returns its future, to be dropped outside the world.
-    pub(super) fn end_task(&mut self, key: TaskKey) -> Option<LocalFuture> {
+    pub(super) fn end(&mut self, key: TaskKey) -> Option<LocalFuture> {
         let task = self.tasks.remove(key.0, key.1)?;
         // The runtime's task finds nothing and ends.
         if let Some(waker) = task.waker {
@@ -88,7 +91,7 @@ impl Hosted {
             .filter(|(_, _, task)| task.kind != Kind::Wire && at(task.place))
             .map(|(slot, serial, _)| TaskKey(slot, serial))
             .collect();
-        keys.into_iter().filter_map(|key| self.end_task(key)).collect()
+        keys.into_iter().filter_map(|key| self.end(key)).collect()
     }
 
     /// Takes out all futures at the end of a run.

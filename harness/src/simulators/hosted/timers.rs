@@ -39,7 +39,7 @@ impl Timer {
 
 impl Hosted {
     /// Polls a timer.
-    pub(super) fn timer_polled(&mut self, timer: TimerKey, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn look_at_timer(&mut self, timer: TimerKey, cx: &mut Context<'_>) -> Poll<()> {
         let Self { timers, runtime, core, over, .. } = self;
         let Some(t) = timers.get_mut(timer.0, timer.1) else { return Poll::Pending };
         let (machine, dead) = (t.place.machine, *over || !core.is_alive(t.place));

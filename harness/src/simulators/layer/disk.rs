@@ -43,11 +43,8 @@ pub(crate) struct Asked {
 pub(crate) type Sync = (SyncTicket, bool);
 
 impl<W> State<W> {
-    /// A process asks its disk for something.
-    pub(crate) fn ask_disk(&mut self, at: Place, request: &DiskRequest) -> io::Result<Asked> {
-        if !self.is_alive(at) {
-            return Err(gone());
-        }
+    /// A process that is alive asks its disk for something.
+    pub(crate) fn ask_disk(&mut self, at: Place, request: &DiskRequest) -> Asked {
         let file = match request {
             DiskRequest::Sync { file } => Some(Some(file.as_str())),
             DiskRequest::SyncDirectory => Some(None),
@@ -71,7 +68,7 @@ impl<W> State<W> {
         }
         self.count_refused(at.machine);
         let span_ns = self.disk_latency_ns(at.machine, span);
-        Ok(Asked { reply, span_ns, sync })
+        Asked { reply, span_ns, sync }
     }
 
     /// A disk is done with a request.

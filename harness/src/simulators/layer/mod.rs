@@ -17,3 +17,4 @@ pub(crate) mod state;
 pub(crate) mod streams;
 pub(crate) mod strikes;
 pub(crate) mod waiters;
+pub(crate) mod world;

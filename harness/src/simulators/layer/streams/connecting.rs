@@ -62,7 +62,7 @@ impl Streams {
     }
 
     pub(super) fn answered(&mut self, stream: u32, serial: u32, accepted: bool, carrier: &mut impl Carrier) {
-        carrier.state().digest(0xD << 60, u64::from(stream));
+        carrier.state_mut().digest(0xD << 60, u64::from(stream));
         let Some(c) = self.connections.get_mut(stream, serial) else { return };
         if c.progress == Progress::Connecting {
             c.progress = if accepted { Progress::Open } else { Progress::Refused };
@@ -80,9 +80,9 @@ impl Streams {
             return;
         }
         let (from, to) = (c.ends[0].address, c.ends[1].address);
-        carrier.state().statistics.messages += 1;
-        carrier.state().digest(0xD << 60 | 2, u64::from(stream));
-        carrier.state().trace(Some(to.node.0), || TraceKind::Delivered {
+        carrier.state_mut().statistics.messages += 1;
+        carrier.state_mut().digest(0xD << 60 | 2, u64::from(stream));
+        carrier.state_mut().trace(Some(to.node.0), || TraceKind::Delivered {
             from: from.node,
             text: format!("connect to port {}", to.port),
         });

@@ -89,7 +89,9 @@ pub(crate) trait Carrier {
     /// What waits at a machine's door.
     type Waiting;
     /// The run's state.
-    fn state(&mut self) -> &mut State<Self::Waiting>;
+    fn state(&self) -> &State<Self::Waiting>;
+    /// The run's state, to be changed.
+    fn state_mut(&mut self) -> &mut State<Self::Waiting>;
     /// Gives the event back at this time.
     fn schedule(&mut self, at: u64, event: StreamEvent);
     /// A stream is no more.
@@ -97,7 +99,7 @@ pub(crate) trait Carrier {
 
     /// When a word with this content that sets out now arrives, in nanoseconds; `None` when it is lost.
     fn arrival(&mut self, from: u32, to: u32, content: u64) -> Option<u64> {
-        let state = self.state();
+        let state = self.state_mut();
         let draw = state.network.draw(from, to, content);
         if !draw.faulted {
             return Some(state.now + draw.delay);

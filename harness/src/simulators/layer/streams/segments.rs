@@ -101,7 +101,7 @@ impl Streams {
         let hash = segment.payload.hash() ^ attempt;
         let Some(at) = carrier.arrival(from, target, hash) else { return schedule_again(segment, carrier) };
         let event = StreamEvent::Segment(segment);
-        carrier.state().trace(Some(from), || TraceKind::Sent {
+        carrier.state_mut().trace(Some(from), || TraceKind::Sent {
             to: NodeId(target),
             text: event.describe(),
             arrives_ns: Some(at),
@@ -126,8 +126,8 @@ impl Streams {
 
     pub(super) fn segment_arrives(&mut self, segment: Segment, carrier: &mut impl Carrier) {
         let Segment { stream, serial, to, number, attempt, ref payload } = segment;
-        carrier.state().statistics.messages += 1;
-        carrier.state().digest(0xE << 60 | u64::from(stream) << 1 | u64::from(to), payload.hash());
+        carrier.state_mut().statistics.messages += 1;
+        carrier.state_mut().digest(0xE << 60 | u64::from(stream) << 1 | u64::from(to), payload.hash());
         let Some((from, at)) = self.way(stream, serial, to) else { return };
         let Some(c) = self.connections.get_mut(stream, serial) else { return };
         if c.is_gone(to, number, payload.len()) {
@@ -159,7 +159,7 @@ impl Streams {
     }
 
     pub(super) fn reset_arrives(&mut self, stream: u32, serial: u32, to: u8, carrier: &mut impl Carrier) {
-        carrier.state().digest(0xD << 60 | 1, u64::from(stream));
+        carrier.state_mut().digest(0xD << 60 | 1, u64::from(stream));
         if let Some(c) = self.connections.get_mut(stream, serial) {
             c.ends[usize::from(to)].break_off(io::ErrorKind::ConnectionReset);
             if c.progress == Progress::Connecting {

@@ -44,7 +44,7 @@ pub(super) fn run<S: System>(core: Core<EnvEvent>, system: &S) -> Execution {
         loop {
             let tasks = sim.borrow().executor.tasks_at(|_| true);
             let left: Vec<_> = tasks.into_iter().filter_map(|task| sim.borrow_mut().executor.end(task)).collect();
-            let orphans = std::mem::take(&mut sim.borrow_mut().orphans);
+            let orphans = sim.borrow_mut().kernel.take_orphans();
             if left.is_empty() && orphans.is_empty() {
                 break;
             }

@@ -1,33 +1,23 @@
 //! The native world as async code meets it.
 
-use std::{
-    io,
-    task::{Context, Poll, Waker},
-};
-
-use squall_checkers::{operation::Name, value::Value};
+use std::task::{Context, Poll, Waker};
 
 use super::{event::EnvEvent, executor::Executor};
 use crate::{
     environment::{
         Address,
-        image::DiskImage,
-        world::{
-            DiskKey, DiskReply, DiskRequest, ListenerKey, LocalFuture, Place, SocketKey, StreamKey, TaskKey, TimerKey,
-            World,
-        },
+        world::{DiskKey, LocalFuture, Place, TaskKey, TimerKey},
     },
-    plan::{NodeId, next_random},
     simulators::{
         TraceKind,
         layer::{
-            disk::Requests,
+            disk::Sync,
             payload::Payload,
-            ports::Ephemeral,
             slots::Slots,
-            sockets::{Sockets, datagram_hash, datagram_text},
-            state::{State, gone},
-            streams::{Carrier, StreamEvent, Streams, knocked_in_vain, wait, wake},
+            sockets::{datagram_hash, datagram_text},
+            state::State,
+            streams::{Carrier, StreamEvent, knocked_in_vain, wait, wake},
+            world::{Kernel, Layered},
         },
         native::core::Core,
     },
@@ -37,13 +27,8 @@ use crate::{
 pub(super) struct Sim {
     pub(super) core: Core<EnvEvent>,
     pub(super) executor: Executor,
-    sockets: Sockets,
-    streams: Streams,
     timers: Slots<Timer>,
-    disk: Requests,
-    ports: Ephemeral,
-    /// Tasks that dead processes started. They never run, and are dropped where their destructors may call the world.
-    pub(super) orphans: Vec<LocalFuture>,
+    pub(super) kernel: Kernel,
 }
 
 struct Timer {
@@ -54,23 +39,7 @@ struct Timer {
 impl Sim {
     pub(super) fn new(core: Core<EnvEvent>) -> Self {
         let machines = core.machines.len();
-        Sim {
-            core,
-            executor: Executor::new(),
-            sockets: Sockets::new(machines),
-            streams: Streams::new(machines),
-            timers: Slots::new(),
-            disk: Requests::new(),
-            ports: Ephemeral::new(machines),
-            orphans: Vec::new(),
-        }
-    }
-
-    fn check_machine(&self, to: Address) -> io::Result<()> {
-        if (to.node.0 as usize) < self.core.machines.len() {
-            return Ok(());
-        }
-        Err(io::Error::new(io::ErrorKind::NetworkUnreachable, format!("there is no machine {}", to.node)))
+        Sim { core, executor: Executor::new(), timers: Slots::new(), kernel: Kernel::new(machines) }
     }
 
     /// An event comes to its machine's door; `admitted` when the machine has let it in already.
@@ -84,7 +53,7 @@ impl Sim {
                 }
                 Some(*machine)
             }
-            EnvEvent::Stream(event) => self.streams.door(event),
+            EnvEvent::Stream(event) => self.kernel.streams.door(event),
         };
         let Some(machine) = machine else { return self.handle(event) };
         if !self.core.machines[machine as usize].up {
@@ -111,7 +80,7 @@ impl Sim {
             let text = datagram_text(from, to, &payload);
             self.core.trace(Some(to.node.0), || TraceKind::Delivered { from: from.node, text });
         }
-        self.sockets.deliver(from, to, payload);
+        self.kernel.sockets.deliver(from, to, payload);
     }
 
     /// An event has come, and its machine has let it in.
@@ -135,9 +104,9 @@ impl Sim {
             }
             EnvEvent::Disk { machine, request, sync, .. } => {
                 self.core.disk_done(machine, sync.as_ref());
-                self.disk.done(request);
+                self.kernel.requests.done(request);
             }
-            EnvEvent::Stream(event) => self.streams.handle(event, &mut self.core),
+            EnvEvent::Stream(event) => self.kernel.streams.handle(event, &mut self.core),
         }
     }
 
@@ -152,8 +121,7 @@ impl Sim {
     /// A machine's process is dead: its sockets are closed, its streams' ends are no more. When `resets`, the operating system
     /// lives on and tells the peers.
     pub(super) fn close_all(&mut self, machine: u32, resets: bool) {
-        self.sockets.close_all(machine);
-        self.streams.close_all(machine, resets, &mut self.core);
+        self.kernel.close_all(machine, resets, &mut self.core);
     }
 
     /// Timers of a machine are due at other times.
@@ -177,7 +145,11 @@ impl Sim {
 impl Carrier for Core<EnvEvent> {
     type Waiting = EnvEvent;
 
-    fn state(&mut self) -> &mut State<EnvEvent> {
+    fn state(&self) -> &State<EnvEvent> {
+        self
+    }
+
+    fn state_mut(&mut self) -> &mut State<EnvEvent> {
         self
     }
 
@@ -186,52 +158,43 @@ impl Carrier for Core<EnvEvent> {
     }
 }
 
-impl World for Sim {
-    fn node_count(&self) -> u32 {
-        self.core.nodes
+impl Layered for Sim {
+    type Core = Core<EnvEvent>;
+
+    #[inline(always)]
+    fn core(&self) -> &Core<EnvEvent> {
+        &self.core
     }
 
-    fn home(&self, at: Place) -> NodeId {
-        self.core.home(at)
+    #[inline(always)]
+    fn core_mut(&mut self) -> &mut Core<EnvEvent> {
+        &mut self.core
     }
 
-    fn monotonic_ns(&mut self, at: Place) -> u64 {
-        self.core.clock_read(at.machine);
-        self.core.machines[at.machine as usize].clock.monotonic(self.core.now)
+    #[inline(always)]
+    fn parts(&mut self) -> (&mut Core<EnvEvent>, &mut Kernel) {
+        (&mut self.core, &mut self.kernel)
     }
 
-    fn wall_ns(&mut self, at: Place) -> u64 {
-        self.core.clock_read(at.machine);
-        self.core.machines[at.machine as usize].clock.wall(self.core.now)
+    fn alive(&self, at: Place) -> bool {
+        self.core.is_alive(at)
     }
 
-    fn random(&mut self, at: Place) -> u64 {
-        next_random(&mut self.core.machines[at.machine as usize].random)
+    #[inline(always)]
+    fn send(&mut self, from: Address, to: Address, payload: Payload) {
+        let hash = datagram_hash(from.port, to.port, &payload);
+        self.core.send(from.node.0, to.node.0, hash, || EnvEvent::Datagram { from, to, hash, payload });
     }
 
-    fn choice(&mut self) -> u64 {
-        self.core.choice()
-    }
-
-    fn observe(&mut self, at: Place, key: Name, value: Value) {
-        if self.core.is_alive(at) {
-            self.core.observe(at.machine, key, value);
-        }
-    }
-
-    fn spawn(&mut self, at: Place, task: LocalFuture) -> TaskKey {
-        if !self.core.is_alive(at) {
-            self.orphans.push(task);
-            return TaskKey(u32::MAX, 0);
-        }
+    fn start_task(&mut self, at: Place, task: LocalFuture) -> TaskKey {
         self.executor.spawn(at, task)
     }
 
-    fn abort(&mut self, task: TaskKey) -> Option<LocalFuture> {
+    fn end_task(&mut self, task: TaskKey) -> Option<LocalFuture> {
         self.executor.end(task)
     }
 
-    fn start_timer(&mut self, at: Place, deadline_ns: u64) -> TimerKey {
+    fn set_timer(&mut self, at: Place, deadline_ns: u64) -> TimerKey {
         let clock = &self.core.machines[at.machine as usize].clock;
         let due = clock.true_time(self.core.now, deadline_ns);
         let (timer, serial) = self.timers.insert(Timer { fired: false, waker: None });
@@ -241,7 +204,7 @@ impl World for Sim {
         TimerKey(timer, serial)
     }
 
-    fn poll_timer(&mut self, timer: TimerKey, cx: &mut Context<'_>) -> Poll<()> {
+    fn timer_polled(&mut self, timer: TimerKey, cx: &mut Context<'_>) -> Poll<()> {
         match self.timers.get_mut(timer.0, timer.1) {
             Some(t) if t.fired => Poll::Ready(()),
             Some(t) => {
@@ -252,110 +215,14 @@ impl World for Sim {
         }
     }
 
-    fn cancel_timer(&mut self, timer: TimerKey) {
+    fn drop_timer(&mut self, timer: TimerKey) {
         // Its event, if it is still under way, finds nothing.
         self.timers.remove(timer.0, timer.1);
     }
 
-    fn start_compute(&mut self, at: Place, span_ns: u64) -> TimerKey {
-        let now = self.core.machines[at.machine as usize].clock.monotonic(self.core.now);
-        self.start_timer(at, now.saturating_add(span_ns))
-    }
-
-    fn bind(&mut self, at: Place, port: u16) -> io::Result<(SocketKey, u16)> {
-        if !self.core.is_alive(at) {
-            return Err(gone());
-        }
-        let port = self.ports.pick(at.machine, port, |port| self.sockets.is_taken(at.machine, port))?;
-        Ok((self.sockets.bind(at.machine, port), port))
-    }
-
-    fn send_to(&mut self, socket: SocketKey, to: Address, bytes: &[u8]) -> io::Result<()> {
-        let from = self.sockets.sender(socket, bytes.len())?;
-        self.check_machine(to)?;
-        let payload = Payload::new(bytes);
-        let hash = datagram_hash(from.port, to.port, &payload);
-        self.core.send(from.node.0, to.node.0, hash, || EnvEvent::Datagram { from, to, hash, payload });
-        Ok(())
-    }
-
-    fn poll_recv_from(
-        &mut self,
-        socket: SocketKey,
-        cx: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<(usize, Address)>> {
-        self.sockets.receive(socket, cx, buffer)
-    }
-
-    fn close_socket(&mut self, socket: SocketKey) {
-        self.sockets.close(socket);
-    }
-
-    fn listen(&mut self, at: Place, port: u16) -> io::Result<(ListenerKey, u16)> {
-        if !self.core.is_alive(at) {
-            return Err(gone());
-        }
-        let port = self.ports.pick(at.machine, port, |port| self.streams.is_taken(at.machine, port))?;
-        Ok((self.streams.listen(at.machine, port), port))
-    }
-
-    fn poll_accept(&mut self, listener: ListenerKey, cx: &mut Context<'_>) -> Poll<io::Result<(StreamKey, Address)>> {
-        self.streams.accept(listener, cx)
-    }
-
-    fn close_listener(&mut self, listener: ListenerKey) {
-        self.streams.stop_listening(listener, &mut self.core);
-    }
-
-    fn connect(&mut self, at: Place, to: Address) -> io::Result<StreamKey> {
-        if !self.core.is_alive(at) {
-            return Err(gone());
-        }
-        self.check_machine(to)?;
-        let port = self.ports.pick(at.machine, 0, |_| false)?;
-        let from = Address { node: NodeId(at.machine), port };
-        Ok(self.streams.connect(from, to, &mut self.core))
-    }
-
-    fn poll_connect(&mut self, stream: StreamKey, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.streams.connected(stream, cx)
-    }
-
-    fn poll_read(&mut self, stream: StreamKey, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.streams.read(stream, cx, buffer)
-    }
-
-    fn poll_write(&mut self, stream: StreamKey, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.streams.write(stream, cx, bytes, &mut self.core)
-    }
-
-    fn shutdown(&mut self, stream: StreamKey) -> io::Result<()> {
-        self.streams.shutdown(stream, &mut self.core)
-    }
-
-    fn close_stream(&mut self, stream: StreamKey) {
-        self.streams.close(stream, &mut self.core);
-    }
-
-    fn disk_image(&mut self, at: Place) -> &mut DiskImage {
-        &mut self.core.machines[at.machine as usize].disk
-    }
-
-    fn submit_disk(&mut self, at: Place, request: DiskRequest) -> io::Result<DiskKey> {
-        let mut asked = self.core.ask_disk(at, &request)?;
-        let (due, sync) = (self.core.now.saturating_add(asked.span_ns), asked.sync.take());
-        let request = self.disk.begin(asked);
+    fn disk_works(&mut self, at: Place, request: DiskKey, sync: Option<Sync>, span_ns: u64) {
         let (machine, incarnation) = (at.machine, at.incarnation);
+        let due = self.core.now.saturating_add(span_ns);
         self.core.schedule(due, EnvEvent::Disk { machine, incarnation, request, sync });
-        Ok(request)
-    }
-
-    fn poll_disk(&mut self, request: DiskKey, cx: &mut Context<'_>) -> Poll<io::Result<DiskReply>> {
-        self.disk.poll(request, cx)
-    }
-
-    fn forget_disk(&mut self, request: DiskKey) {
-        self.disk.forget(request);
     }
 }
