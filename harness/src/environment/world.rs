@@ -225,14 +225,17 @@ impl Drop for Entered {
 }
 
 /// Calls the world of this thread. Panics when there is none: an `Env` was used outside the run it belongs to.
-#[inline]
+#[expect(clippy::inline_always, reason = "on the way of every datagram: left to the compiler, it is a call of its own")]
+#[inline(always)]
 pub(super) fn with_world<R>(call: impl FnOnce(&mut dyn World) -> R) -> R {
-    CURRENT.with_borrow(|current| match current {
-        Some(world) => call(&mut *world.borrow_mut()),
-        None => {
-            panic!("an `Env` of squall was used on a thread that runs no simulation; keep it on the run's own thread")
-        }
-    })
+    // Fetched, then called: what `call` returns need not come through the thread-local's own closure.
+    let world = CURRENT.with_borrow(|current| current.as_deref().cloned());
+    call(&mut *world.unwrap_or_else(|| no_world()).borrow_mut())
+}
+
+#[cold]
+fn no_world() -> ! {
+    panic!("an `Env` of squall was used on a thread that runs no simulation; keep it on the run's own thread")
 }
 
 /// 64 bits that decide between what is ready at one time. Where there is no world, nothing is drawn.

@@ -11,8 +11,10 @@ const SMALL: usize = 8 * WORDS;
 
 /// Bytes on a wire. Small ones travel inside their event, as words: moved and hashed as such, they stay in registers.
 #[derive(Clone, Debug)]
+#[repr(u32)]
 pub(crate) enum Payload {
-    Small(u8, [u64; WORDS]),
+    /// Their number, and they.
+    Small(u32, [u64; WORDS]),
     Large(Box<[u8]>),
 }
 
@@ -22,17 +24,16 @@ impl Payload {
         if bytes.len() > SMALL {
             return Payload::Large(bytes.into());
         }
-        let mut words = [0; WORDS];
         let (whole, rest) = bytes.as_chunks::<8>();
-        for (word, chunk) in words.iter_mut().zip(whole) {
-            *word = u64::from_le_bytes(*chunk);
-        }
-        if let Some(last) = words.get_mut(whole.len()) {
-            for (byte, at) in rest.iter().zip((0..).step_by(8)) {
-                *last |= u64::from(*byte) << at;
-            }
-        }
-        Payload::Small(bytes.len() as u8, words)
+        let last = rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        let word = |chunk: &[u8; 8]| u64::from_le_bytes(*chunk);
+        let words = match whole {
+            [] => [last, 0, 0],
+            [a] => [word(a), last, 0],
+            [a, b] => [word(a), word(b), last],
+            [a, b, c, ..] => [word(a), word(b), word(c)],
+        };
+        Payload::Small(bytes.len() as u32, words)
     }
 
     /// Hash of the content.
@@ -49,7 +50,7 @@ impl Payload {
     #[inline]
     pub(crate) fn len(&self) -> usize {
         match self {
-            Payload::Small(length, _) => usize::from(*length),
+            Payload::Small(length, _) => *length as usize,
             Payload::Large(bytes) => bytes.len(),
         }
     }
@@ -91,7 +92,7 @@ impl Payload {
     pub(crate) fn append_to(&self, inbox: &mut VecDeque<u8>) {
         match self {
             Payload::Small(length, words) => {
-                inbox.extend(words.iter().flat_map(|word| word.to_le_bytes()).take(usize::from(*length)));
+                inbox.extend(words.iter().flat_map(|word| word.to_le_bytes()).take(*length as usize));
             }
             Payload::Large(bytes) => inbox.extend(bytes),
         }

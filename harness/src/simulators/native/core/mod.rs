@@ -27,8 +27,8 @@ use crate::{
     },
 };
 
-/// Events at one instant of virtual time after which a system is said to spin.
-pub(super) const EVENTS_PER_INSTANT_MAX: u64 = 1_000_000;
+/// Events and turns of tasks at one instant of virtual time after which a system is said to spin.
+const EVENTS_PER_INSTANT_MAX: u64 = 1_000_000;
 
 /// What a host's own events can do.
 pub(super) trait OwnEvent: Clone {
@@ -83,7 +83,7 @@ pub(super) struct Core<X> {
     /// the queue. Many are outstanding, few run out: one event for all keeps the queue short.
     timeouts: VecDeque<(u64, EntryId)>,
     actions: Vec<Action>,
-    /// Events so far at this instant.
+    /// Events so far at this instant, and turns of tasks.
     at_instant: u64,
     /// The phases are over, and the final reads wait for the last operations.
     settled: bool,
@@ -156,18 +156,30 @@ impl<X: OwnEvent> Core<X> {
         self.settled && self.clients.idle()
     }
 
-    /// Goes on to the next event; returns how many others there were at its time. `None` when there is nothing to do before the
-    /// final reads.
+    /// Goes on to the next event. `None` when there is nothing to do before the final reads, or the system spins.
     #[inline(always)]
-    fn next(&mut self) -> Option<(u64, Event<X>)> {
-        if self.is_quiet() {
+    fn next(&mut self) -> Option<Event<X>> {
+        if self.is_quiet() || self.spins() {
             return None;
         }
         let (time, event) = self.queue.pop()?;
         self.at_instant = if time == self.now { self.at_instant + 1 } else { 0 };
         self.now = time;
         self.stamp = time;
-        Some((self.at_instant, event))
+        Some(event)
+    }
+
+    /// Counts what happens at this instant beside its events; true when the system spins.
+    #[inline(always)]
+    pub(super) fn count_one(&mut self) -> bool {
+        self.at_instant += 1;
+        self.spins()
+    }
+
+    /// Whether so much has happened at this instant that time will never go on.
+    #[inline(always)]
+    fn spins(&self) -> bool {
+        self.at_instant > EVENTS_PER_INSTANT_MAX
     }
 
     /// Sends a message with this content from machine to machine. Its event is made where it is needed, so that on the common

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{Core, EVENTS_PER_INSTANT_MAX, Event, Host, faults::Blow};
+use super::{Core, Event, Host, faults::Blow};
 use crate::{
     environment::Failed,
     plan::NodeId,
@@ -25,6 +25,10 @@ pub(in super::super) fn run<H: Host>(mut host: H, into_core: impl FnOnce(H) -> C
 }
 
 /// True when the plan came to its end, false when the system span.
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the next event's own name would be called as a function, and the event be moved once more"
+)]
 fn main_loop<H: Host>(host: &mut H) -> bool {
     for node in 0..host.core(|c| c.nodes) {
         start(host, node);
@@ -35,15 +39,15 @@ fn main_loop<H: Host>(host: &mut H) -> bool {
         if !host.settle_instant() {
             return false;
         }
-        let Some((others, event)) = host.core(Core::next) else {
+        let Some(event) = host.core(|c| c.next()) else {
+            if host.core(|c| c.spins()) {
+                return false;
+            }
             if host.core(|c| c.is_quiet()) && final_reads(host) {
                 continue;
             }
             return true;
         };
-        if others > EVENTS_PER_INSTANT_MAX {
-            return false;
-        }
         match event {
             Event::Own(own) => host.own(own, false),
             Event::Serve(place) => {

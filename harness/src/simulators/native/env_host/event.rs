@@ -14,8 +14,10 @@ use crate::{
     },
 };
 
-/// An event of async code.
+/// An event of async code. What follows its tag is aligned: moved as a whole and read in parts, other words wait in the
+/// processor's store buffer.
 #[derive(Clone)]
+#[repr(u64)]
 pub(in super::super) enum EnvEvent {
     Datagram {
         from: Address,

@@ -22,7 +22,7 @@ use self::{
     executor::{Executor, Turn},
     sim::Sim,
 };
-use super::core::{self, Core, EVENTS_PER_INSTANT_MAX, Host};
+use super::core::{self, Core, Host};
 use crate::{
     environment::{
         Env, Failed, Reply, System,
@@ -35,7 +35,7 @@ use crate::{
 pub(super) fn run<S: System>(core: Core<EnvEvent>, system: &S) -> Execution {
     let sim = Rc::new(RefCell::new(Sim::new(core)));
     let entered = world::enter(sim.clone());
-    let host = EnvHost { sim, system, roots: Vec::new(), done: Rc::default(), sessions: Vec::new(), polls_at: (0, 0) };
+    let host = EnvHost { sim, system, roots: Vec::new(), done: Rc::default(), sessions: Vec::new() };
     core::run(host, |host| {
         // What is left of the system's futures goes first: their destructors call the world.
         let EnvHost { sim, roots, .. } = host;
@@ -83,8 +83,6 @@ struct EnvHost<'a, S: System> {
     done: Rc<RefCell<Vec<Done>>>,
     /// By process.
     sessions: Vec<Option<Session>>,
-    /// An instant, and the polls at it.
-    polls_at: (u64, u64),
 }
 
 impl<'a, S: System> EnvHost<'a, S> {
@@ -262,9 +260,7 @@ impl<S: System> Host for EnvHost<'_, S> {
                 let sim = &mut *self.sim.borrow_mut();
                 let left = lent.and_then(|(future, waker)| sim.executor.put_back(key, future, waker));
                 sim.core.digest(0xC << 60 | u64::from(key.0), u64::from(place.machine) << 1 | u64::from(finished));
-                let polls = if self.polls_at.0 == sim.core.now { self.polls_at.1 + 1 } else { 1 };
-                self.polls_at = (sim.core.now, polls);
-                let spins = polls > EVENTS_PER_INSTANT_MAX;
+                let spins = sim.core.count_one();
                 // Who spins is who ran last.
                 sim.core.running = sim.core.running.filter(|_| spins);
                 (spins, left)
