@@ -76,7 +76,7 @@ impl User {
             .expect("cargo, which built this test, can be started");
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{out}\n{err}");
-        assert!(out.contains("2 passed") && out.contains("1 passed"), "its tests were run: {out}\n{err}");
+        assert!(out.contains("3 passed") && out.contains("1 passed"), "its tests were run: {out}\n{err}");
     }
 }
 

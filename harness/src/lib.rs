@@ -16,6 +16,7 @@ pub use squall_checkers as checkers;
 pub use squall_workloads as workloads;
 
 pub use crate::{
+    engine::in_test::{campaign, replay},
     environment::{Env, Failed, Node, Reply, Result, System, collections},
     plan::{Plan, Promise},
 };

@@ -4,6 +4,7 @@
 pub mod campaign;
 pub mod determinism;
 pub mod explain;
+pub mod in_test;
 pub mod judge;
 pub mod minimise;
 pub mod names;
@@ -11,6 +12,7 @@ pub mod panics;
 pub mod record;
 pub mod run;
 pub mod seeds;
+pub mod source;
 pub mod span;
 pub mod spec;
 

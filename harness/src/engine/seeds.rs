@@ -1,6 +1,6 @@
 //! Ranges of seeds, as the command line writes them: `N` is `0..N`, `A..B` is half-open.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, ops::Range, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,21 @@ impl Seeds {
     /// Whether this seed is one of them.
     pub fn contains(self, seed: u64) -> bool {
         (self.start..self.end).contains(&seed)
+    }
+}
+
+impl From<Range<u64>> for Seeds {
+    /// Panics if the range is empty.
+    fn from(Range { start, end }: Range<u64>) -> Self {
+        assert!(start < end, "the range of seeds {start}..{end} is empty");
+        Seeds { start, end }
+    }
+}
+
+impl From<u64> for Seeds {
+    /// So many seeds from 0 on. Panics if that is none.
+    fn from(count: u64) -> Self {
+        Seeds::from(0..count)
     }
 }
 

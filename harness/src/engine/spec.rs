@@ -8,6 +8,8 @@ use squall_workloads::workload::{Setting, SettingError, Settings, Workload, Work
 use super::{
     names::{self, UnknownName},
     run::Subject,
+    seeds::SeedsError,
+    source::{Source, bug_of, find_workload},
     span::Span,
 };
 use crate::{
@@ -72,6 +74,28 @@ pub enum SpecError {
     /// A plan that cannot be drawn or run.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// A store for which no workload was named, and none is found.
+    #[error(
+        "no workload speaks {served} and judges the model `{model}` that `{system}` promises; name one of: {known}"
+    )]
+    NoWorkload {
+        /// The system.
+        system: String,
+        /// What it serves.
+        served: String,
+        /// What it promises.
+        model: String,
+        /// The workloads there are.
+        known: String,
+    },
+    /// A variable of the environment that says nothing that can be used.
+    #[error("the variable {name} of the environment: {problem}")]
+    Variable {
+        /// The variable.
+        name: &'static str,
+        /// What is wrong with it, and what was expected.
+        problem: SeedsError,
+    },
     /// System and workload do not speak the same interface.
     #[error("`{system}` does not serve the interface `{interface}` of the workload `{workload}`; it serves {served}")]
     Interface {
@@ -116,19 +140,32 @@ impl Arena {
     /// # Errors
     /// When a name of the plan is unknown or a setting is of no use.
     pub fn of_plan(registry: &Registry, plan: &Plan, simulator: Option<&str>) -> Result<Self, SpecError> {
-        Arena::new(registry, &plan.system, &plan.settings, Some(&plan.workload.name), simulator)
+        let (entry, _) = find_system(registry, &plan.system)?;
+        Arena::of_source(&Source::Entry(*entry), registry.workloads, plan, simulator)
+    }
+
+    /// The same for a plan of one system, which is at hand.
+    ///
+    /// # Errors
+    /// As for [`Arena::of_plan`].
+    pub fn of_source(
+        source: &Source,
+        workloads: &'static [WorkloadEntry],
+        plan: &Plan,
+        simulator: Option<&str>,
+    ) -> Result<Self, SpecError> {
+        let workload = find_workload(workloads, &plan.workload.name)?;
+        Arena::new(source, &plan.system, &plan.settings, workload, simulator)
     }
 
     fn new(
-        registry: &Registry,
+        source: &Source,
         system_name: &str,
         settings: &Settings,
-        workload: Option<&str>,
+        workload: &'static WorkloadEntry,
         simulator: Option<&str>,
     ) -> Result<Self, SpecError> {
-        let (entry, bug) = find_system(registry, system_name)?;
-        let workload = find_workload(registry, workload.unwrap_or(entry.workload))?;
-        let system: Arc<dyn AnySystem> = (entry.build)(bug, settings)?.into();
+        let system = source.build(system_name, settings)?;
         let simulator = match simulator {
             Some(name) => names::find("simulator", SIMULATORS, |s| s.name, name)?,
             None => system.habitat().first().entry(),
@@ -173,15 +210,26 @@ impl Spec {
     /// When a name is unknown (the nearest is offered), a setting is of no use, or system and workload do not fit.
     pub fn resolve(&self, registry: &Registry) -> Result<Job, SpecError> {
         let (entry, _) = find_system(registry, &self.system)?;
-        let workload = find_workload(registry, self.workload.as_deref().unwrap_or(entry.workload))?;
-        let (system_settings, mut workload_settings) = self.split_settings(entry, workload.workload)?;
-        for (key, value) in entry.defaults {
+        self.resolve_from(&Source::Entry(*entry), registry.workloads)
+    }
+
+    /// The same for one system, which is at hand.
+    ///
+    /// # Errors
+    /// As for [`Spec::resolve`].
+    pub fn resolve_from(&self, source: &Source, workloads: &'static [WorkloadEntry]) -> Result<Job, SpecError> {
+        let workload = match &self.workload {
+            Some(name) => find_workload(workloads, name)?,
+            None => source.workload(workloads)?,
+        };
+        let (system_settings, mut workload_settings) = self.split_settings(source.settings(), workload.workload)?;
+        for (key, value) in source.defaults() {
             if workload.workload.settings().iter().any(|s| s.key == *key) {
                 workload_settings.entry((*key).to_owned()).or_insert_with(|| (*value).to_owned());
             }
         }
         let simulator = self.simulator.as_deref();
-        let arena = Arena::new(registry, &self.system, &system_settings, Some(workload.name), simulator)?;
+        let arena = Arena::new(source, &self.system, &system_settings, workload, simulator)?;
         let mut request = PlanRequest::new(&*self.system, arena.promise.clone(), workload.name);
         request.reaches = arena.system.habitat().reaches();
         request.settings = system_settings;
@@ -204,13 +252,17 @@ impl Spec {
         Ok(Job { spec: self.clone(), arena, request })
     }
 
-    fn split_settings(&self, entry: &SystemEntry, workload: &dyn Workload) -> Result<(Settings, Settings), SpecError> {
+    fn split_settings(
+        &self,
+        of_this: &'static [Setting],
+        workload: &dyn Workload,
+    ) -> Result<(Settings, Settings), SpecError> {
         let has = |table: &[Setting], key: &str| table.iter().any(|s| s.key == key);
         let (mut of_system, mut of_workload) = (Settings::new(), Settings::new());
         for (key, value) in &self.settings {
-            let (system, workload_too) = (has(entry.settings, key), has(workload.settings(), key));
+            let (system, workload_too) = (has(of_this, key), has(workload.settings(), key));
             if !system && !workload_too {
-                let known = entry.settings.iter().chain(workload.settings()).map(|s| s.key.to_owned()).collect();
+                let known = of_this.iter().chain(workload.settings()).map(|s| s.key.to_owned()).collect();
                 return Err(names::unknown("setting", key, known).into());
             }
             if system {
@@ -259,19 +311,9 @@ pub fn find_system<'a>(
     registry: &Registry,
     name: &'a str,
 ) -> Result<(&'static SystemEntry, Option<&'a str>), UnknownName> {
-    let (system, bug) = name.split_once(':').map_or((name, None), |(system, bug)| (system, Some(bug)));
+    let system = name.split(':').next().unwrap_or(name);
     let entry = names::find("system", registry.systems, |s| s.name, system)?;
-    match bug {
-        Some(bug) if entry.bugs.iter().all(|b| b.name != bug) => {
-            let known = entry.bugs.iter().map(|b| format!("{system}:{}", b.name)).collect();
-            Err(names::unknown("system", name, known))
-        }
-        _ => Ok((entry, bug)),
-    }
-}
-
-fn find_workload(registry: &Registry, name: &str) -> Result<&'static WorkloadEntry, UnknownName> {
-    names::find("workload", registry.workloads, |w| w.name, name)
+    Ok((entry, bug_of(entry, name)?))
 }
 
 fn parse_nemeses(words: &[String]) -> Result<NemesisSelection, UnknownName> {
