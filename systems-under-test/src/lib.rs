@@ -6,6 +6,7 @@
 mod journal;
 mod majority_files;
 mod misbehaving;
+mod openraft_kv;
 mod quorum_register;
 mod raft_rs_kv;
 mod registers;
@@ -15,8 +16,14 @@ mod single_copy;
 use squall::catalogue::SystemEntry;
 
 /// Every system.
-pub const SYSTEMS: &[SystemEntry] =
-    &[raft_rs_kv::ENTRY, quorum_register::ENTRY, single_copy::ENTRY, majority_files::ENTRY, misbehaving::ENTRY];
+pub const SYSTEMS: &[SystemEntry] = &[
+    raft_rs_kv::ENTRY,
+    quorum_register::ENTRY,
+    single_copy::ENTRY,
+    majority_files::ENTRY,
+    openraft_kv::ENTRY,
+    misbehaving::ENTRY,
+];
 
 #[cfg(test)]
 mod tests {

@@ -71,7 +71,8 @@ fn a_plan_strikes_the_same_nodes_at_the_same_times_on_every_simulator() {
 #[test]
 fn the_same_run_in_two_threads_is_the_same() {
     for simulator in deterministic() {
-        for system in ["quorum-register", "majority-files"] {
+        let systems = ["quorum-register", "majority-files", "openraft-kv"];
+        for system in SYSTEMS.iter().filter(|s| systems.contains(&s.name) && runs_on(s, simulator)).map(|s| s.name) {
             let job = job(system, simulator.name);
             for seed in 0..3 {
                 let plan = job.plan(seed);
