@@ -29,6 +29,23 @@ pub(super) fn spawn(task: LocalFuture) {
     drop(::tokio::task::spawn_local(task));
 }
 
+/// Tokio numbers the tasks of a process, keeps those of a runtime in four lists by their numbers, and drops a runtime list by list.
+/// Holds off all others who ask, and goes on to where the lists begin: so a crash ends tasks in an order that hangs neither on what
+/// this process did before nor on what it does beside.
+#[cfg(feature = "turmoil")]
+pub(super) fn alone() -> std::sync::MutexGuard<'static, ()> {
+    use std::sync::{Mutex, PoisonError};
+
+    /// Of a runtime of one thread.
+    const LISTS: u64 = 4;
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let runtime = ::tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.expect("a runtime of one thread, without a reactor, needs nothing of the system");
+    while runtime.spawn(async {}).id().to_string().parse::<u64>().is_ok_and(|number| number % LISTS != 0) {}
+    alone
+}
+
 /// Opens a stream.
 #[cfg(feature = "tokio")]
 pub(super) async fn connect(to: std::net::SocketAddr) -> io::Result<(Reader, Writer)> {

@@ -27,7 +27,7 @@ const LATENCY_MS: u64 = 20;
 const GRAIN_MS: u64 = 8;
 
 impl Stage {
-    fn plan(asked: &[Asked], faults: Vec<Fault>) -> Plan {
+    pub(crate) fn plan(asked: &[Asked], faults: Vec<Fault>) -> Plan {
         let scripted = asked.iter().enumerate().map(|(i, &(at_ms, process, f, arg))| {
             let goes_on = asked[i + 1..].iter().any(|later| later.1 == process);
             Scripted {
@@ -108,7 +108,7 @@ fn nodes(nodes: &[u32]) -> Target {
     Target::Nodes(nodes.iter().map(|n| NodeId(*n)).collect())
 }
 
-fn fault(id: u32, from_ms: u64, to_ms: u64, target: Target, kind: FaultKind) -> Fault {
+pub(crate) fn fault(id: u32, from_ms: u64, to_ms: u64, target: Target, kind: FaultKind) -> Fault {
     Fault { id, begins_ns: from_ms * MILLISECOND, lasts_ns: (to_ms - from_ms) * MILLISECOND, target, kind }
 }
 

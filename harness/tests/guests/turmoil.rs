@@ -4,21 +4,25 @@
 
 use std::{
     collections::HashMap,
-    future::Future,
+    future::{Future, pending},
     io,
     net::{IpAddr, Ipv4Addr},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::SystemTime,
 };
 
 use squall::{
-    plan::{FaultKind, Loss},
-    simulators::{AnySystem, InTurmoil, Simulator},
+    Promise, Reply, Result,
+    engine::run::{self, Subject},
+    environment::{Guest, Machine},
+    plan::{FaultKind, Loss, Target},
+    simulators::{AnySystem, InTurmoil, Options, Simulator},
 };
+use squall_checkers::operation::{Interface, Operation};
 use turmoil::net::{TcpListener, TcpStream, UdpSocket};
 
 use crate::{
-    facts::{self, Stage},
+    facts::{self, Stage, fault},
     keeper::{Keeper, Library},
 };
 
@@ -181,4 +185,62 @@ fn what_cannot_be_done_is_refused_before_the_run() {
         FaultKind::BitRot { bits: 1 },
     ];
     facts::what_cannot_be_done_is_refused_before_the_run(&STAGE, &kinds);
+}
+
+/// Keeps a list of its tasks in the order in which they ended.
+struct Enders(Arc<Mutex<Vec<u32>>>);
+
+struct Ender(u32, Arc<Mutex<Vec<u32>>>);
+
+impl Drop for Ender {
+    fn drop(&mut self) {
+        self.1.lock().expect("nobody panics with it").push(self.0);
+    }
+}
+
+impl Guest for Enders {
+    type Client = ();
+
+    fn promise(&self) -> Promise {
+        Promise::new(Interface::REGISTER, "linearizable")
+    }
+
+    async fn serve(&self, _: Machine) -> Result<()> {
+        for number in 0..8 {
+            let ender = Ender(number, self.0.clone());
+            tokio::spawn(async move {
+                pending::<()>().await;
+                drop(ender);
+            });
+        }
+        pending().await
+    }
+
+    async fn connect(&self, _: &Machine) -> Result<()> {
+        Ok(())
+    }
+
+    async fn invoke(&self, (): &mut (), _: &Machine, _: &Operation) -> Result<Reply> {
+        Ok(Reply::default())
+    }
+}
+
+#[test]
+fn a_crash_ends_tokios_tasks_in_one_order() {
+    let crash = fault(1, 300, 600, Target::All, FaultKind::Crash { loss: Loss::Kept });
+    let plan = Stage::plan(&[], vec![crash]);
+    let workload = squall_workloads::find("register").expect("it is there").workload;
+    let mut orders = Vec::new();
+    for _ in 0..3 {
+        let ended = Arc::default();
+        let system = Arc::new(InTurmoil::new(Enders(Arc::clone(&ended)))) as Arc<dyn AnySystem>;
+        let subject = Subject { system: &system, simulator: Simulator::Turmoil, workload };
+        run::execute(&subject, &plan, Options::default()).expect("it can be run").expect("nothing panics");
+        // What others do with tokio in the same process.
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it needs nothing");
+        drop(runtime.spawn(async {}));
+        orders.push(ended.lock().expect("nobody panics with it").clone());
+    }
+    assert!(orders[0].len() >= 24, "{orders:?}");
+    assert!(orders.iter().all(|order| *order == orders[0]), "{orders:?}");
 }

@@ -68,6 +68,7 @@ fn run<G: Guest>(
     workload: &'static dyn Workload,
     options: Options,
 ) -> Result<Execution, PlanError> {
+    let _alone = reactor::alone();
     let (nodes, clients) = (plan.cluster.nodes, plan.cluster.clients);
     let lodge = Lodge::new(guest.clone(), nodes, clients);
     let stand_in = Arc::new(StandIn(lodge.clone()));
