@@ -12,7 +12,7 @@ use openraft::{
 use serde::{Deserialize, Serialize};
 use squall_checkers::{operation::Operation, value::Value};
 
-use super::disk::Disk;
+use super::{disk::Disk, runtime::Tokio};
 use crate::registers::Registers;
 
 openraft::declare_raft_types!(
@@ -22,6 +22,7 @@ openraft::declare_raft_types!(
         R = Value,
         NodeId = u32,
         Node = EmptyNode,
+        AsyncRuntime = Tokio,
 );
 
 /// What has been applied so far.

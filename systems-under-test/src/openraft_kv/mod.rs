@@ -13,6 +13,8 @@ mod machine;
 #[cfg(feature = "openraft")]
 mod replica;
 #[cfg(feature = "openraft")]
+mod runtime;
+#[cfg(feature = "openraft")]
 mod wire;
 
 use squall::{
