@@ -25,7 +25,7 @@ openraft::declare_raft_types!(
         AsyncRuntime = Tokio,
 );
 
-/// What has been applied so far.
+/// What has been applied so far. Not in JSON: the keys of its maps are strings, and registers have keys of every kind.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct State {
     applied: Option<LogId<u32>>,
@@ -55,10 +55,9 @@ pub(super) struct Applied {
 
 impl Applied {
     /// The state of the last snapshot on disk.
-    pub(super) fn open(disk: Arc<Disk>) -> Result<Self, serde_json::Error> {
+    pub(super) fn open(disk: Arc<Disk>) -> Result<Self, postcard::Error> {
         let snapshot = disk.files().snapshot.clone();
-        let state =
-            snapshot.map_or_else(|| Ok(State::default()), |snapshot| serde_json::from_slice(&snapshot.bytes))?;
+        let state = snapshot.map_or_else(|| Ok(State::default()), |snapshot| postcard::from_bytes(&snapshot.bytes))?;
         Ok(Applied { state: Arc::new(Mutex::new(state)), disk })
     }
 
@@ -75,7 +74,7 @@ impl Applied {
 impl RaftSnapshotBuilder<Types> for Applied {
     async fn build_snapshot(&mut self) -> Result<openraft::Snapshot<Types>, StorageError<u32>> {
         let state = self.state().clone();
-        let bytes = serde_json::to_vec(&state).map_err(|error| StorageIOError::read_state_machine(&error))?;
+        let bytes = postcard::to_stdvec(&state).map_err(|error| StorageIOError::read_state_machine(&error))?;
         let meta = SnapshotMeta {
             last_log_id: state.applied,
             last_membership: state.membership,
@@ -133,7 +132,7 @@ impl RaftStateMachine<Types> for Applied {
         snapshot: Box<Cursor<Vec<u8>>>,
     ) -> Result<(), StorageError<u32>> {
         let bytes = snapshot.into_inner();
-        let state = serde_json::from_slice(&bytes)
+        let state = postcard::from_bytes(&bytes)
             .map_err(|error| StorageIOError::read_snapshot(Some(meta.signature()), &error))?;
         self.disk.files().snapshot = Some(Snapshot { meta: meta.clone(), bytes });
         *self.state() = state;
@@ -142,5 +141,28 @@ impl RaftStateMachine<Types> for Applied {
 
     async fn get_current_snapshot(&mut self) -> Result<Option<openraft::Snapshot<Types>>, StorageError<u32>> {
         Ok(self.disk.files().snapshot.as_ref().map(Snapshot::opened))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_what_was_applied() {
+        let mut state = State::default();
+        state.registers.write(Value::Int(1), Value::Int(2));
+        state.registers.write(Value::Text("1".into()), Value::Nil);
+        let disk = Arc::new(Disk::default());
+        let bytes = postcard::to_stdvec(&state).expect("all of it can be written");
+        let meta = SnapshotMeta {
+            last_log_id: None,
+            last_membership: StoredMembership::default(),
+            snapshot_id: String::new(),
+        };
+        disk.files().snapshot = Some(Snapshot { meta, bytes });
+        let opened = Applied::open(disk).expect("it can be read again");
+        assert_eq!(opened.state().registers, state.registers);
+        assert_eq!(opened.read(&Value::Int(1)), Value::Int(2));
     }
 }
