@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use squall_reports::records::{self, TOTALS_FILE, Totals};
 
-use super::{Context, Result, campaign, files, findings, replay, run, wrong};
+use super::{Context, Result, campaign, emit_test::EmitArgs, files, findings, replay, run, wrong};
 use crate::{
     engine::{
         campaign::{
@@ -28,9 +28,17 @@ pub(super) struct Args {
     /// Runs it may take for each failure
     #[arg(long, value_name = "N", default_value_t = minimise::DEFAULT_RUNS)]
     runs: u64,
+    #[command(flatten)]
+    emit: EmitArgs,
 }
 
 pub(super) fn run(args: &Args, context: &mut Context) -> Result {
+    if args.what.is_dir() && args.emit.wanted() {
+        return Err(wrong(
+            "`--emit-test` writes the test of one case",
+            "Name one of the folder's `case-….json` in place of the folder.",
+        ));
+    }
     if args.what.is_dir() { shrink_folder(args, context) } else { shrink_case(args, context) }
 }
 
@@ -52,6 +60,7 @@ fn shrink_case(args: &Args, context: &mut Context) -> Result {
         // Where it comes from stays the first run of all.
         small.found = case.found;
         files::write(&path, &small.to_text())?;
+        args.emit.write(&small)?;
     }
     explained.finding.replay = format!("squall replay {}", path.display());
     findings::show(context, &explained.finding)?;

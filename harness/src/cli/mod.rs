@@ -11,6 +11,7 @@ mod check;
 mod cross_check;
 mod demo;
 mod doctor;
+mod emit_test;
 mod files;
 mod findings;
 mod list;

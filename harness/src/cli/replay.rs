@@ -1,14 +1,24 @@
 //! `squall replay CASE`: does it still fail?
 
-use std::path::PathBuf;
+use std::{fmt::Write as _, path::PathBuf};
 
-use super::{Context, Result, files, findings, run, wrong};
-use crate::{engine::run::Class, exit::Exit, plan::case::Case};
+use super::{Context, Result, emit_test::EmitArgs, files, findings, run, wrong};
+use crate::{
+    engine::{campaign::single::Wanted, run::Class},
+    exit::Exit,
+    plan::case::Case,
+    simulators::log::{Level, LogLine},
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The case, as campaigns and `minimize` write it
     case: PathBuf,
+    /// Show what the system says through `tracing`, with virtual time and machine: `debug` when no level is given
+    #[arg(long, value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "debug")]
+    log: Option<Level>,
+    #[command(flatten)]
+    emit: EmitArgs,
     /// The record of the failure on stdout, for machines
     #[arg(long)]
     json: bool,
@@ -18,7 +28,8 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     let case = read(&args.case)?;
     let arena = run::arena(context, &case.plan, Some(&case.simulator))?;
     let command = format!("squall replay {}", args.case.display());
-    let single = run::apart(&arena, &case.plan, &command, false)?;
+    args.emit.write(&case)?;
+    let single = run::apart(&arena, &case.plan, &command, Wanted { events: false, log: args.log })?;
     let (found, expected) = (&single.findings, &case.signature);
     let same = single.finding(expected);
     if args.json {
@@ -27,8 +38,12 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
             "class": single.class,
             "same": same.is_some(),
             "findings": found,
+            "log": args.log.map(|_| &single.log),
         }))?;
         return Ok(if found.is_empty() { Exit::Valid } else { Exit::Finding });
+    }
+    if args.log.is_some() {
+        context.output.text(&log(&single.log, case.plan.cluster.nodes))?;
     }
     let expected = format!("{} ({})", expected.anomaly, expected.checker);
     if let Some(finding) = same {
@@ -49,6 +64,26 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     };
     context.output.line(said)?;
     Ok(if found.is_empty() { Exit::Valid } else { Exit::Finding })
+}
+
+/// What the system said: virtual time, machine, level, where it comes from, and the text.
+fn log(lines: &[LogLine], nodes: u32) -> String {
+    if lines.is_empty() {
+        return "The system said nothing through `tracing` at this level.\n\n".to_owned();
+    }
+    let machine = |line: &LogLine| match line.machine {
+        Some(replica) if replica < nodes => format!("n{replica}"),
+        Some(client) => format!("client {}", client - nodes),
+        None => "-".to_owned(),
+    };
+    let mut out = String::new();
+    for line in lines {
+        let (time, machine) = (format!("{:.6}", line.time_ns as f64 / 1e9), machine(line));
+        let spans = line.spans.iter().fold(String::new(), |before, span| before + span + ": ");
+        let LogLine { level, target, text, .. } = line;
+        let _ = writeln!(out, "{time:>11} s  {machine:<9}{:<5} {target}: {spans}{text}", level.name());
+    }
+    out + "\n"
 }
 
 /// Reads a case file.

@@ -12,7 +12,7 @@ use crate::{
     engine::{
         campaign::{
             keeper::{KeeperError, Limits},
-            single::{Ran, Single},
+            single::{Ran, Single, Wanted},
         },
         record,
         run::Class,
@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
         let plan = job.plan(seed);
         (job.arena, plan, spec.command(seed))
     };
-    let single = apart(&arena, &plan, &command, args.trace.is_some())?;
+    let single = apart(&arena, &plan, &command, Wanted { events: args.trace.is_some(), log: None })?;
     if let Some(path) = &args.trace {
         files::write(path, &trace(&single.events))?;
     }
@@ -69,10 +69,10 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
 }
 
 /// Runs a plan in a worker process, so that there is a verdict whatever it does.
-pub(super) fn apart(arena: &Arena, plan: &Plan, command: &str, events: bool) -> Result<Single> {
+pub(super) fn apart(arena: &Arena, plan: &Plan, command: &str, wanted: Wanted) -> Result<Single> {
     let mut limits = Limits::default();
     limits.hang_after += arena.simulator.takes(plan);
-    Single::apart(arena, plan, command, events, limits, &campaign::launch()?).map_err(|e| match e {
+    Single::apart(arena, plan, command, wanted, limits, &campaign::launch()?).map_err(|e| match e {
         KeeperError::Refused(why) => wrong(why, ""),
         other => wrong(other, ""),
     })

@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     plan::Plan,
-    simulators::{AnySystem, End, Execution, Options, PlanError, Simulator},
+    simulators::{
+        AnySystem, End, Execution, Options, PlanError, Simulator,
+        log::{self, Level, LogLine},
+    },
 };
 
 /// Stack of the thread a run lives on. Only touched pages are paid for.
@@ -119,28 +122,54 @@ pub fn run_plan(subject: &Subject, plan: &Plan, options: Options) -> Result<Outc
 /// # Errors
 /// When the run cannot begin.
 pub fn execute(subject: &Subject, plan: &Plan, options: Options) -> Result<Result<Execution, Failure>, PlanError> {
+    on_its_own_thread(subject, plan, options, None).map(|(run, _)| run)
+}
+
+/// The same, and what the system said meanwhile through `tracing`, up to this level.
+///
+/// # Errors
+/// When the run cannot begin.
+pub fn execute_heard(subject: &Subject, plan: &Plan, options: Options, level: Level) -> Result<Heard, PlanError> {
+    on_its_own_thread(subject, plan, options, Some(level))
+}
+
+/// A run, and what the system said meanwhile.
+pub type Heard = (Result<Execution, Failure>, Vec<LogLine>);
+
+fn on_its_own_thread(
+    subject: &Subject,
+    plan: &Plan,
+    options: Options,
+    level: Option<Level>,
+) -> Result<Heard, PlanError> {
     let run = || {
-        let mut result =
-            panics::catch(|| subject.system.clone().run(subject.simulator, plan, subject.workload, options));
+        let caught =
+            || panics::catch(|| subject.system.clone().run(subject.simulator, plan, subject.workload, options));
+        let (mut result, lines) = match level {
+            None => (caught(), Vec::new()),
+            Some(level) => log::listen(level, caught),
+        };
         let noted = panics::last();
         if let Ok(Ok(Execution { end: End::Panicked { message, .. }, .. })) = &mut result {
             complete(message, noted.as_ref());
         }
-        result.map_err(|mut message| {
+        let result = result.map_err(|mut message| {
             complete(&mut message, noted.as_ref());
             Failure { kind: FailureKind::Panic, node: None, at_ns: None, message }
-        })
+        });
+        (result, lines)
     };
-    let result = thread::scope(|scope| {
+    let nothing = |failure| (Err(failure), Vec::new());
+    let (result, lines) = thread::scope(|scope| {
         let thread = thread::Builder::new().name(format!("seed {}", plan.seed)).stack_size(STACK_BYTES);
         thread.spawn_scoped(scope, run).map_or_else(
-            |e| Err(no_thread(&e)),
-            |handle| handle.join().unwrap_or_else(|payload| Err(no_thread(&panics::message(payload.as_ref())))),
+            |e| nothing(no_thread(&e)),
+            |handle| handle.join().unwrap_or_else(|payload| nothing(no_thread(&panics::message(payload.as_ref())))),
         )
     });
     match result {
-        Ok(execution) => execution.map(Ok),
-        Err(failure) => Ok(Err(failure)),
+        Ok(execution) => execution.map(|execution| (Ok(execution), lines)),
+        Err(failure) => Ok((Err(failure), lines)),
     }
 }
 

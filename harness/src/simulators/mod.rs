@@ -5,6 +5,7 @@ pub mod guests;
 #[cfg(any(feature = "turmoil", feature = "tokio", madsim))]
 mod hosted;
 pub mod layer;
+pub mod log;
 mod madsim;
 pub mod native;
 #[cfg(feature = "tokio")]

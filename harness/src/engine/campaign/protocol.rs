@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use squall_reports::records::{FaultCount, Finding, OperationCounts, Signature};
 
-use super::single::Single;
+use super::single::{Single, Wanted};
 use crate::{
     engine::{run::Class, spec::Spec},
     plan::Plan,
@@ -39,8 +39,8 @@ pub enum Request {
         simulator: String,
         /// How to run it again.
         command: String,
-        /// Whether to send every event.
-        events: bool,
+        /// What to send beside the verdict.
+        wanted: Wanted,
     },
     /// Run this seed and tell digest and history, for the check of determinism.
     Fingerprint {

@@ -14,7 +14,10 @@ use crate::{
         spec::Arena,
     },
     plan::Plan,
-    simulators::{Options, PlanError, Statistics, TraceEvent},
+    simulators::{
+        Options, PlanError, Statistics, TraceEvent,
+        log::{Level, LogLine},
+    },
 };
 
 /// What came of one run.
@@ -33,6 +36,18 @@ pub struct Single {
     /// Every event, when asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<TraceEvent>,
+    /// What the system said, when asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<LogLine>,
+}
+
+/// What to send beside the verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// Every event.
+    pub events: bool,
+    /// What the system says through `tracing`, up to this level.
+    pub log: Option<Level>,
 }
 
 /// Figures of a run that came to its end.
@@ -45,13 +60,18 @@ pub struct Ran {
 }
 
 impl Single {
-    /// Runs the plan in this process. `command` is how to run it again; `events` asks for every event.
+    /// Runs the plan in this process. `command` is how to run it again.
     ///
     /// # Errors
     /// When the run cannot begin.
-    pub fn here(arena: &Arena, plan: &Plan, command: &str, events: bool) -> Result<Self, PlanError> {
+    pub fn here(arena: &Arena, plan: &Plan, command: &str, wanted: Wanted) -> Result<Self, PlanError> {
         // A trace costs little for one run, and makes its record whole.
-        let mut outcome = run::run_plan(&arena.subject(), plan, Options { trace: true })?;
+        let (subject, options) = (arena.subject(), Options { trace: true });
+        let (run, log) = match wanted.log {
+            None => (run::execute(&subject, plan, options)?, Vec::new()),
+            Some(level) => run::execute_heard(&subject, plan, options, level)?,
+        };
+        let mut outcome = run::judge_run(&subject, plan, run);
         let findings = findings(arena, plan, &outcome, command);
         let trace = outcome.execution.as_mut().and_then(|e| e.trace.take());
         Ok(Single {
@@ -60,7 +80,8 @@ impl Single {
             operations: outcome.execution.as_ref().map(|e| record::operation_counts(&e.history)).unwrap_or_default(),
             ran: outcome.execution.map(|e| Ran { digest: e.digest, statistics: e.statistics }),
             verdicts: outcome.verdicts,
-            events: trace.filter(|_| events).map(|t| t.events).unwrap_or_default(),
+            events: trace.filter(|_| wanted.events).map(|t| t.events).unwrap_or_default(),
+            log,
         })
     }
 
@@ -72,7 +93,7 @@ impl Single {
         arena: &Arena,
         plan: &Plan,
         command: &str,
-        events: bool,
+        wanted: Wanted,
         limits: Limits,
         launch: &Launch,
     ) -> Result<Self, KeeperError> {
@@ -80,7 +101,7 @@ impl Single {
             plan: Box::new(plan.clone()),
             simulator: arena.simulator.name.to_owned(),
             command: command.to_owned(),
-            events,
+            wanted,
         };
         let mut keeper = Keeper::without_spec(launch.clone(), limits);
         match keeper.ask(&request, limits.hang_after, &|| true)? {
@@ -102,6 +123,7 @@ impl Single {
             ran: None,
             verdicts: Vec::new(),
             events: Vec::new(),
+            log: Vec::new(),
         }
     }
 

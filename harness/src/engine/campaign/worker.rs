@@ -19,7 +19,7 @@ use squall_reports::records::Signature;
 use super::{
     keeper::MEMORY_VARIABLE,
     protocol::{Answer, Request, SeedReport},
-    single::Single,
+    single::{Single, Wanted},
     watch::cpu_time,
 };
 use crate::{
@@ -104,8 +104,8 @@ fn answer(registry: &Registry, job: &mut Option<Job>, request: Request) -> Answe
             *job = Some(begun);
             Answer::Ready
         }),
-        (Request::Run { plan, simulator, command, events }, _) => {
-            run_plan(registry, &plan, &simulator, &command, events).map(|single| Answer::Ran(Box::new(single)))
+        (Request::Run { plan, simulator, command, wanted }, _) => {
+            run_plan(registry, &plan, &simulator, &command, wanted).map(|single| Answer::Ran(Box::new(single)))
         }
         (_, None) => Err("nothing was begun".to_owned()),
         (Request::Seed { seed, known }, Some(job)) => run_seed(job, seed, &known),
@@ -126,9 +126,15 @@ fn begin(registry: &Registry, spec: &Spec) -> Result<Job, String> {
     spec.resolve(registry).map_err(|e| e.to_string())
 }
 
-fn run_plan(registry: &Registry, plan: &Plan, simulator: &str, command: &str, events: bool) -> Result<Single, String> {
+fn run_plan(
+    registry: &Registry,
+    plan: &Plan,
+    simulator: &str,
+    command: &str,
+    wanted: Wanted,
+) -> Result<Single, String> {
     let arena = Arena::of_plan(registry, plan, Some(simulator)).map_err(|e| e.to_string())?;
-    Single::here(&arena, plan, command, events).map_err(|e| e.to_string())
+    Single::here(&arena, plan, command, wanted).map_err(|e| e.to_string())
 }
 
 /// Runs one seed and sums it up.

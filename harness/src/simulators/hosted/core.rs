@@ -115,6 +115,7 @@ impl Core {
     pub(super) fn enter(&mut self, host_ns: u64) {
         self.now = self.floor.max(host_ns);
         self.stamp = self.stamp.max(self.now);
+        self.tell_place();
     }
 
     /// The conductor calls: all hosts have come to this time.

@@ -127,7 +127,7 @@ impl Hosted {
                 self.core.doors[machine as usize].stalled.push(key);
                 return Turn::Later;
             }
-            self.core.running = Some(machine);
+            self.core.runs(Some(machine));
             let window = self.core.now / WINDOW_NS;
             if self.polls.window != window {
                 self.polls = Polls { window, count: 0 };
@@ -149,7 +149,8 @@ impl Hosted {
         future: LocalFuture,
         polled: std::thread::Result<Poll<()>>,
     ) -> (Poll<()>, Option<LocalFuture>) {
-        let running = self.core.running.take();
+        let running = self.core.running;
+        self.core.runs(None);
         let polled = match polled {
             Ok(polled) => polled,
             Err(payload) => {

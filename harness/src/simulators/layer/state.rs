@@ -19,7 +19,7 @@ use super::{
 use crate::{
     environment::{Failed, Reply, world::Place},
     plan::{FaultKind, NodeId, Plan, fold, mix},
-    simulators::{End, Execution, Options, PlanError, Statistics, Trace, TraceEvent, TraceKind},
+    simulators::{End, Execution, Options, PlanError, Statistics, Trace, TraceEvent, TraceKind, log},
 };
 
 /// The state of a run. `W` is what can wait at a machine's door.
@@ -39,6 +39,8 @@ pub(crate) struct State<W> {
     digest: u64,
     pub(crate) statistics: Statistics,
     trace: Option<Trace>,
+    /// Whether somebody listens to what the code under test says.
+    listened: bool,
     /// The machine whose code runs, for panics and choices.
     pub(crate) running: Option<u32>,
     /// What choices hang on beside their machine and their time.
@@ -88,6 +90,7 @@ impl<W> State<W> {
             digest: plan.seed,
             statistics: Statistics::default(),
             trace: options.trace.then(Trace::default),
+            listened: log::listening(),
             running: None,
         })
     }
@@ -99,6 +102,21 @@ impl<W> State<W> {
         self.choices = (now, if self.choices.0 == now { self.choices.1 + 1 } else { 0 });
         let machine = self.running.map_or(0, |machine| u64::from(machine) + 1);
         mix(self.dice ^ mix(now, machine), self.choices.1)
+    }
+
+    /// The code of this machine runs now; of none, after it has.
+    #[inline]
+    pub(crate) fn runs(&mut self, machine: Option<u32>) {
+        self.running = machine;
+        self.tell_place();
+    }
+
+    /// Tells who listens at what time which machine's code runs.
+    #[inline]
+    pub(crate) fn tell_place(&self) {
+        if self.listened {
+            log::runs(self.stamp, self.running);
+        }
     }
 
     /// What the plan has happen, and when, in nanoseconds.

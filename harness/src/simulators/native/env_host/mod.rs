@@ -242,7 +242,7 @@ impl<S: System> Host for EnvHost<'_, S> {
                 let sim = &mut *self.sim.borrow_mut();
                 let core = &mut sim.core;
                 let next = sim.executor.next(|place| core.machines[place.machine as usize].may_run());
-                core.running = next.as_ref().map(|(_, place, _)| place.machine);
+                core.runs(next.as_ref().map(|(_, place, _)| place.machine));
                 next
             };
             let Some((key, place, turn)) = next else { break };

@@ -40,7 +40,7 @@ impl<N: Node> NodeHost<'_, N> {
         let services = &mut self.services;
         let nodes = services.core.nodes;
         services.at = at;
-        services.core.running = Some(at);
+        services.core.runs(Some(at));
         handler(node, &mut Context { me: NodeId(at), nodes, outbox: services });
         services.core.running = None;
         services.core.count_refused(at);
