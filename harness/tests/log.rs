@@ -80,7 +80,8 @@ impl Node for TalkingNode {
 
 fn job(store: impl Store, simulator: &str) -> Job {
     let nemeses = vec!["none".to_owned()];
-    let spec = Spec { simulator: Some(simulator.to_owned()), nemeses, ..Spec::of("talker") };
+    let (clients, duration_ns) = (Some(1), Some(3_000_000_000));
+    let spec = Spec { simulator: Some(simulator.to_owned()), nemeses, clients, duration_ns, ..Spec::of("talker") };
     spec.resolve_from(&store.source(), WORKLOADS).expect("the names are known")
 }
 

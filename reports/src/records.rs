@@ -12,7 +12,7 @@ mod version;
 pub use files::{FINDINGS_FILE, RecordError, TOTALS_FILE, Truncated, append, read_all, read_totals, write_totals};
 pub use finding::{
     CheckerVerdict, Counts, Failure, FailureKind, FaultRecord, Finding, Minimised, Observation, OperationRecord,
-    PhaseRecord, Signature, TraceEvent,
+    PhaseRecord, Rerun, Signature, TraceEvent,
 };
 pub use totals::{FaultCount, OperationCounts, SeedCounts, SignatureCount, Totals};
 pub use version::{UNDERSTOOD_VERSIONS, VERSION, Version};

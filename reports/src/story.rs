@@ -8,7 +8,7 @@ use squall_checkers::{
 };
 
 use crate::{
-    records::{CheckerVerdict, Failure, FailureKind, FaultRecord, Finding, Minimised, OperationRecord},
+    records::{CheckerVerdict, Failure, FailureKind, FaultRecord, Finding, Minimised, OperationRecord, SeedCounts},
     words::{clean, count, duration, time},
 };
 
@@ -40,6 +40,23 @@ pub fn accused(finding: &Finding) -> Vec<usize> {
 /// What was found and where: `stale-read in raft-rs-kv:leader-local-read`.
 pub fn headline(finding: &Finding) -> String {
     clean(&format!("{} in {}", finding.signature.anomaly, finding.system))
+}
+
+/// Seeds by what came of them: `21 valid, 1 invalid`.
+pub fn seeds(seeds: &SeedCounts) -> String {
+    let all = [
+        (seeds.valid, "valid"),
+        (seeds.invalid, "invalid"),
+        (seeds.unknown, "unknown"),
+        (seeds.vacuous, "vacuous"),
+        (seeds.panic, "panic"),
+        (seeds.abort, "abort"),
+        (seeds.hang, "hang"),
+        (seeds.step_limit, "step limit"),
+        (seeds.memory, "memory"),
+    ];
+    let some: Vec<_> = all.iter().filter(|(n, _)| *n > 0).map(|(n, name)| format!("{n} {name}")).collect();
+    if some.is_empty() { "none".to_owned() } else { some.join(", ") }
 }
 
 /// The failure of a run itself in two words: `n2 panic`.

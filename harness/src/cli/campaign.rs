@@ -1,6 +1,5 @@
 //! `squall campaign SYSTEM`: many seeds, and what fails among them.
 
-use std::fmt::Write as _;
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
@@ -9,34 +8,39 @@ use std::{
     time::Duration,
 };
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-use squall_reports::records::{FaultCount, SeedCounts, Totals};
-
-use super::{Context, Result, findings, progress::Bar, spec_args, wrong};
+use super::{
+    Context, Result,
+    ci::{self, CiArgs},
+    outcome,
+    progress::Bar,
+    regressions::{self, Regressions},
+    spec_args, wrong,
+};
 use crate::{
     engine::{
         campaign::{
-            self, CampaignError, Conduct, Ended, Report, closer,
+            self, Conduct,
             folder::{CAMPAIGN_FILE, Charter, Folder, FolderError},
-            keeper::{KeeperError, Launch, Limits},
+            keeper::{Launch, Limits},
             ledger::Stop,
             protocol::SeedReport,
+            shard::Shard,
         },
+        confidence::{self, Chance},
         minimise,
         seeds::Seeds,
         span::Span,
     },
     exit::Exit,
 };
+use signal_hook::consts::{SIGINT, SIGTERM};
+use squall_reports::records::{SeedCounts, Totals};
 
 /// Seeds of a campaign that is not told how many.
 const SEEDS: Seeds = Seeds { start: 0, end: 400 };
 
 /// The folder above all campaigns' folders.
 const OUT: &str = "squall-out";
-
-/// Failures shown in full on the terminal; all have their page.
-const SHOWN_MAX: usize = 3;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -78,12 +82,29 @@ pub(super) struct Args {
     /// Do not shrink the first failure of each kind at the end
     #[arg(long)]
     no_minimize: bool,
+    /// Run so many seeds that, should all be clean, a bug that shows in `--bug-rate` of them would have shown so surely: `99%`
+    #[arg(long, value_name = "P", requires = "bug_rate", conflicts_with_all = ["seeds", "resume"])]
+    until_confidence: Option<Chance>,
+    /// The share of seeds in which a bug shows that is to be ruled out: `1/1000`
+    #[arg(long, value_name = "P", requires = "until_confidence")]
+    bug_rate: Option<Chance>,
+    /// Run one machine's part of the seeds, the I-th of N; `squall report DIR… --out DIR` combines the folders
+    #[arg(long, value_name = "I/N", conflicts_with_all = ["resume", "fresh"])]
+    shard: Option<Shard>,
+    /// A folder of cases that failed before: they run first, and the cases of new failures are added
+    #[arg(long, value_name = "DIR")]
+    regressions: Option<PathBuf>,
+    #[command(flatten)]
+    ci: CiArgs,
     /// The totals on stdout, for machines
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(args: &Args, context: &mut Context) -> Result {
+    args.ci.check()?;
+    // Cases that cannot be read are told before any folder is made.
+    let known = args.regressions.as_deref().map(Regressions::read).transpose()?;
     let (folder, charter, done) = match &args.resume {
         Some(path) => Folder::resume(path).map_err(|e| folder_error(&e))?,
         None => begin(args, context)?,
@@ -109,24 +130,68 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
         0 => eprintln!("campaign against {system}, seeds {}, into {place}", charter.seeds),
         n => eprintln!("campaign against {system}, seeds {}, goes on in {place} after {n} seeds", charter.seeds),
     }
+    if let Some(part) = charter.shard {
+        eprintln!("this is shard {} of the seeds {}", part.shard, part.whole);
+    }
+    let reruns = match &known {
+        Some(known) => regressions::rerun(known, system, context, args.json)?,
+        None => Vec::new(),
+    };
     let stop = stop_on_signals()?;
     let mut bar = Bar::new();
     let result = campaign::run(&context.registry, &charter, folder, done, &conduct, &stop, &mut bar);
     drop(bar);
     let report = result.map_err(|e| wrong(&e, "Nothing was run."))?;
-    show(context, &report, &charter, &path, args.json)?;
-    Ok(exit(&report))
+    outcome::show(context, &report, &charter, &path, args.json)?;
+    if let Some((confidence, rate)) = args.until_confidence.zip(args.bug_rate)
+        && !args.json
+    {
+        context.output.line(sure(&report.totals, confidence, rate))?;
+    }
+    if let Some(known) = &known {
+        known.add(&report.findings, &reruns)?;
+    }
+    args.ci.tell(&report, &reruns)?;
+    Ok(ci::exit(&args.ci, &report, &reruns))
+}
+
+/// What the seeds say about bugs of this rate.
+fn sure(totals: &Totals, confidence: Chance, rate: Chance) -> String {
+    let SeedCounts { run, valid, .. } = totals.seeds;
+    if valid < run {
+        return format!("{} of {run} seeds are not clean: nothing is ruled out.", run - valid);
+    }
+    match confidence::reached(valid, rate) {
+        Some(reached) if valid >= confidence::seeds_needed(confidence, rate) => format!(
+            "{valid} clean seeds: a bug that shows in {rate} of the seeds or more would have shown with {reached} certainty."
+        ),
+        Some(reached) => format!("{valid} clean seeds make it {reached} certain, and {confidence} was asked for."),
+        None => "no seed ran: nothing is ruled out.".to_owned(),
+    }
 }
 
 fn begin(args: &Args, context: &Context) -> Result<(Folder, Charter, Vec<SeedReport>)> {
     let spec = args.spec.spec(args.system.as_deref().unwrap_or_default());
     spec_args::resolve(&spec, context)?;
-    let mut seeds = args.seeds.unwrap_or(SEEDS);
+    let needed = args.until_confidence.zip(args.bug_rate).map(|(c, p)| confidence::seeds_needed(c, p));
+    let mut seeds = needed.map(|n| Seeds::starting_at(0, n)).or(args.seeds).unwrap_or(SEEDS);
+    if let Some((n, (confidence, rate))) = needed.zip(args.until_confidence.zip(args.bug_rate)) {
+        eprintln!("{n} clean seeds make it {confidence} certain that fewer than {rate} of the seeds fail");
+    }
     if args.fresh {
         seeds = Seeds::starting_at(random_start(), seeds.count());
         eprintln!("starting at the random seed {} (--seeds {seeds} runs the same again)", seeds.start);
     }
     let charter = Charter::new(spec, seeds, Stop { after: args.stop_after, on: args.stop_on.clone() });
+    let charter = match args.shard {
+        None => charter,
+        Some(shard) => charter.part(shard).ok_or_else(|| {
+            wrong(
+                format!("no seed of {seeds} is left for shard {shard}"),
+                "Use as many shards as there are seeds, or fewer.",
+            )
+        })?,
+    };
     let folder = match &args.out {
         Some(path) => Folder::create(path, &charter),
         None => fresh_folder(&charter),
@@ -196,111 +261,4 @@ fn stop_on_signals() -> Result<Arc<AtomicBool>> {
             .map_err(|e| wrong(format!("cannot listen for signals: {e}"), ""))?;
     }
     Ok(stop)
-}
-
-fn show(context: &mut Context, report: &Report, charter: &Charter, path: &Path, json: bool) -> Result<()> {
-    // What was found is told first, whatever else goes wrong.
-    if json {
-        context.output.json(&report.totals)?;
-    } else {
-        for finding in closer::first_of_each(&report.findings).into_iter().take(SHOWN_MAX) {
-            findings::show(context, finding)?;
-        }
-        context.output.text(&summary(report, charter))?;
-        context.output.text(&findings::groups(&report.totals.signatures, &report.findings))?;
-    }
-    match findings::write_pages(path, &report.totals, &report.findings) {
-        Ok(index) if !json => context.output.line(format!("report: {}", index.display()))?,
-        Err(e) if report.trouble.is_none() => return Err(e),
-        _ => {}
-    }
-    if let Some(trouble) = &report.trouble {
-        let next = format!("`squall campaign --resume {}` goes on where it stopped.", path.display());
-        eprintln!("{:?}", wrong(trouble, &next));
-    } else if report.ended == Ended::Interrupted {
-        eprintln!("interrupted; go on by: squall campaign --resume {}", path.display());
-    }
-    Ok(())
-}
-
-/// The campaign in a few lines.
-fn summary(report: &Report, charter: &Charter) -> String {
-    let totals = &report.totals;
-    let mut out = format!(
-        "{}: {} of {} seeds ran ({}), {:.1} s, {:.0} seeds/s, {}\n",
-        totals.system,
-        totals.seeds.run,
-        charter.seeds.count(),
-        charter.seeds,
-        totals.wall_ms as f64 / 1000.0,
-        totals.seeds_per_second().unwrap_or(0.0),
-        report.ended.text(),
-    );
-    let _ = writeln!(out, "seeds: {}", classes(&totals.seeds));
-    let operations = &totals.operations;
-    let _ = writeln!(
-        out,
-        "operations: {} ok, {} failed, {} unknown; {} messages; {} simulated; {:.0}% of CPU time for checking",
-        operations.ok,
-        operations.failed,
-        operations.unknown,
-        totals.messages,
-        Span(totals.simulated_ns / 1_000_000_000 * 1_000_000_000),
-        totals.checking_share().unwrap_or(0.0) * 100.0,
-    );
-    out.push_str(&faults(totals));
-    if report.failing_outside > 0 {
-        let _ = writeln!(out, "{} of the failing seeds lie outside the promise", report.failing_outside);
-    }
-    if let Some((seed, why)) = &report.inconclusive {
-        let _ = writeln!(out, "nothing can be said of some seeds; the first is {seed}: {why}");
-    }
-    out
-}
-
-fn classes(seeds: &SeedCounts) -> String {
-    let all = [
-        (seeds.valid, "valid"),
-        (seeds.invalid, "invalid"),
-        (seeds.unknown, "unknown"),
-        (seeds.vacuous, "vacuous"),
-        (seeds.panic, "panic"),
-        (seeds.abort, "abort"),
-        (seeds.hang, "hang"),
-        (seeds.step_limit, "step limit"),
-        (seeds.memory, "memory"),
-    ];
-    let some: Vec<_> = all.iter().filter(|(n, _)| *n > 0).map(|(n, name)| format!("{n} {name}")).collect();
-    if some.is_empty() { "none".to_owned() } else { some.join(", ") }
-}
-
-fn faults(totals: &Totals) -> String {
-    if totals.faults.is_empty() {
-        return "faults: none\n".to_owned();
-    }
-    let one = |f: &FaultCount| {
-        let mut text = format!("{} {}", f.scheduled, f.kind);
-        let idle: Vec<_> = [(f.inert, "inert"), (f.unresolved, "unresolved")]
-            .iter()
-            .filter(|(n, _)| *n > 0)
-            .map(|(n, word)| format!("{n} {word}"))
-            .collect();
-        if !idle.is_empty() {
-            let _ = write!(text, " ({})", idle.join(", "));
-        }
-        text
-    };
-    format!("faults: {}\n", totals.faults.iter().map(one).collect::<Vec<_>>().join(", "))
-}
-
-fn exit(report: &Report) -> Exit {
-    let finding = if report.failing_inside > 0 { Exit::Finding } else { Exit::Valid };
-    let inconclusive = report.inconclusive.is_some() || report.ended == Ended::Interrupted;
-    let inconclusive = if inconclusive { Exit::Inconclusive } else { Exit::Valid };
-    let trouble = match &report.trouble {
-        None => Exit::Valid,
-        Some(CampaignError::Worker(KeeperError::OwnBug(_))) => Exit::OwnBug,
-        Some(_) => Exit::Usage,
-    };
-    finding.max(inconclusive).max(trouble)
 }

@@ -8,6 +8,7 @@
 
 mod campaign;
 mod check;
+mod ci;
 mod cross_check;
 mod demo;
 mod doctor;
@@ -16,9 +17,11 @@ mod files;
 mod findings;
 mod list;
 mod minimize;
+mod outcome;
 mod output;
 mod plan;
 mod progress;
+mod regressions;
 mod replay;
 mod report;
 mod run;
@@ -60,7 +63,7 @@ enum Command {
     /// Shows what there is: systems, bugs, workloads, nemeses, checkers, models, simulators, formats
     List(list::Args),
     /// Runs many seeds and gathers what fails
-    Campaign(campaign::Args),
+    Campaign(Box<campaign::Args>),
     /// Writes the plan of a seed
     Plan(plan::Args),
     /// Runs one seed, or one plan
@@ -73,7 +76,7 @@ enum Command {
     Check(check::Args),
     /// Checks a verdict by its evidence
     Verify(verify::Args),
-    /// Draws the HTML pages of campaigns' folders again
+    /// Draws the HTML pages of campaigns' folders again, or combines the folders of many machines
     Report(report::Args),
     /// Runs the same seeds on every simulator, and compares what is found
     CrossCheck(cross_check::Args),

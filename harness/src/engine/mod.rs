@@ -2,6 +2,7 @@
 
 #[cfg(feature = "cli")]
 pub mod campaign;
+pub mod confidence;
 pub mod determinism;
 pub mod explain;
 pub mod in_test;

@@ -97,6 +97,15 @@ impl fmt::Display for Signature {
     }
 }
 
+/// A case of an earlier failure that was run again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rerun {
+    /// The name of its file.
+    pub case: String,
+    /// How it still fails; `None` when it does no longer.
+    pub finding: Option<Finding>,
+}
+
 /// How a run failed that did not get as far as a verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {

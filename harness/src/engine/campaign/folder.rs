@@ -13,7 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use squall_reports::records::{self, FINDINGS_FILE, Finding, RecordError, Signature, TOTALS_FILE, Totals};
 
-use super::{ledger::Stop, protocol::SeedReport};
+use super::{ledger::Stop, protocol::SeedReport, shard::Shard};
 use crate::engine::{seeds::Seeds, spec::Spec};
 
 /// The file that says what the campaign is.
@@ -40,12 +40,35 @@ pub struct Charter {
     /// When it ends before its seeds do.
     #[serde(default)]
     pub stop: Stop,
+    /// Where it is one machine's part of a larger one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Part>,
+}
+
+/// One machine's part of a campaign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Which part.
+    pub shard: Shard,
+    /// The seeds of all machines together.
+    pub whole: Seeds,
 }
 
 impl Charter {
     /// A charter of the version that this build writes.
     pub fn new(spec: Spec, seeds: Seeds, stop: Stop) -> Self {
-        Charter { version: VERSION, spec, seeds, stop }
+        Charter { version: VERSION, spec, seeds, stop, shard: None }
+    }
+
+    /// One machine's part of this campaign; `None` when no seed is left for it.
+    pub fn part(self, shard: Shard) -> Option<Self> {
+        let seeds = shard.part(self.seeds)?;
+        Some(Charter { seeds, shard: Some(Part { shard, whole: self.seeds }), ..self })
+    }
+
+    /// The seeds of all machines together.
+    pub fn whole(&self) -> Seeds {
+        self.shard.map_or(self.seeds, |part| part.whole)
     }
 }
 
@@ -270,6 +293,14 @@ pub fn findings(path: &Path) -> Result<Vec<Finding>, FolderError> {
     }
 }
 
+/// What came of each seed that was run, as far as this folder says; a last line that was cut off is left out.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn reports(path: &Path) -> Result<Vec<SeedReport>, FolderError> {
+    whole_lines(&path.join(PROGRESS_FILE)).map(|(reports, _)| reports)
+}
+
 #[expect(clippy::disallowed_methods, reason = "waits for another process")]
 fn lock(file: &File, path: &Path) -> Result<(), FolderError> {
     for _ in 0..LOCK_TRIES {
@@ -294,17 +325,26 @@ fn open_progress(path: &Path) -> Result<File, FolderError> {
 
 /// Reads the reports, and cuts off a half line at the end so that the next one does not run into it.
 fn read_progress(file: &Path) -> Result<Vec<SeedReport>, FolderError> {
+    let (reports, cut_off) = whole_lines(file)?;
+    if let Some(whole) = cut_off {
+        let opened = OpenOptions::new().write(true).open(file).map_err(FolderError::io("open", file))?;
+        opened.set_len(whole).map_err(FolderError::io("repair the end of", file))?;
+    }
+    Ok(reports)
+}
+
+/// The reports of all whole lines, and where the last of these ends if a half one follows.
+fn whole_lines(file: &Path) -> Result<(Vec<SeedReport>, Option<u64>), FolderError> {
     let bytes = match fs::read(file) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), None)),
         read => read.map_err(FolderError::io("read", file))?,
     };
     let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-    if whole < bytes.len() {
-        let opened = OpenOptions::new().write(true).open(file).map_err(FolderError::io("open", file))?;
-        opened.set_len(whole as u64).map_err(FolderError::io("repair the end of", file))?;
-    }
     let lines = bytes[..whole].split_inclusive(|b| *b == b'\n').enumerate();
-    lines.map(|(i, line)| serde_json::from_slice(line.trim_ascii_end()).map_err(|e| malformed(file, i, &e))).collect()
+    let report =
+        |(i, line): (usize, &[u8])| serde_json::from_slice(line.trim_ascii_end()).map_err(|e| malformed(file, i, &e));
+    let reports = lines.map(report).collect::<Result<_, _>>()?;
+    Ok((reports, (whole < bytes.len()).then_some(whole as u64)))
 }
 
 fn malformed(file: &Path, lines_before: usize, error: &serde_json::Error) -> FolderError {

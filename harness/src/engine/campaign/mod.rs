@@ -2,12 +2,14 @@
 //! was found is on file before the next seed starts.
 
 pub mod closer;
+pub mod combine;
 pub mod cross_check;
 pub mod examine;
 pub mod folder;
 pub mod keeper;
 pub mod ledger;
 pub mod protocol;
+pub mod shard;
 pub mod single;
 pub mod watch;
 pub mod worker;
@@ -70,6 +72,8 @@ pub enum Ended {
     Interrupted,
     /// It could not go on.
     Trouble,
+    /// It was put together from the parts of many machines, and seeds are missing.
+    Partial,
 }
 
 impl Ended {
@@ -81,6 +85,7 @@ impl Ended {
             Ended::Budget => "the time budget is spent",
             Ended::Interrupted => "interrupted",
             Ended::Trouble => "it could not go on",
+            Ended::Partial => "seeds are missing",
         }
     }
 }
