@@ -12,6 +12,9 @@ pub mod simulators;
 
 /// Histories, models, operations and values.
 pub use squall_checkers as checkers;
+/// What a store says through it, `squall replay CASE --log` shows with virtual time and machine.
+pub use tracing;
+
 /// What clients do, and who judges it.
 pub use squall_workloads as workloads;
 

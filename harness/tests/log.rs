@@ -104,7 +104,7 @@ fn check(simulator: &str, lines: &[LogLine]) {
         machines.sort_unstable();
         assert_eq!(machines, [Some(0), Some(1), Some(2)], "{simulator}: {what}");
         for line in said {
-            let seconds = if what == "up" { 0 } else { 1 };
+            let seconds = u64::from(what != "up");
             let about = seconds * 1_000_000_000..(seconds * 10 + 1) * 100_000_000;
             assert!(about.contains(&line.time_ns), "{simulator}: {line:?}");
         }

@@ -17,6 +17,7 @@ mod files;
 mod findings;
 mod list;
 mod minimize;
+mod new;
 mod outcome;
 mod output;
 mod plan;
@@ -60,6 +61,8 @@ const EXIT_CODES: &str = "Exit codes: 0 all valid, 1 a finding inside the promis
 enum Command {
     /// Finds a violation in a system with a known bug, shrinks it and shows it
     Demo(demo::Args),
+    /// Makes a crate with a store, its tests, the whole command line and a file for CI
+    New(new::Args),
     /// Shows what there is: systems, bugs, workloads, nemeses, checkers, models, simulators, formats
     List(list::Args),
     /// Runs many seeds and gathers what fails
@@ -142,6 +145,7 @@ fn start(registry: Registry) -> ExitCode {
     let mut context = Context { registry, output: Output::new() };
     let result = match cli.command {
         Command::Demo(args) => demo::run(&args, &mut context),
+        Command::New(args) => new::run(&args, &mut context),
         Command::List(args) => list::run(&args, &mut context),
         Command::Campaign(args) => campaign::run(&args, &mut context),
         Command::Plan(args) => plan::run(&args, &mut context),
