@@ -4,6 +4,7 @@
 //! entry. To add a system, add a file with its `ENTRY` and a line in [`SYSTEMS`].
 
 mod journal;
+mod madsim_etcd;
 mod majority_files;
 mod misbehaving;
 mod openraft_kv;
@@ -22,6 +23,7 @@ pub const SYSTEMS: &[SystemEntry] = &[
     single_copy::ENTRY,
     majority_files::ENTRY,
     openraft_kv::ENTRY,
+    madsim_etcd::ENTRY,
     misbehaving::ENTRY,
 ];
 

@@ -40,7 +40,10 @@ const TRAITS: &[(&str, &str)] = &[("harness/src/environment/tokio.rs", "tokio::i
 const HARMLESS: &[&str] = &["tokio::sync"];
 
 /// Systems that are written for a library, and run in its simulator as they are.
-const GUESTS: &[(&str, &[&str])] = &[("systems-under-test/src/openraft_kv/", &["tokio", "turmoil"])];
+const GUESTS: &[(&str, &[&str])] = &[
+    ("systems-under-test/src/openraft_kv/", &["tokio", "turmoil"]),
+    ("systems-under-test/src/madsim_etcd/", &["madsim"]),
+];
 
 /// What a run must not look at, and what to use in its place.
 const AMBIENT: &[(&str, &str)] = &[

@@ -71,7 +71,7 @@ pub(crate) type Anything = Arc<dyn Any + Send + Sync>;
 
 impl Machine {
     /// A machine during one of its lives; for simulators.
-    #[cfg_attr(not(feature = "turmoil"), expect(dead_code, reason = "no simulator here hosts guests"))]
+    #[cfg_attr(not(any(feature = "turmoil", madsim)), expect(dead_code, reason = "no simulator here hosts guests"))]
     pub(crate) fn new(me: NodeId, home: NodeId, nodes: u32, life: u32, landlord: Arc<dyn Landlord>) -> Self {
         Machine { me, home, nodes, life, landlord }
     }

@@ -39,7 +39,8 @@ impl Simulator {
     pub fn reaches_guests(self) -> Option<Reaches> {
         match self {
             Simulator::Turmoil => Some(in_turmoil),
-            Simulator::Madsim | Simulator::Native | Simulator::NativeEnv | Simulator::Real => None,
+            Simulator::Madsim => Some(in_madsim),
+            Simulator::Native | Simulator::NativeEnv | Simulator::Real => None,
         }
     }
 
@@ -66,7 +67,7 @@ impl Simulator {
     }
 
     /// Says so, when a fault of the plan cannot be done to a guest here.
-    #[cfg_attr(not(feature = "turmoil"), expect(dead_code, reason = "no simulator here hosts guests"))]
+    #[cfg_attr(not(any(feature = "turmoil", madsim)), expect(dead_code, reason = "no simulator here hosts guests"))]
     pub(super) fn check_reach(self, plan: &Plan) -> Result<(), PlanError> {
         let reaches = Habitat::Only(self).reaches();
         let nodes = plan.cluster.nodes;
@@ -105,6 +106,20 @@ fn in_turmoil(kind: &FaultKind) -> Reach {
         | FaultKind::Crash { loss: Loss::Kept }
         | FaultKind::Wipe => Reach::Each,
         FaultKind::ClockDrift { .. } if cfg!(madsim) => Reach::Cluster,
+        _ => Reach::Nobody,
+    }
+}
+
+/// What madsim can do to code that uses it.
+///
+/// It clogs links one way and kills and pauses nodes. Latency and loss it has only for all links at once, its clock is one for all
+/// nodes and for its own timers, and no message can be doubled or damaged.
+fn in_madsim(kind: &FaultKind) -> Reach {
+    match kind {
+        FaultKind::Partition { .. } | FaultKind::Crash { loss: Loss::Kept } | FaultKind::Wipe | FaultKind::Pause => {
+            Reach::Each
+        }
+        FaultKind::Drop { .. } | FaultKind::Delay { .. } | FaultKind::Degrade { .. } => Reach::Cluster,
         _ => Reach::Nobody,
     }
 }
@@ -203,6 +218,8 @@ mod tests {
         let said = able(&FaultKind::DiskFull);
         assert!(said.ends_with("to a system over `Env`") && said.contains("`native`"), "{said}");
         let said = able(&FaultKind::Wipe);
-        assert!(said.ends_with("`turmoil` to code written for it"), "{said}");
+        assert!(said.ends_with("`turmoil`, `madsim` to code written for it"), "{said}");
+        let said = able(&FaultKind::Drop { permille: 1 });
+        assert!(said.contains("`turmoil` to code") && said.ends_with("to all replicas at once"), "{said}");
     }
 }

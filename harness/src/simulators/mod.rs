@@ -23,6 +23,8 @@ use self::madsim::shim;
 use self::tokio as reactor;
 use squall_workloads::workload::Workload;
 
+#[cfg(madsim)]
+pub use self::madsim::InMadsim;
 #[cfg(feature = "turmoil")]
 pub use self::turmoil::InTurmoil;
 pub use self::{

@@ -195,6 +195,15 @@ pub(crate) fn a_stream_loses_nothing(stage: &Stage) {
     assert!(seen.effects()[0] > 0 && (0..20).any(|i| seen.took_ms(i) > 200), "nothing was sent again");
 }
 
+#[cfg(madsim)]
+pub(crate) fn a_paused_machine_stands_still_and_goes_on(stage: &Stage) {
+    let asked = [(400, 0, "remember", 1), (1000, 0, "recall", 0), (1100, 1, "recall", 0)];
+    let seen = stage.run(&asked, vec![fault(1, 900, 3000, nodes(&[0]), FaultKind::Pause)]);
+    assert_eq!(seen.reply(1), Some(Value::Int(1)), "nothing is forgotten");
+    assert!(seen.took_ms(1) > 1900 && seen.took_ms(2) < 200, "{} ms", seen.took_ms(1));
+    assert_eq!(seen.effects(), [1]);
+}
+
 pub(crate) fn links_of_clients_are_cut_only_where_the_plan_says_so(stage: &Stage) {
     let kind = FaultKind::Partition { shape: Shape::Split, flap_ns: None, clients: false };
     let seen = stage.run(&[(400, 0, "write", 1), (1000, 0, "read", 0)], vec![fault(1, 900, 3000, nodes(&[0]), kind)]);
@@ -276,6 +285,7 @@ pub(crate) fn the_same_plan_runs_the_same_in_another_thread(stage: &Stage) {
     assert_ne!(run(0).digest, run(1).digest);
 }
 
+#[cfg(madsim)]
 pub(crate) fn the_clock_of_all_drifts(stage: &Stage) {
     let drift = fault(1, 1000, 9000, Target::All, FaultKind::ClockDrift { ppb: 1_000_000_000 });
     let asked = [(400, 0, "wall", 0), (900, 0, "wall", 0), (2000, 1, "wall", 0), (4000, 1, "wall", 0)];

@@ -2,5 +2,6 @@
 
 mod facts;
 mod keeper;
-#[cfg(feature = "turmoil")]
+#[cfg(madsim)]
+mod madsim;
 mod turmoil;

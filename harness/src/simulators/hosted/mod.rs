@@ -12,7 +12,7 @@ mod disk;
 #[cfg(any(feature = "tokio", madsim))]
 mod drive;
 mod faults;
-#[cfg(feature = "turmoil")]
+#[cfg(any(feature = "turmoil", madsim))]
 pub(super) mod guests;
 mod host;
 mod machines;

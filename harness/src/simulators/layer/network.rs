@@ -35,6 +35,18 @@ struct Active {
     links: Vec<bool>,
 }
 
+impl Active {
+    /// Whether it cuts its links now: a flapping partition does so half of the time.
+    fn cuts(&self, now: u64) -> bool {
+        match self.kind {
+            FaultKind::Partition { flap_ns, .. } => {
+                flap_ns.is_none_or(|half| ((now - self.began) / half.max(1)).is_multiple_of(2))
+            }
+            _ => false,
+        }
+    }
+}
+
 /// What becomes of one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fate {
@@ -100,8 +112,8 @@ impl Network {
             let hit = |permille: u32| scale(own, 1000) < u64::from(permille);
             let extra = mix(own, 1);
             let did = match active.kind {
-                FaultKind::Partition { flap_ns, .. } => {
-                    let cut = flap_ns.is_none_or(|half| ((now - active.began) / half.max(1)).is_multiple_of(2));
+                FaultKind::Partition { .. } => {
+                    let cut = active.cuts(now);
                     if cut {
                         fate.delay = None;
                     }
@@ -143,6 +155,13 @@ impl Network {
             fate.duplicate = None;
         }
         fate
+    }
+
+    /// Index of the fault that cuts a link now, if one does.
+    #[cfg(madsim)]
+    pub(crate) fn cut(&self, from: u32, to: u32, now: u64) -> Option<u32> {
+        let link = self.link(from, to);
+        self.active.iter().find(|a| a.links[link] && a.cuts(now)).map(|a| a.index)
     }
 
     /// A link fault begins to strike around these replicas. `nodes` is the number of all replicas, `hash` the fault's own.

@@ -22,8 +22,8 @@ use ::madsim::{
 use squall_workloads::workload::Workload;
 
 use crate::{
-    environment::{System, world::LocalFuture},
-    plan::{MILLISECOND, Plan},
+    environment::{Machine, System, world::LocalFuture},
+    plan::{MILLISECOND, NodeId, Plan},
     simulators::{
         Execution, Options, PlanError,
         hosted::{Conductor, Host, Library, Runtime},
@@ -80,23 +80,17 @@ async fn main(machine: u32) {
 }
 
 /// Where a machine is.
-fn address(machine: u32) -> IpAddr {
-    IpAddr::V4(Ipv4Addr::from_bits(NETWORK + machine))
+pub(super) fn address(machine: u32) -> IpAddr {
+    Machine::address(NodeId(machine))
 }
 
-/// 10.0.0.1, the first machine.
-const NETWORK: u32 = 0x0A00_0001;
-
 fn machine(address: SocketAddr) -> u32 {
-    match address.ip() {
-        IpAddr::V4(ip) => ip.to_bits() - NETWORK,
-        IpAddr::V6(_) => unreachable!("machines have addresses of version 4"),
-    }
+    Machine::at(address.ip()).expect("machines alone send here").0
 }
 
 /// Madsim, as a host of systems.
-struct Madsim {
-    time: TimeHandle,
+pub(super) struct Madsim {
+    pub(super) time: TimeHandle,
 }
 
 impl Runtime for Madsim {

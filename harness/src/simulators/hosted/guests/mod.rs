@@ -19,11 +19,16 @@ pub(in crate::simulators) use self::{
 use super::conductor::Conductor;
 use crate::{
     environment::Guest,
-    plan::NodeId,
-    simulators::{End, TraceKind},
+    simulators::End,
 };
+#[cfg(madsim)]
+use crate::plan::FaultKind;
+use crate::plan::NodeId;
+#[cfg(feature = "turmoil")]
+use crate::simulators::TraceKind;
 
 /// A message between two hosts of guests, as the library shows it.
+#[cfg(feature = "turmoil")]
 pub(in crate::simulators) struct Message<'a> {
     pub(in crate::simulators) from: u32,
     pub(in crate::simulators) to: u32,
@@ -52,6 +57,15 @@ impl<G: Guest> Conductor<StandIn<G>> {
         orders
     }
 
+    /// The guest's code took the library down with it: the run ends here.
+    pub(in crate::simulators) fn broke(&self, message: String) {
+        self.core(|core| core.ended = Some(End::Panicked { node: None, message, at_ns: core.now }));
+    }
+}
+
+/// Where single messages are in our hand, and the clock of all.
+#[cfg(feature = "turmoil")]
+impl<G: Guest> Conductor<StandIn<G>> {
     /// How long a message takes that is found on its way at `now`, to which all hosts have come; `None` when it is lost.
     pub(in crate::simulators) fn carry(&self, now: u64, message: &Message<'_>) -> Option<u64> {
         let Message { from, to, content, text } = *message;
@@ -79,10 +93,29 @@ impl<G: Guest> Conductor<StandIn<G>> {
             core.machines[0].condition.ppb
         })
     }
+}
 
-    /// The guest's code took the library down with it: the run ends here.
-    pub(in crate::simulators) fn broke(&self, message: String) {
-        self.core(|core| core.ended = Some(End::Panicked { node: None, message, at_ns: core.now }));
+/// Where the library's own means are all there is.
+#[cfg(madsim)]
+impl<G: Guest> Conductor<StandIn<G>> {
+    /// The fault that cuts a link now, if one does.
+    pub(in crate::simulators) fn cut(&self, from: u32, to: u32) -> Option<usize> {
+        self.core(|core| core.network.cut(from, to, core.now)).map(|index| index as usize)
+    }
+
+    /// A fault did something that the library did for it.
+    pub(in crate::simulators) fn touched(&self, fault: usize, count: u64) {
+        self.core(|core| core.faults.touched(fault, count));
+    }
+
+    /// Whether a replica stands still now.
+    pub(in crate::simulators) fn pauses(&self, node: u32) -> bool {
+        self.core(|core| core.machines[node as usize].condition.paused)
+    }
+
+    /// A replica was made to stand still.
+    pub(in crate::simulators) fn paused(&self, node: u32) {
+        self.core(|core| core.faults.touched_on(NodeId(node), 1, |kind| matches!(kind, FaultKind::Pause)));
     }
 }
 
