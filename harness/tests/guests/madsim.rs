@@ -11,13 +11,13 @@ use std::{
     time::SystemTime,
 };
 
-use squall::{
-    plan::{FaultKind, Loss},
-    simulators::{AnySystem, InMadsim, Simulator},
-};
 use ::madsim::{
     net::{TcpListener, TcpStream, UdpSocket},
     task, time,
+};
+use squall::{
+    plan::{FaultKind, Loss},
+    simulators::{AnySystem, InMadsim, Simulator},
 };
 
 use crate::{

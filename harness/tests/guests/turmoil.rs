@@ -161,7 +161,8 @@ fn a_lost_datagram_is_lost() {
 
 #[test]
 fn a_stream_loses_nothing() {
-    facts::a_stream_loses_nothing(&STAGE);
+    // Madsim tries again after a millisecond; here it is sent again as everywhere else.
+    assert!(facts::a_stream_loses_nothing(&STAGE) > 200, "nothing was sent again");
 }
 
 #[cfg(madsim)]

@@ -110,19 +110,18 @@ fn run<G: Guest>(
         Ok::<_, PlanError>((conductor, nodes))
     })?;
     let links = Links::new(plan, &nodes);
-    let conductor = Rc::new(RefCell::new(conductor));
-    let driving = drive(conductor.clone(), &lodge, links);
+    let conductor = RefCell::new(conductor);
+    let driving = drive(&conductor, &lodge, links);
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| runtime.block_on(driving))) {
         conductor.borrow().broke(message_of(&*payload));
     }
     MAIN.set(None);
     drop(runtime);
-    let conductor = Rc::into_inner(conductor).expect("the runtime is gone, and who drove it with it");
     Ok(conductor.into_inner().finish())
 }
 
 /// Does what is due, tick by tick, to the end of the run.
-async fn drive<G: Guest>(conductor: Rc<RefCell<Conductor<StandIn<G>>>>, lodge: &Lodge<G>, mut links: Links<'_>) {
+async fn drive<G: Guest>(conductor: &RefCell<Conductor<StandIn<G>>>, lodge: &Lodge<G>, mut links: Links<'_>) {
     let (time, handle) = (TimeHandle::current(), Handle::current());
     let mut paused = vec![false; links.plan.cluster.nodes as usize];
     loop {
@@ -201,12 +200,14 @@ impl<'a> Links<'a> {
         let fair = Weather::fair(self.plan);
         let active = || (0..).zip(&self.plan.faults).filter(|(_, f)| f.begins_ns <= now && now < f.ends_ns());
         let weather = active().fold(fair, |weather, (_, fault)| weather.under(&fault.kind));
+        // What madsim carried; what it lost it does not count.
+        let carried = net.stat().msg_count;
+        let mut count = carried - std::mem::replace(&mut self.carried, carried);
         if weather != self.weather {
             net.update_config(|config| weather.ask(config));
             self.weather = weather;
+            count += 1;
         }
-        let carried = net.stat().msg_count;
-        let count = carried - std::mem::replace(&mut self.carried, carried);
         for (index, fault) in active() {
             if fair.under(&fault.kind) != fair {
                 conductor.touched(index, count);
@@ -253,8 +254,12 @@ mod tests {
     fn faults_on_all_links_add_up() {
         let fair = Weather { latency: Latency { min_ns: MILLISECOND, max_ns: 2 * MILLISECOND }, arrive: 1000 };
         assert_eq!(fair.under(&FaultKind::Pause), fair);
-        let worse = fair.under(&FaultKind::Degrade { permille: 500, factor: 3 }).under(&FaultKind::Drop { permille: 500 });
+        let worse =
+            fair.under(&FaultKind::Degrade { permille: 500, factor: 3 }).under(&FaultKind::Drop { permille: 500 });
         let worse = worse.under(&FaultKind::Delay { max_ns: MILLISECOND });
-        assert_eq!(worse, Weather { latency: Latency { min_ns: 3 * MILLISECOND, max_ns: 7 * MILLISECOND }, arrive: 250 });
+        assert_eq!(
+            worse,
+            Weather { latency: Latency { min_ns: 3 * MILLISECOND, max_ns: 7 * MILLISECOND }, arrive: 250 }
+        );
     }
 }

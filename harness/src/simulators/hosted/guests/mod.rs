@@ -17,15 +17,12 @@ pub(in crate::simulators) use self::{
     stand_in::StandIn,
 };
 use super::conductor::Conductor;
-use crate::{
-    environment::Guest,
-    simulators::End,
-};
 #[cfg(madsim)]
 use crate::plan::FaultKind;
 use crate::plan::NodeId;
 #[cfg(feature = "turmoil")]
 use crate::simulators::TraceKind;
+use crate::{environment::Guest, simulators::End};
 
 /// A message between two hosts of guests, as the library shows it.
 #[cfg(feature = "turmoil")]
