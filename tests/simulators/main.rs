@@ -1,6 +1,8 @@
 //! Every simulator of this binary runs every system of the zoo, under the default faults, and the same run twice is the same.
 
 mod entropy;
+#[cfg(all(feature = "etcd", madsim))]
+mod etcd;
 
 use squall::{
     catalogue::SystemEntry,

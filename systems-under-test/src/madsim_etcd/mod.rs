@@ -2,7 +2,7 @@
 //! as a lock. Nobody here wrote either side of its wire.
 //!
 //! It is one server, and all in memory: a crash takes everything, which it does not promise to survive. A lock is an election on a
-//! lease, as etcd's own recipe has it; a holder is safe as long as it is faster than its lease.
+//! lease, as etcd's own recipe has it; a holder is safe as long as its lease outlives every partition.
 
 #[cfg(all(feature = "etcd", madsim))]
 mod store;
@@ -32,7 +32,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
         Bug {
             name: "short-lease",
             summary: "the lease of a lock is a second, which its holder may need longer; shows in the workload `lock`",
-            trigger: "a holder that is late; no fault is needed",
+            trigger: "a partition between a holder and the server that is longer than that",
             anomalies: &["double-acquire", "non-linearizable"],
         },
     ],
@@ -55,11 +55,15 @@ enum Mistake {
     ShortLease,
 }
 
-/// Linearizable whatever happens to network and clocks, as long as the one server lives.
+/// Linearizable whatever happens to network and clocks, as long as the one server lives. Not live: a lock whose holder went away stays
+/// locked until its lease ends.
 fn promise() -> Promise {
     let survives = [FaultClass::Partition, FaultClass::Drop, FaultClass::Delay, FaultClass::Pause];
     let mut promise = Promise::new(Interface::REGISTER, "linearizable").tolerating(Tolerates::these(&survives)).on(1);
     promise.interfaces.push(Interface::MUTEX);
+    // There is one replica.
+    promise.convergent = false;
+    promise.live = false;
     promise
 }
 

@@ -28,8 +28,9 @@ pub(super) struct Session {
 const PORT: u16 = 2379;
 /// The key of the lock.
 const LOCK: &str = "lock/";
-/// How long a lease lasts, in seconds: longer than an operation, a turn and another operation of the workload together.
-const LEASE: i64 = 4;
+/// How long a lease lasts, in seconds: longer than any run. Whoever holds a lock on a lease has lost it when the lease runs out,
+/// and where a partition is longer than that, without knowing it; fencing tokens are the remedy, not leases.
+const LEASE: i64 = 600;
 /// The same, where it is the mistake.
 const SHORT_LEASE: i64 = 1;
 /// How long a client stands in line for the lock.
@@ -117,9 +118,13 @@ impl Session {
     }
 
     async fn release(&mut self) -> Result<Reply> {
-        let lease = self.lease.take().ok_or(Failed::No("it is not held".to_owned()))?;
-        self.etcd.lease_client().revoke(lease).await.map_err(failed)?;
-        Ok(Value::Nil)
+        let lease = self.lease.ok_or(Failed::No("it is not held".to_owned()))?;
+        let revoked = self.etcd.lease_client().revoke(lease).await.map_err(failed);
+        // What was never asked for is asked for again.
+        if !matches!(revoked, Err(Failed::No(_))) {
+            self.lease = None;
+        }
+        revoked.map(|_| Value::Nil)
     }
 }
 
