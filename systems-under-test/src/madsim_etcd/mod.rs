@@ -49,7 +49,6 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
 const NAME: &str = "madsim-etcd";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(all(feature = "etcd", madsim)), expect(dead_code, reason = "nobody makes them"))]
 enum Mistake {
     CasByHand,
     ShortLease,

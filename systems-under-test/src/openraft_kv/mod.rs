@@ -68,7 +68,6 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
 const NAME: &str = "openraft-kv";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "openraft"), expect(dead_code, reason = "nobody makes them"))]
 enum Mistake {
     LeaderLocalRead,
     AckBeforeSync,

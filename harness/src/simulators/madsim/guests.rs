@@ -71,9 +71,12 @@ impl<G: Guest> AnySystem for InMadsim<G> {
     }
 }
 
+/// The main task of a machine.
+type Main = dyn Fn(u32) -> LocalFuture;
+
 thread_local! {
-    /// The main task of a machine of the run. What starts a node of madsim's must be `Send`, so it finds it here.
-    static MAIN: RefCell<Option<Rc<dyn Fn(u32) -> LocalFuture>>> = const { RefCell::new(None) };
+    /// That of the run. What starts a node of madsim's must be `Send`, so it finds it here.
+    static MAIN: RefCell<Option<Rc<Main>>> = const { RefCell::new(None) };
 }
 
 /// The main task of a machine's node.
