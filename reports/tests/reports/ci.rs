@@ -1,4 +1,4 @@
-//! What CI systems read: JUnit XML, and Markdown for the summary of a job.
+//! What CI systems read: `JUnit` XML, and Markdown for the summary of a job.
 
 use squall_reports::{
     junit, markdown,
