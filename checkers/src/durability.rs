@@ -2,7 +2,7 @@
 //!
 //! Judged by the reads of the phase of final reads, key by key. A write is lost if it was acknowledged and every final read of
 //! its key shows a state that is certainly older: for a register a value each of whose writes had returned before the lost
-//! write was invoked (or nothing at all), for a set the elements without the one that was added. What was concurrent may
+//! write was invoked (or nothing at all), for a set or a log the elements without the one that was added. What was concurrent may
 //! rightly have overwritten it and proves nothing. Linear in the history.
 
 use std::collections::BTreeMap;
@@ -48,15 +48,15 @@ impl Checker for Durability {
                 continue;
             }
             judged += 1;
-            let adds = ids.iter().any(|&id| history.entries[id].operation.f == "add");
-            let lost = if adds { lost_element(history, ids, &finals) } else { lost_value(history, ids, &finals) };
+            let grows = ids.iter().any(|&id| adds(&history.entries[id]));
+            let lost = if grows { lost_element(history, ids, &finals) } else { lost_value(history, ids, &finals) };
             match lost {
                 Ok(None) => {}
                 Ok(Some(id)) => anomalies.push(report(history, key, id, &finals)),
                 Err(id) => {
                     let operation = &history.entries[id].operation;
                     return Verdict::precondition(format!(
-                        "operation {id}, `{operation}`, is none of read, write, cas, get, put and add"
+                        "operation {id}, `{operation}`, is none of read, write, cas, get, put, add and append, or no read of a set or a log shows it"
                     ));
                 }
             }
@@ -68,8 +68,13 @@ impl Checker for Durability {
     }
 }
 
+/// Whether it adds an element to a set or a log.
+fn adds(entry: &Entry) -> bool {
+    matches!(entry.operation.f.as_str(), "add" | "append")
+}
+
 fn changes(entry: &Entry) -> bool {
-    entry.operation.f == "add" || !matches!(effect(entry), Some((_, None)))
+    adds(entry) || !matches!(effect(entry), Some((_, None)))
 }
 
 /// The last acknowledged write of a register that every final read misses. Fails with an operation that it does not know.
@@ -103,13 +108,18 @@ fn lost_value(history: &History, ids: &[EntryId], finals: &[EntryId]) -> Result<
     Ok(lost.map(|(id, _)| *id))
 }
 
-/// The last acknowledged addition to a set that every final read misses. Fails with an operation that it does not know.
+/// The last acknowledged addition to a set or a log that every final read misses. Fails with an operation that it does not know,
+/// or a read that shows no elements.
 fn lost_element(history: &History, ids: &[EntryId], finals: &[EntryId]) -> Result<Option<EntryId>, EntryId> {
-    let known = |id: &&EntryId| matches!(history.entries[**id].operation.f.as_str(), "add" | "read");
+    let known = |id: &&EntryId| {
+        let entry = &history.entries[**id];
+        let shows_all = entry.reply().is_none_or(|reply| reply.as_list().is_some());
+        adds(entry) || (entry.operation.f == "read" && shows_all)
+    };
     if let Some(&id) = ids.iter().find(|id| !known(id)) {
         return Err(id);
     }
-    let acknowledged = |id: &&EntryId| history.entries[**id].is_ok() && history.entries[**id].operation.f == "add";
+    let acknowledged = |id: &&EntryId| history.entries[**id].is_ok() && adds(&history.entries[**id]);
     let misses = |id: EntryId, read: EntryId| {
         let (added, read) = (&history.entries[id], &history.entries[read]);
         let elements = read.reply().and_then(Value::as_list);

@@ -141,7 +141,9 @@ impl Interface {
     pub const KV: Interface = Interface(Name::new("kv"));
     /// `add(element) -> nil`, `read() -> [elements]`.
     pub const SET: Interface = Interface(Name::new("set"));
-    /// `acquire() -> token | nil`, `release() -> nil`.
+    /// `acquire([owner n]) -> token | nil`, `release([owner n]) -> nil`: an owner counts its attempts, and an acquire that is
+    /// refused fails. Who owns the lock gets it again by a later attempt: that is how one goes on who does not know what became
+    /// of the last. Where nobody has to, arguments may be left out.
     pub const MUTEX: Interface = Interface(Name::new("mutex"));
     /// `add(n) -> nil`, `read() -> n`; 0 at first.
     pub const COUNTER: Interface = Interface(Name::new("counter"));
@@ -154,6 +156,10 @@ impl Interface {
     /// `transfer({amount n, from account, to account}) -> nil`, `read() -> {account balance}`; every account has 0 at first
     /// and may be overdrawn, a read shows those that were touched.
     pub const BANK: Interface = Interface(Name::new("bank"));
+    /// `txn([[r key nil] [append key element] …]) -> the same with what was read`, `read(k) -> [elements] | nil`: keyed lists.
+    pub const LIST_APPEND: Interface = Interface(Name::new("list-append"));
+    /// `txn([[r key nil] [w key value] …]) -> the same with what was read`, `read(k) -> v | nil`: keyed registers.
+    pub const RW_REGISTER: Interface = Interface(Name::new("rw-register"));
 }
 
 impl fmt::Display for Interface {

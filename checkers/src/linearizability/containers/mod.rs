@@ -6,7 +6,9 @@
 //!
 //! A removal of unknown outcome may have taken any element. While there is one, what was never taken proves nothing: the
 //! history is legal if it is legal without that removal, illegal if it is so even without what was never taken (a legal
-//! history minus an element, with all that was done to it, is legal), and otherwise undecided.
+//! history minus an element, with all that was done to it, is legal). Otherwise it is legal if it is so when such removals, by
+//! their calls, took what was never taken, in the order in which it was put in: of a queue's removals that took `a` before `b`
+//! the one that was called first may as well have taken `a`. If not, it is undecided, for puts at one time have no known order.
 //!
 //! On unambiguous histories: Henzinger, Sezgin & Vafeiadis 2013 (queues), Lee & Mathur 2024 (all three), Abdulla et al. 2025
 //! (stacks, and errors in earlier proofs).
@@ -93,7 +95,7 @@ pub(super) fn check<M: Model>(
         Err(impossible) => return Shortcut::Illegal(witness.impossible(impossible)),
     };
     let timeline = Timeline::new(&uses.ops);
-    if uses.removals_unknown {
+    if !uses.takes_any.is_empty() {
         let came_out = timeline.contents(&uses, &taken, false);
         if let Err(conflict) = order(discipline, &came_out, timeline.end()) {
             return Shortcut::Illegal(witness.conflict(&came_out, conflict, timeline.end()));
@@ -102,7 +104,17 @@ pub(super) fn check<M: Model>(
     let all = timeline.contents(&uses, &taken, true);
     match order(discipline, &all, timeline.end()) {
         Ok(order) => Shortcut::Legal(order.into_iter().map(|op| uses.ops[op].entry).collect()),
-        Err(_) if uses.removals_unknown => Shortcut::Undecided,
+        Err(_) if !uses.takes_any.is_empty() => {
+            let guesses = [|put: &Op| put.call, |put: &Op| put.ret.unwrap_or(NOBODY)];
+            let orders = guesses.into_iter().map(|by| {
+                let guessed = timeline.contents(&uses, &uses.guess_takes(taken.clone(), by), true);
+                order(discipline, &guessed, timeline.end())
+            });
+            match orders.into_iter().find_map(Result::ok) {
+                Some(order) => Shortcut::Legal(order.into_iter().map(|op| uses.ops[op].entry).collect()),
+                None => Shortcut::Undecided,
+            }
+        }
         Err(conflict) => Shortcut::Illegal(witness.conflict(&all, conflict, timeline.end())),
     }
 }
@@ -129,8 +141,8 @@ struct Uses {
     ranks: Vec<u32>,
     takes: Vec<(ValueId, usize)>,
     empties: Vec<usize>,
-    /// Whether there are removals of unknown outcome.
-    removals_unknown: bool,
+    /// Removals of unknown outcome.
+    takes_any: Vec<usize>,
 }
 
 impl Uses {
@@ -144,7 +156,7 @@ impl Uses {
             ranks: Vec::new(),
             takes: Vec::new(),
             empties: Vec::new(),
-            removals_unknown: false,
+            takes_any: Vec::new(),
         };
         let mut sizes: Vec<(&Value, ValueId)> = Vec::new();
         for &id in entries {
@@ -177,7 +189,7 @@ impl Uses {
                 }
                 Effect::Takes(value) => uses.takes.push((number(value), op)),
                 Effect::FindsEmpty => uses.empties.push(op),
-                Effect::TakesAny => uses.removals_unknown = true,
+                Effect::TakesAny => uses.takes_any.push(op),
                 _ => return None,
             }
         }
@@ -209,5 +221,19 @@ impl Uses {
             }
         }
         Ok(taken)
+    }
+
+    /// The same, and removals of unknown outcome, by their calls, take what was certainly put in and never taken, in this order.
+    fn guess_takes(&self, mut taken: Vec<u32>, by: impl Fn(&Op) -> u32) -> Vec<u32> {
+        let certain = |value: &usize| {
+            let put = self.puts[*value];
+            put != NOBODY && taken[*value] == NOBODY && self.ops[put as usize].ret.is_some()
+        };
+        let mut left: Vec<usize> = (0..self.puts.len()).filter(certain).collect();
+        left.sort_by_key(|value| by(&self.ops[self.puts[*value] as usize]));
+        for (value, take) in left.into_iter().zip(&self.takes_any) {
+            taken[value] = *take as u32;
+        }
+        taken
     }
 }
