@@ -8,7 +8,7 @@ use squall_checkers::operation::Interface;
 
 use crate::{
     growing::GrowingWorkload,
-    parts::{keys_setting, per_key_setting},
+    parts::{DISTRIBUTION, keys_setting, per_key_setting},
     workload::Setting,
 };
 
@@ -19,6 +19,7 @@ pub static APPEND: GrowingWorkload = GrowingWorkload {
     grow: "append",
     settings: &[
         keys_setting("3"),
+        DISTRIBUTION,
         per_key_setting("60", "elements after which a log is replaced by a fresh one; 0: never"),
         Setting { key: "appends", default: "3", summary: "weight of appends in the mix" },
         Setting { key: "reads", default: "2", summary: "weight of reads in the mix" },

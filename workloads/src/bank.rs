@@ -72,6 +72,10 @@ impl Workload for BankWorkload {
             _ => Vec::new(),
         }
     }
+
+    fn shows_writes(&self) -> bool {
+        false
+    }
 }
 
 /// A read of all balances.

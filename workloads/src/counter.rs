@@ -7,7 +7,7 @@
 use squall_checkers::operation::{Interface, Operation};
 
 use crate::{
-    parts::{Asking, KEYS_MAX, Keys, Weights, judges, keys_setting, on_each_key},
+    parts::{Asking, DISTRIBUTION, KEYS_MAX, Keys, Weights, judges, keys_setting, on_each_key},
     random::Stream,
     settings::SettingsReader,
     workload::{Client, Judge, Setting, SettingError, Settings, Workload},
@@ -19,6 +19,7 @@ pub struct CounterWorkload;
 
 const SETTINGS: &[Setting] = &[
     keys_setting("3"),
+    DISTRIBUTION,
     Setting { key: "amount", default: "1", summary: "what is added is drawn from 1 to this" },
     Setting { key: "increments", default: "3", summary: "weight of additions in the mix" },
     Setting { key: "decrements", default: "0", summary: "weight of subtractions in the mix" },
@@ -47,7 +48,7 @@ impl Workload for CounterWorkload {
         let reader = SettingsReader::new("counter", settings, SETTINGS)?;
         let weights = Weights::read(reader, &["increments", "decrements", "reads"])?;
         let amount = reader.number("amount", 1..=AMOUNT_MAX)?;
-        let keys = Keys::new(reader.number("keys", 1..=KEYS_MAX)?, 0, client, clients);
+        let keys = Keys::new(reader.number("keys", 1..=KEYS_MAX)?, 0, client, clients).distributed(reader)?;
         Ok(Box::new(Asking(move || {
             let key = keys.key(keys.draw(&mut stream));
             let sign = match weights.draw(&mut stream) {
@@ -66,6 +67,10 @@ impl Workload for CounterWorkload {
 
     fn judges(&self, model: &str) -> Vec<Judge> {
         judges(model, "counter", &["counter-bounds"])
+    }
+
+    fn shows_writes(&self) -> bool {
+        false
     }
 }
 

@@ -2,15 +2,20 @@
 
 pub mod append;
 pub mod bank;
+pub mod causal;
 pub mod counter;
 pub mod growing;
+pub mod list_append;
 pub mod lock;
+pub mod long_fork;
 mod parts;
 pub mod queue;
 pub mod random;
 pub mod register;
+pub mod rw_register;
 pub mod set;
 pub mod settings;
+pub mod transactions;
 pub mod unique_ids;
 pub mod workload;
 
@@ -50,6 +55,26 @@ pub const WORKLOADS: &[WorkloadEntry] = &[
         workload: &bank::BankWorkload,
     },
     WorkloadEntry { name: "unique-ids", summary: "ids are generated", workload: &unique_ids::UniqueIdsWorkload },
+    WorkloadEntry {
+        name: "list-append",
+        summary: "transactions read and append to a few lists",
+        workload: &list_append::LIST_APPEND,
+    },
+    WorkloadEntry {
+        name: "rw-register",
+        summary: "transactions read and write a few registers",
+        workload: &rw_register::RW_REGISTER,
+    },
+    WorkloadEntry {
+        name: "long-fork",
+        summary: "single keys are written once, and groups of them read together",
+        workload: &long_fork::LongForkWorkload,
+    },
+    WorkloadEntry {
+        name: "causal",
+        summary: "posts are written and replied to, and a reply is read before its post",
+        workload: &causal::CausalWorkload,
+    },
 ];
 
 /// The workload of this name.

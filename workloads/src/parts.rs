@@ -24,6 +24,16 @@ pub(crate) const fn per_key_setting(default: &'static str, summary: &'static str
     Setting { key: "elements-per-key", default, summary }
 }
 
+/// The setting that [`Keys`] reads: which object an operation is for.
+pub(crate) const DISTRIBUTION: Setting = Setting {
+    key: "distribution",
+    default: "uniform",
+    summary: "which key an operation is for: `uniform`, or `zipf` (the i-th key with weight 1/i)",
+};
+
+/// What the Zipf weights `1/i` are multiplied by, to stay among integers.
+const ZIPF_SCALE: u64 = 1 << 32;
+
 /// The objects in use, as one client sees them. Keys are integers; when a key has had its bound of changes it is replaced by the
 /// key `count` further on. Clients share nothing: the bound is split among them beforehand, and each moves on when its own
 /// part is spent.
@@ -35,6 +45,8 @@ pub(crate) struct Keys {
     client: u64,
     clients: u64,
     slots: Vec<Slot>,
+    /// Running sums of the slots' weights; empty when they weigh the same.
+    up_to: Vec<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,14 +60,28 @@ impl Keys {
     /// `count` keys with a bound of changes each.
     pub(crate) fn new(count: u64, bound: u64, client: u32, clients: u32) -> Self {
         let (client, clients) = (u64::from(client), u64::from(clients.max(client + 1)));
-        Keys { count, bound, client, clients, slots: vec![Slot::default(); count as usize] }
+        Keys { count, bound, client, clients, slots: vec![Slot::default(); count as usize], up_to: Vec::new() }
     }
 
-    /// As the settings `keys` and `elements-per-key` say.
+    /// The same, drawn as the setting `distribution` says.
+    pub(crate) fn distributed(mut self, reader: SettingsReader<'_>) -> Result<Self, SettingError> {
+        if reader.choice("distribution", &[("uniform", false), ("zipf", true)])? {
+            let weights = (1..=self.count).map(|i| ZIPF_SCALE / i);
+            self.up_to = weights
+                .scan(0, |sum, weight| {
+                    *sum += weight;
+                    Some(*sum)
+                })
+                .collect();
+        }
+        Ok(self)
+    }
+
+    /// As the settings `keys`, `elements-per-key` and `distribution` say.
     pub(crate) fn read(reader: SettingsReader<'_>, client: u32, clients: u32) -> Result<Self, SettingError> {
         let count = reader.number("keys", 1..=KEYS_MAX)?;
         let bound = reader.number("elements-per-key", 0..=u64::from(u32::MAX))?;
-        Ok(Keys::new(count, bound, client, clients))
+        Keys::new(count, bound, client, clients).distributed(reader)
     }
 
     /// How many changes of the key in `slot` fall to this client. Over all clients this adds up to the bound.
@@ -64,9 +90,15 @@ impl Keys {
         self.bound / self.clients + u64::from(turn < self.bound % self.clients)
     }
 
-    /// One of the slots, all alike.
+    /// One of the slots.
     pub(crate) fn draw(&self, stream: &mut Stream) -> usize {
-        stream.below(self.count) as usize
+        match self.up_to.last() {
+            None => stream.below(self.count) as usize,
+            Some(&total) => {
+                let point = stream.below(total);
+                self.up_to.partition_point(|&sum| sum <= point)
+            }
+        }
     }
 
     /// Takes one of the changes that this client has on the slot's key; on a later key when there is none left, and says so.

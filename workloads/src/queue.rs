@@ -14,7 +14,7 @@ use squall_checkers::{
 };
 
 use crate::{
-    parts::{Asking, Fresh, KEYS_MAX, Keys, Weights, judges, keys_setting},
+    parts::{Asking, DISTRIBUTION, Fresh, KEYS_MAX, Keys, Weights, judges, keys_setting},
     random::Stream,
     settings::SettingsReader,
     workload::{Client, Judge, Setting, SettingError, Settings, Workload},
@@ -26,6 +26,7 @@ pub struct QueueWorkload;
 
 const SETTINGS: &[Setting] = &[
     keys_setting("1"),
+    DISTRIBUTION,
     Setting { key: "enqueues", default: "1", summary: "weight of enqueues in the mix" },
     Setting { key: "dequeues", default: "1", summary: "weight of dequeues in the mix" },
 ];
@@ -48,7 +49,7 @@ impl Workload for QueueWorkload {
     ) -> Result<Box<dyn Client>, SettingError> {
         let reader = SettingsReader::new("queue", settings, SETTINGS)?;
         let weights = Weights::read(reader, &["enqueues", "dequeues"])?;
-        let keys = Keys::new(reader.number("keys", 1..=KEYS_MAX)?, 0, client, clients);
+        let keys = Keys::new(reader.number("keys", 1..=KEYS_MAX)?, 0, client, clients).distributed(reader)?;
         let mut fresh = Fresh::new(client, clients);
         Ok(Box::new(Asking(move || {
             let key = keys.key(keys.draw(&mut stream));
@@ -71,6 +72,10 @@ impl Workload for QueueWorkload {
 
     fn judges(&self, model: &str) -> Vec<Judge> {
         judges(model, "queue", &["total-queue", "at-most-once", "at-least-once"])
+    }
+
+    fn shows_writes(&self) -> bool {
+        false
     }
 }
 

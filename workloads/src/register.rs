@@ -15,7 +15,7 @@ use squall_checkers::{
 };
 
 use crate::{
-    parts::{Fresh, KEYS_MAX, Keys, Weights, on_each_key},
+    parts::{DISTRIBUTION, Fresh, KEYS_MAX, Keys, Weights, on_each_key},
     random::Stream,
     settings::SettingsReader,
     workload::{Client, Judge, Setting, SettingError, Settings, Workload},
@@ -27,11 +27,7 @@ pub struct RegisterWorkload;
 
 const SETTINGS: &[Setting] = &[
     Setting { key: "keys", default: "3", summary: "keys in use at a time" },
-    Setting {
-        key: "distribution",
-        default: "uniform",
-        summary: "which key an operation is for: `uniform`, or `zipf` (the i-th key with weight 1/i)",
-    },
+    DISTRIBUTION,
     Setting {
         key: "writes-per-key",
         default: "120",
@@ -51,14 +47,6 @@ const SETTINGS: &[Setting] = &[
 const SMALL_VALUES: u64 = 5;
 /// One cas in this many expects the value before the last one known: it should fail.
 const STALE_CAS: u64 = 8;
-/// What the Zipf weights `1/i` are multiplied by, to stay among integers.
-const ZIPF_SCALE: u64 = 1 << 32;
-
-#[derive(Clone, Copy, Debug)]
-enum Distribution {
-    Uniform,
-    Zipf,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Values {
@@ -70,7 +58,6 @@ enum Values {
 #[derive(Clone, Debug)]
 struct Mix {
     keys: u64,
-    distribution: Distribution,
     writes_per_key: u64,
     values: Values,
     /// Of reads, writes and cas.
@@ -82,8 +69,6 @@ impl Mix {
         let reader = SettingsReader::new("register", settings, SETTINGS)?;
         Ok(Mix {
             keys: reader.number("keys", 1..=KEYS_MAX)?,
-            distribution: reader
-                .choice("distribution", &[("uniform", Distribution::Uniform), ("zipf", Distribution::Zipf)])?,
             writes_per_key: reader.number("writes-per-key", 0..=u64::from(u32::MAX))?,
             values: reader.choice("values", &[("unique", Values::Unique), ("small", Values::Small)])?,
             weights: Weights::read(reader, &["reads", "writes", "cas"])?,
@@ -108,13 +93,10 @@ impl Workload for RegisterWorkload {
         stream: Stream,
     ) -> Result<Box<dyn Client>, SettingError> {
         let mix = Mix::read(settings)?;
-        let up_to = match mix.distribution {
-            Distribution::Uniform => Vec::new(),
-            Distribution::Zipf => cumulate((1..=mix.keys).map(|i| ZIPF_SCALE / i)),
-        };
+        let reader = SettingsReader::new("register", settings, SETTINGS)?;
         let slots = vec![Slot::default(); mix.keys as usize];
-        let keys = Keys::new(mix.keys, mix.writes_per_key, client, clients);
-        Ok(Box::new(RegisterClient { mix, keys, fresh: Fresh::new(client, clients), stream, up_to, slots }))
+        let keys = Keys::new(mix.keys, mix.writes_per_key, client, clients).distributed(reader)?;
+        Ok(Box::new(RegisterClient { mix, keys, fresh: Fresh::new(client, clients), stream, slots }))
     }
 
     fn final_reads(&self, settings: &Settings, asked: &[Operation]) -> Result<Vec<Operation>, SettingError> {
@@ -133,15 +115,6 @@ impl Workload for RegisterWorkload {
     }
 }
 
-fn cumulate(weights: impl Iterator<Item = u64>) -> Vec<u64> {
-    weights
-        .scan(0, |sum, weight| {
-            *sum += weight;
-            Some(*sum)
-        })
-        .collect()
-}
-
 /// What one client knows of one of the keys in use.
 #[derive(Clone, Debug, Default)]
 struct Slot {
@@ -156,22 +129,10 @@ struct RegisterClient {
     keys: Keys,
     fresh: Fresh,
     stream: Stream,
-    /// Running sums of the keys' weights; empty when they weigh the same.
-    up_to: Vec<u64>,
     slots: Vec<Slot>,
 }
 
 impl RegisterClient {
-    fn draw_slot(&mut self) -> usize {
-        match self.up_to.last() {
-            None => self.keys.draw(&mut self.stream),
-            Some(&total) => {
-                let point = self.stream.below(total);
-                self.up_to.partition_point(|&sum| sum <= point)
-            }
-        }
-    }
-
     fn fresh_value(&mut self) -> Value {
         Value::Int(match self.mix.values {
             Values::Unique => self.fresh.next(),
@@ -189,7 +150,7 @@ impl RegisterClient {
 
 impl Client for RegisterClient {
     fn next(&mut self, _: ProcessId) -> Option<Operation> {
-        let slot = self.draw_slot();
+        let slot = self.keys.draw(&mut self.stream);
         let kind = self.mix.weights.draw(&mut self.stream);
         if kind == 0 {
             return Some(Operation::read(self.keys.key(slot)));

@@ -84,6 +84,13 @@ pub trait Workload: Send + Sync + 'static {
     /// nobody can judge that model on these operations. Durability, convergence and liveness are asked for by the promise, not
     /// here.
     fn judges(&self, model: &str) -> Vec<Judge>;
+
+    /// Whether a final read shows of each write by itself whether it is lost, as a value or an element does: then the checker
+    /// `durability` is asked where durability is promised. A sum does not, nor does a queue that is emptied: what is lost there
+    /// is for the judges of the model to find.
+    fn shows_writes(&self) -> bool {
+        true
+    }
 }
 
 /// One client of a workload: a sequence of operations, which may depend on the replies so far.
