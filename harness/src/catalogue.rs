@@ -35,6 +35,8 @@ pub struct Bug {
     pub summary: &'static str,
     /// What brings it out, for people.
     pub trigger: &'static str,
+    /// The workload in which it shows, where that is not the system's own: a campaign uses it when not told otherwise.
+    pub workload: Option<&'static str>,
     /// The anomaly kinds by which it shows; a bug counts as found only when one of these is named.
     pub anomalies: &'static [&'static str],
 }

@@ -57,7 +57,7 @@ const SETTINGS: &[Setting] = &[Setting {
 }];
 
 const fn bug(name: &'static str, summary: &'static str, anomalies: &'static [&'static str]) -> Bug {
-    Bug { name, summary, trigger: "none: it comes by itself", anomalies }
+    Bug { name, summary, trigger: "none: it comes by itself", workload: None, anomalies }
 }
 
 /// What one request leaks, in bytes, and the most that all of them leak: a harness without a limit of memory must live on.
@@ -128,10 +128,9 @@ impl Node for Misbehaving {
                 return;
             }
         }
-        let reply = if operation.f == "read" {
-            Some(Ok(self.store.read(&operation)))
-        } else {
-            self.store.apply(request, &operation)
+        let reply = match self.store.look(&operation) {
+            Some(reply) => Some(Ok(reply)),
+            None => self.store.apply(request, &operation),
         };
         if let Some(reply) = reply {
             cx.reply(request, reply);

@@ -1,4 +1,4 @@
-//! A keyed register store that does each request once, however often it arrives: registers with a table of sessions.
+//! A store that does each request once, however often it arrives: objects with a table of sessions.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,13 @@ use squall_checkers::{
     value::Value,
 };
 
-use crate::registers::Registers;
+use crate::objects::Objects;
 
-/// Registers, and of each session the last update with its reply. Both must be saved and copied together: a reply that is
+/// Objects, and of each session the last update with its reply. Both must be saved and copied together: a reply that is
 /// forgotten lets a retried update happen again, after others may have overwritten it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sessions {
-    registers: Registers,
+    objects: Objects,
     last: BTreeMap<ProcessId, Last>,
 }
 
@@ -39,9 +39,14 @@ pub(crate) enum Known {
 }
 
 impl Sessions {
-    /// The value of a register.
-    pub(crate) fn read(&self, operation: &Operation) -> Reply {
-        self.registers.read(&operation.key)
+    /// These objects, before any session.
+    pub(crate) fn of(objects: Objects) -> Self {
+        Sessions { objects, last: BTreeMap::new() }
+    }
+
+    /// The reply of an operation that changes nothing; `None` for every other.
+    pub(crate) fn look(&self, operation: &Operation) -> Option<Reply> {
+        self.objects.look(operation)
     }
 
     /// What is known of an update.
@@ -59,7 +64,7 @@ impl Sessions {
             Known::Done(reply) => Some(reply),
             Known::Over => None,
             Known::New => {
-                let reply = self.registers.apply(operation);
+                let reply = self.objects.apply(operation);
                 let result = result(&reply);
                 self.last.insert(request.process, Last { serial: request.serial, reply });
                 Some(result)
@@ -101,7 +106,7 @@ mod tests {
         assert_eq!(store.apply(request(2, 1), &cas), Some(Ok(Value::Bool(true))));
         store.apply(request(3, 1), &Operation::write(7, 1));
         assert_eq!(store.apply(request(2, 1), &cas), Some(Ok(Value::Bool(true))), "the reply it had");
-        assert_eq!(store.read(&Operation::read(7)), Value::Int(1), "done once");
+        assert_eq!(store.look(&Operation::read(7)), Some(Value::Int(1)), "done once");
     }
 
     #[test]
@@ -117,6 +122,6 @@ mod tests {
         let mut store = Sessions::default();
         store.apply(request(1, 2), &Operation::write(7, 2));
         assert_eq!(store.apply(request(1, 1), &Operation::write(7, 1)), None);
-        assert_eq!(store.read(&Operation::read(7)), Value::Int(2));
+        assert_eq!(store.look(&Operation::read(7)), Some(Value::Int(2)));
     }
 }

@@ -12,26 +12,27 @@ use squall_workloads::settings::SettingsReader;
 
 use crate::{
     journal::Journal,
+    objects::Objects,
     sessions::{Known, Sessions, decode, encode},
 };
 
 /// The entry in the catalogue.
 pub(crate) const ENTRY: SystemEntry = SystemEntry {
     name: "single-copy",
-    summary: "replica 0 keeps the only copy of the registers, with a write-ahead log; the others redirect to it",
+    summary: "replica 0 keeps the only copy of all objects, with a write-ahead log; the others redirect to it",
     workload: "register",
     settings: &[],
     defaults: &[],
     bugs: &[],
     build: |_, settings| {
         SettingsReader::new("single-copy", settings, &[])?;
-        Ok(Box::new(SingleCopy::default()))
+        Ok(Box::new(SingleCopy { store: Sessions::default(), journal: Journal::new() }))
     },
 };
 
 const KEEPER: NodeId = NodeId(0);
 
-/// Keyed registers on replica 0. Every update is in its log, and the log on the platter, before its client hears of it, and a
+/// Objects of any kind on replica 0. Every update is in its log, and the log on the platter, before its client hears of it, and a
 /// read waits for the updates it saw.
 ///
 /// Linearizable and durable under every fault but bit rot (it stops when its log is corrupt) and a wiped disk; unavailable
@@ -42,19 +43,17 @@ pub(crate) struct SingleCopy {
     journal: Journal<(RequestId, Result<Reply, Failed>)>,
 }
 
-impl Default for SingleCopy {
-    fn default() -> Self {
-        SingleCopy { store: Sessions::default(), journal: Journal::new() }
-    }
-}
-
 impl Node for SingleCopy {
     /// Replicas have nothing to say to each other.
     type Message = ();
     type Timer = ();
 
     fn promise(&self) -> Promise {
-        Promise::new(Interface::REGISTER, "linearizable")
+        Promise::new(Interface::REGISTER, "linearizable").serving(&Objects::INTERFACES)
+    }
+
+    fn speaking(&self, interface: &Interface) -> Option<Self> {
+        Some(SingleCopy { store: Sessions::of(Objects::of(interface)), journal: Journal::new() })
     }
 
     fn on_start(&mut self, cx: &mut Context<'_, Self>) {
@@ -74,17 +73,14 @@ impl Node for SingleCopy {
         if !self.journal.is_open() {
             return; // Still recovering; the client asks again.
         }
-        let reply = if operation.f == "read" {
-            Ok(self.store.read(&operation))
-        } else {
-            match self.store.known(request) {
-                Known::Over => return,
-                Known::Done(reply) => reply,
-                Known::New => match self.update(request, &operation, cx) {
-                    Ok(reply) => reply,
-                    Err(why) => return cx.halt(why),
-                },
-            }
+        let reply = match (self.store.look(&operation), self.store.known(request)) {
+            (Some(reply), _) => Ok(reply),
+            (None, Known::Over) => return,
+            (None, Known::Done(reply)) => reply,
+            (None, Known::New) => match self.update(request, &operation, cx) {
+                Ok(reply) => reply,
+                Err(why) => return cx.halt(why),
+            },
         };
         self.journal.when_durable((request, reply));
         self.settle(cx);

@@ -114,6 +114,7 @@ fn bugs(entry: &SystemEntry) -> Vec<Value> {
             "spec": format!("{}:{}", entry.name, bug.name),
             "summary": bug.summary,
             "trigger": bug.trigger,
+            "shown_by": bug.workload,
             "anomalies": bug.anomalies,
         })
     };
@@ -125,10 +126,11 @@ fn settings(settings: &[Setting]) -> Vec<Value> {
 }
 
 /// What else there is to say of an item, and how it is called.
-const LABELS: [(&str, &str); 6] = [
+const LABELS: [(&str, &str); 7] = [
     ("promise", "promises: "),
     ("home", "runs on the simulator it is written for: "),
     ("trigger", "brought out by: "),
+    ("shown_by", "shown by the workload "),
     ("ability", "does: "),
     ("guests", "to code written for it: "),
     ("lacks", "not in this binary; it needs "),

@@ -7,7 +7,7 @@ use crate::{
         span::{self, Span},
         spec::{Job, Spec},
     },
-    plan::{Latency, Settings},
+    plan::{Latency, Load, Settings},
     simulators::{self, Simulator},
 };
 
@@ -32,6 +32,10 @@ pub(super) struct SpecArgs {
     /// Operations per second of virtual time, of all clients together
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: Option<u32>,
+    /// `closed`: a client waits for its reply before it asks again; `open`: it does not; `bursts:EVERY,LASTS,FACTOR`: open, and
+    /// at times it asks more often, as in `bursts:5s,500ms,10`
+    #[arg(long, value_name = "LOAD", value_parser = span::load)]
+    load: Option<Load>,
     /// One-way latency of messages: `5ms`, or a range `1ms..10ms`
     #[arg(long, value_name = "L", value_parser = span::latency)]
     latency: Option<Latency>,
@@ -54,6 +58,7 @@ impl SpecArgs {
             nodes: self.nodes,
             clients: self.clients,
             rate: self.rate,
+            load: self.load,
             latency: self.latency,
             duration_ns: self.duration.map(|d| d.0),
             settings: self.settings.iter().cloned().collect::<Settings>(),

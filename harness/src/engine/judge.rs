@@ -17,7 +17,7 @@ use crate::plan::{Operations, Plan, Promise};
 /// What a plan gives no chance to show is not asked for.
 pub fn judges(promise: &Promise, workload: &dyn Workload, plan: &Plan) -> Vec<Judge> {
     let mut all = workload.judges(promise.model.as_str());
-    if promise.durable && plan.phases.final_reads {
+    if promise.durable && plan.phases.final_reads && workload.shows_writes() {
         all.push(Judge::new("durability"));
     }
     if promise.convergent && plan.phases.final_reads {

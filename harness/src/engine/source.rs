@@ -68,10 +68,19 @@ impl Source {
         }
     }
 
-    /// The workload to use when none is named: the entry's own, or the first that the store serves and that somebody judges.
-    pub(super) fn workload(&self, workloads: &'static [WorkloadEntry]) -> Result<&'static WorkloadEntry, SpecError> {
+    /// The workload to use when none is named: that of the bug in `name`, `system` or `system:bug`, or the entry's own; or the
+    /// first that the store serves and that somebody judges.
+    pub(super) fn workload(
+        &self,
+        name: &str,
+        workloads: &'static [WorkloadEntry],
+    ) -> Result<&'static WorkloadEntry, SpecError> {
         match self {
-            Source::Entry(entry) => Ok(find_workload(workloads, entry.workload)?),
+            Source::Entry(entry) => {
+                let bug = bug_of(entry, name)?;
+                let shows = entry.bugs.iter().find(|b| Some(b.name) == bug).and_then(|b| b.workload);
+                Ok(find_workload(workloads, shows.unwrap_or(entry.workload))?)
+            }
             Source::Built { name, system } => {
                 let promise = system.promise();
                 let fits = |w: &&WorkloadEntry| {

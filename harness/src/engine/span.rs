@@ -1,8 +1,8 @@
-//! Lengths of time as people write them: `200ms`, `30s`, `5m`; and ranges of them.
+//! Lengths of time as people write them: `200ms`, `30s`, `5m`; ranges of them; and loads that are made of them.
 
 use std::{fmt, str::FromStr};
 
-use crate::plan::{Latency, MICROSECOND, MILLISECOND, SECOND};
+use crate::plan::{Bursts, Latency, Load, MICROSECOND, MILLISECOND, SECOND};
 
 /// The units, the longest first.
 const UNITS: [(&str, u64); 6] =
@@ -68,6 +68,39 @@ pub fn latency(text: &str) -> Result<Latency, String> {
     Ok(Latency { min_ns, max_ns })
 }
 
+/// Reads a load: `closed`, `open`, or `bursts:EVERY,LASTS,FACTOR` such as `bursts:5s,500ms,10`.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn load(text: &str) -> Result<Load, String> {
+    let wrong = || format!("`{text}` is no load; expected `closed`, `open`, or bursts such as `bursts:5s,500ms,10`");
+    match text {
+        "closed" => return Ok(Load::Closed),
+        "open" => return Ok(Load::Open),
+        _ => {}
+    }
+    let parts: Vec<&str> = text.strip_prefix("bursts:").ok_or_else(wrong)?.split(',').collect();
+    let [every, lasts, factor] = parts[..] else { return Err(wrong()) };
+    let span = |part: &str| part.parse::<Span>().map(|s| s.0).map_err(|e| e.to_string());
+    let (every_ns, lasts_ns) = (span(every)?, span(lasts)?);
+    let factor = factor.trim().parse().ok().filter(|factor| *factor > 0).ok_or_else(wrong)?;
+    if lasts_ns == 0 || lasts_ns > every_ns {
+        return Err(format!("`{text}`: a burst lasts longer than nothing and no longer than from one to the next"));
+    }
+    Ok(Load::Bursts(Bursts { every_ns, lasts_ns, factor }))
+}
+
+/// The text of a load, which [`load`] reads.
+pub fn load_text(load: Load) -> String {
+    match load {
+        Load::Closed => "closed".to_owned(),
+        Load::Open => "open".to_owned(),
+        Load::Bursts(Bursts { every_ns, lasts_ns, factor }) => {
+            format!("bursts:{},{},{factor}", Span(every_ns), Span(lasts_ns))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,5 +139,19 @@ mod tests {
         assert_eq!(latency("1ms..10ms"), of(MILLISECOND, 10 * MILLISECOND));
         assert!(latency("10ms..1ms").is_err());
         assert!(latency("..1ms").is_err());
+    }
+
+    #[test]
+    fn loads_are_read_as_they_are_written() {
+        let bursts = Bursts { every_ns: 5 * SECOND, lasts_ns: 500 * MILLISECOND, factor: 10 };
+        for (text, expected) in
+            [("closed", Load::Closed), ("open", Load::Open), ("bursts:5s,500ms,10", Load::Bursts(bursts))]
+        {
+            assert_eq!(load(text), Ok(expected));
+            assert_eq!(load_text(expected), text);
+        }
+        for wrong in ["", "Open", "bursts", "bursts:5s,500ms", "bursts:5s,6s,10", "bursts:5s,0s,10", "bursts:5s,1s,0"] {
+            assert!(load(wrong).is_err(), "{wrong}");
+        }
     }
 }

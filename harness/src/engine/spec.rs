@@ -10,12 +10,12 @@ use super::{
     run::Subject,
     seeds::SeedsError,
     source::{Source, bug_of, find_workload},
-    span::Span,
+    span::{self, Span},
 };
 use crate::{
     catalogue::SystemEntry,
     nemesis::{NEMESES, NemesisSelection},
-    plan::{Latency, Plan, Promise, SECOND, Stream, draw::PlanRequest},
+    plan::{Latency, Load, Plan, Promise, SECOND, Stream, draw::PlanRequest},
     simulators::{AnySystem, PlanError, SIMULATORS, SimulatorEntry},
 };
 
@@ -51,6 +51,9 @@ pub struct Spec {
     /// Operations per second of virtual time, of all clients together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<u32>,
+    /// Whether a slow reply holds back the client's next operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<Load>,
     /// One-way latency of messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<Latency>,
@@ -97,7 +100,7 @@ pub enum SpecError {
         problem: SeedsError,
     },
     /// System and workload do not speak the same interface.
-    #[error("`{system}` does not serve the interface `{interface}` of the workload `{workload}`; it serves {served}")]
+    #[error("`{system}` does not serve the workload `{workload}`, which speaks `{interface}`; it serves {served}")]
     Interface {
         /// The system.
         system: String,
@@ -105,7 +108,7 @@ pub enum SpecError {
         workload: String,
         /// What the workload speaks.
         interface: String,
-        /// What the system serves.
+        /// The workloads that the system serves.
         served: String,
     },
 }
@@ -155,11 +158,12 @@ impl Arena {
         simulator: Option<&str>,
     ) -> Result<Self, SpecError> {
         let workload = find_workload(workloads, &plan.workload.name)?;
-        Arena::new(source, &plan.system, &plan.settings, workload, simulator)
+        Arena::new(source, workloads, &plan.system, &plan.settings, workload, simulator)
     }
 
     fn new(
         source: &Source,
+        workloads: &'static [WorkloadEntry],
         system_name: &str,
         settings: &Settings,
         workload: &'static WorkloadEntry,
@@ -175,13 +179,9 @@ impl Arena {
         let promise = system.promise();
         let interface = workload.workload.interface();
         if !promise.interfaces.contains(&interface) {
-            return Err(SpecError::Interface {
-                system: system_name.to_owned(),
-                workload: workload.name.to_owned(),
-                interface: interface.to_string(),
-                served: promise.interfaces.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-            });
+            return Err(not_served(system_name, &promise, workload, workloads));
         }
+        let system = system.speaking(&interface).unwrap_or(system);
         Ok(Arena { system_name: system_name.to_owned(), system, promise, workload, simulator })
     }
 
@@ -220,7 +220,7 @@ impl Spec {
     pub fn resolve_from(&self, source: &Source, workloads: &'static [WorkloadEntry]) -> Result<Job, SpecError> {
         let workload = match &self.workload {
             Some(name) => find_workload(workloads, name)?,
-            None => source.workload(workloads)?,
+            None => source.workload(&self.system, workloads)?,
         };
         let (system_settings, mut workload_settings) = self.split_settings(source.settings(), workload.workload)?;
         for (key, value) in source.defaults() {
@@ -229,19 +229,21 @@ impl Spec {
             }
         }
         let simulator = self.simulator.as_deref();
-        let arena = Arena::new(source, &self.system, &system_settings, workload, simulator)?;
+        let arena = Arena::new(source, workloads, &self.system, &system_settings, workload, simulator)?;
         let mut request = PlanRequest::new(&*self.system, arena.promise.clone(), workload.name);
         request.reaches = arena.system.habitat().reaches();
         request.settings = system_settings;
         request.workload_settings = workload_settings;
         request.nodes = self.nodes;
         request.clients = self.clients.unwrap_or(request.clients);
+        request.load = self.load.unwrap_or(request.load);
         request.latency = self.latency.unwrap_or(request.latency);
         request.duration_ns = self.duration_ns.unwrap_or(request.duration_ns);
         if let Some(rate) = self.rate {
             request.interval_ns = u64::from(request.clients.max(1)) * SECOND / u64::from(rate.max(1));
         }
-        if self.rate.is_some() || self.duration_ns.is_some() {
+        let bursts = matches!(request.load, Load::Bursts(_));
+        if self.rate.is_some() || self.duration_ns.is_some() || bursts {
             request.limit = operations_in(&request);
         }
         if !self.nemeses.is_empty() {
@@ -289,6 +291,7 @@ impl Spec {
         option("nodes", self.nodes.map(|n| n.to_string()));
         option("clients", self.clients.map(|n| n.to_string()));
         option("rate", self.rate.map(|n| n.to_string()));
+        option("load", self.load.map(span::load_text));
         option("latency", self.latency.map(|l| format!("{}..{}", Span(l.min_ns), Span(l.max_ns))));
         option("duration", self.duration_ns.map(|ns| Span(ns).to_string()));
         for (key, value) in &self.settings {
@@ -316,6 +319,18 @@ pub fn find_system<'a>(
     Ok((entry, bug_of(entry, name)?))
 }
 
+/// Says what the system serves instead.
+fn not_served(system: &str, promise: &Promise, workload: &WorkloadEntry, workloads: &[WorkloadEntry]) -> SpecError {
+    let served = workloads.iter().filter(|w| promise.interfaces.contains(&w.workload.interface()));
+    let served: Vec<String> = served.map(|w| format!("`{}`", w.name)).collect();
+    SpecError::Interface {
+        system: system.to_owned(),
+        workload: workload.name.to_owned(),
+        interface: workload.workload.interface().to_string(),
+        served: served.join(", "),
+    }
+}
+
 fn parse_nemeses(words: &[String]) -> Result<NemesisSelection, UnknownName> {
     NemesisSelection::parse(&words.join(",")).map_err(|e| {
         let known = NEMESES.iter().map(|n| n.name).chain(["all", "beyond", "none"]).map(str::to_owned).collect();
@@ -326,7 +341,15 @@ fn parse_nemeses(words: &[String]) -> Result<NemesisSelection, UnknownName> {
 /// As many operations as the clients would ask for in chaos and settle phase.
 fn operations_in(request: &PlanRequest) -> u32 {
     let span = request.duration_ns.saturating_add(request.settle_ns);
-    let each = span / request.interval_ns.max(1);
+    let calm = span / request.interval_ns.max(1);
+    let each = match request.load {
+        Load::Closed | Load::Open => calm,
+        Load::Bursts(bursts) => {
+            let share = |n: u64| u128::from(n) * u128::from(bursts.lasts_ns) / u128::from(bursts.every_ns.max(1));
+            let more = share(calm).saturating_mul(u128::from(bursts.factor));
+            calm.saturating_add(u64::try_from(more).unwrap_or(u64::MAX))
+        }
+    };
     u32::try_from(each.saturating_mul(u64::from(request.clients))).unwrap_or(u32::MAX).max(1)
 }
 

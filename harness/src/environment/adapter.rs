@@ -12,7 +12,7 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use squall_checkers::{
     history::ProcessId,
-    operation::{Name, Operation},
+    operation::{Interface, Name, Operation},
     value::Value,
 };
 
@@ -63,6 +63,10 @@ impl<N: Node> System for N {
 
     fn promise(&self) -> Promise {
         Node::promise(self)
+    }
+
+    fn speaking(&self, interface: &Interface) -> Option<Self> {
+        Node::speaking(self, interface)
     }
 
     async fn serve(&self, env: Env) -> Result<()> {

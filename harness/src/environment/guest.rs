@@ -9,7 +9,7 @@ use std::{
 };
 
 use squall_checkers::{
-    operation::{Name, Operation},
+    operation::{Interface, Name, Operation},
     value::Value,
 };
 
@@ -29,6 +29,17 @@ pub trait Guest: Send + Sync + 'static {
 
     /// What its clients are promised, and under which faults.
     fn promise(&self) -> Promise;
+
+    /// The same store for clients that speak this interface, one of those it promises; `None` where it makes no difference. For
+    /// stores that serve several, in which one name means several things: `read` of a register that nobody wrote replies `nil`, of
+    /// a counter 0.
+    fn speaking(&self, interface: &Interface) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        let _ = interface;
+        None
+    }
 
     /// Runs one replica: from the start, and again after every crash. When it returns, the process has ended, all its tasks with
     /// it; it is started again after a second.

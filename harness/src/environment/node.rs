@@ -5,7 +5,7 @@ use std::{fmt::Debug, io, time::Duration};
 use serde::{Serialize, de::DeserializeOwned};
 use squall_checkers::{
     history::ProcessId,
-    operation::{Name, Operation},
+    operation::{Interface, Name, Operation},
     value::Value,
 };
 
@@ -30,6 +30,17 @@ pub trait Node: Clone + Send + Sync + 'static {
 
     /// What its clients are promised, and under which faults.
     fn promise(&self) -> Promise;
+
+    /// The same store for clients that speak this interface, one of those it promises; `None` where it makes no difference. For
+    /// stores that serve several, in which one name means several things: `read` of a register that nobody wrote replies `nil`, of
+    /// a counter 0.
+    fn speaking(&self, interface: &Interface) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        let _ = interface;
+        None
+    }
 
     /// A replica starts, for the first time or after a crash.
     fn on_start(&mut self, cx: &mut Context<'_, Self>);

@@ -1,6 +1,9 @@
 //! A store as ordinary async code.
 
-use squall_checkers::{operation::Operation, value::Value};
+use squall_checkers::{
+    operation::{Interface, Operation},
+    value::Value,
+};
 
 use super::{env::Env, failed::Result, node::Node};
 use crate::plan::Promise;
@@ -20,6 +23,17 @@ pub trait System: Send + Sync + 'static {
 
     /// What its clients are promised, and under which faults.
     fn promise(&self) -> Promise;
+
+    /// The same store for clients that speak this interface, one of those it promises; `None` where it makes no difference. For
+    /// stores that serve several, in which one name means several things: `read` of a register that nobody wrote replies `nil`, of
+    /// a counter 0.
+    fn speaking(&self, interface: &Interface) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        let _ = interface;
+        None
+    }
 
     /// Runs one replica: from the start, and again after every crash. Only `env.disk()` survives. When it returns, the process
     /// has ended; it is started again after a second, as a supervisor would.

@@ -121,6 +121,33 @@ pub enum Load {
     Closed,
     /// It does not: the client uses as many processes as it has operations open.
     Open,
+    /// Open, and at times the clients ask more often.
+    Bursts(Bursts),
+}
+
+/// Times at which clients ask more often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bursts {
+    /// From the beginning of one to that of the next. The first begins after one such time, but for its own length.
+    pub every_ns: u64,
+    /// How long each lasts.
+    pub lasts_ns: u64,
+    /// How many times as often clients ask meanwhile.
+    pub factor: u32,
+}
+
+impl Load {
+    /// The mean time between the invocations of one client at this time, when it is `interval_ns` in calm.
+    #[inline]
+    pub fn interval_ns(self, interval_ns: u64, now: u64) -> u64 {
+        match self {
+            Load::Bursts(Bursts { every_ns, lasts_ns, factor }) if now % every_ns + lasts_ns >= every_ns => {
+                (interval_ns / u64::from(factor)).max(1)
+            }
+            _ => interval_ns,
+        }
+    }
 }
 
 /// One operation of a script, with the times it had in the run it was taken from.

@@ -43,6 +43,14 @@ impl Promise {
         }
     }
 
+    /// The same, serving these interfaces too.
+    #[must_use]
+    pub fn serving(mut self, interfaces: &[Interface]) -> Self {
+        let more = interfaces.iter().filter(|i| !self.interfaces.contains(i)).cloned().collect::<Vec<_>>();
+        self.interfaces.extend(more);
+        self
+    }
+
     /// The same, tolerating these faults.
     #[must_use]
     pub fn tolerating(mut self, tolerates: Tolerates) -> Self {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Cluster, Fault, FaultKind, Operations, Plan, Scripted, Target};
+use super::{Bursts, Cluster, Fault, FaultKind, Load, Operations, Plan, Scripted, Target};
 
 /// A plan that cannot be run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,10 +33,13 @@ impl Plan {
         let end = self.phases.chaos_ns.checked_add(self.phases.settle_ns);
         check(end.is_some(), "phases", || "chaos_ns and settle_ns together exceed 64 bits".to_owned())?;
         match &self.workload.operations {
-            Operations::Generated { interval_ns, .. } => {
+            Operations::Generated { interval_ns, load, .. } => {
                 check(*interval_ns > 0, "workload.operations.generated.interval_ns", || {
                     "is 0: time would stand still; at least 1 is needed".to_owned()
                 })?;
+                if let Load::Bursts(bursts) = load {
+                    check_bursts(*bursts)?;
+                }
             }
             Operations::Script(script) => check_script(script, &self.cluster)?,
         }
@@ -58,6 +61,15 @@ fn check_cluster(cluster: &Cluster) -> Checked {
     let latency = cluster.latency;
     check(latency.min_ns <= latency.max_ns, "cluster.latency", || {
         format!("min_ns is {}, more than max_ns, {}", latency.min_ns, latency.max_ns)
+    })
+}
+
+fn check_bursts(bursts: Bursts) -> Checked {
+    let Bursts { every_ns, lasts_ns, factor } = bursts;
+    let place = "workload.operations.generated.load.bursts";
+    check(factor > 0, place, || "factor is 0; at least 1 is needed".to_owned())?;
+    check((1..=every_ns).contains(&lasts_ns), place, || {
+        format!("lasts_ns is {lasts_ns}, which must be at least 1 and at most every_ns, {every_ns}")
     })
 }
 

@@ -21,6 +21,7 @@ use std::{sync::Arc, time::Duration};
 use self::madsim::shim;
 #[cfg(any(feature = "turmoil", feature = "tokio", madsim))]
 use self::tokio as reactor;
+use squall_checkers::operation::Interface;
 use squall_workloads::workload::Workload;
 
 #[cfg(madsim)]
@@ -223,6 +224,11 @@ pub const SIMULATORS: &[SimulatorEntry] = &[
 pub trait AnySystem: Send + Sync {
     /// What its clients are promised.
     fn promise(&self) -> Promise;
+    /// The same for clients that speak this interface, where that makes a difference.
+    fn speaking(&self, interface: &Interface) -> Option<Arc<dyn AnySystem>> {
+        let _ = interface;
+        None
+    }
     /// Where it runs.
     fn habitat(&self) -> Habitat {
         Habitat::Everywhere
@@ -249,6 +255,10 @@ pub trait AnySystem: Send + Sync {
 impl<S: System> AnySystem for S {
     fn promise(&self) -> Promise {
         System::promise(self)
+    }
+
+    fn speaking(&self, interface: &Interface) -> Option<Arc<dyn AnySystem>> {
+        System::speaking(self, interface).map(|system| Arc::new(system) as Arc<dyn AnySystem>)
     }
 
     fn run(

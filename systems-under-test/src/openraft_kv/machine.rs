@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use squall_checkers::{operation::Operation, value::Value};
 
 use super::{disk::Disk, runtime::Tokio};
-use crate::registers::Registers;
+use crate::objects::Objects;
 
 openraft::declare_raft_types!(
     /// What openraft is told of the store.
@@ -30,7 +30,7 @@ openraft::declare_raft_types!(
 struct State {
     applied: Option<LogId<u32>>,
     membership: StoredMembership<u32, EmptyNode>,
-    registers: Registers,
+    registers: Objects,
 }
 
 /// A snapshot on disk.
@@ -67,7 +67,7 @@ impl Applied {
 
     /// The value of a register.
     pub(super) fn read(&self, key: &Value) -> Value {
-        self.state().registers.read(key)
+        self.state().registers.look(&Operation::read(key.clone())).unwrap_or_default()
     }
 }
 
@@ -151,8 +151,8 @@ mod tests {
     #[test]
     fn a_snapshot_is_what_was_applied() {
         let mut state = State::default();
-        state.registers.write(Value::Int(1), Value::Int(2));
-        state.registers.write(Value::Text("1".into()), Value::Nil);
+        state.registers.apply(&Operation::write(1, 2)).unwrap();
+        state.registers.apply(&Operation::write("1", Value::Nil)).unwrap();
         let disk = Arc::new(Disk::default());
         let bytes = postcard::to_stdvec(&state).expect("all of it can be written");
         let meta = SnapshotMeta {

@@ -37,12 +37,14 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             name: "leader-local-read",
             summary: "a leader answers reads from its own state, without asking whether it still leads",
             trigger: "a leader cut off from the others while clients still reach it",
+            workload: None,
             anomalies: &["stale-read", "new-old-inversion"],
         },
         Bug {
             name: "ack-before-sync",
             summary: "a replica says that log entries are on its disk a quarter of a second before they are",
             trigger: "crashes of a majority within that time",
+            workload: None,
             // A majority goes back to the state before an acknowledged write.
             anomalies: &["lost-acknowledged-write", "lost-write", "lost-update", "stale-read", "new-old-inversion"],
         },
@@ -50,6 +52,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             name: "commit-not-saved",
             summary: "how far the log was committed is not written to disk, which openraft's interface leaves open",
             trigger: "a leader that crashes and is back before another one is elected",
+            workload: None,
             // It leads on at once, and reads are linearizable to it from its term's first entry on.
             anomalies: &["stale-read", "new-old-inversion"],
         },

@@ -1,4 +1,4 @@
-//! `raft-rs-kv`: keyed registers replicated by tikv's `raft` crate, which nobody here wrote.
+//! `raft-rs-kv`: objects of any kind replicated by tikv's `raft` crate, which nobody here wrote.
 //!
 //! Raft is due to Ongaro & Ousterhout, "In Search of an Understandable Consensus Algorithm" (ATC 2014); reads by read index,
 //! sessions and pre-vote are from Ongaro's thesis (2014), 6.3, 6.4 and 9.6. The crate is the algorithm alone; what stands here
@@ -7,6 +7,7 @@
 mod replica;
 mod saved;
 mod storage;
+mod torn;
 mod wire;
 
 use std::{io, time::Duration};
@@ -20,11 +21,12 @@ use squall_checkers::operation::{Interface, Operation};
 use squall_workloads::settings::SettingsReader;
 
 use self::{replica::Replica, wire::Wire};
+use crate::objects::Objects;
 
 /// The entry in the catalogue.
 pub(crate) const ENTRY: SystemEntry = SystemEntry {
     name: "raft-rs-kv",
-    summary: "registers replicated by tikv's raft crate: read index, sessions, snapshots, a journal on disk",
+    summary: "objects of any kind replicated by tikv's raft crate: read index, sessions, snapshots, a journal on disk",
     workload: "register",
     settings: &[],
     defaults: &[],
@@ -33,14 +35,23 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             name: "leader-local-read",
             summary: "a leader answers reads from its own state, and neither read index nor check-quorum asks whether it leads",
             trigger: "a leader cut off from the others while clients still reach it",
+            workload: None,
             // It reads what the others have overwritten; the overwrite was acknowledged, or seen by a read at the new leader. No
             // write is lost.
-            anomalies: &["stale-read", "new-old-inversion"],
+            anomalies: &[
+                "stale-read",
+                "new-old-inversion",
+                "counter-out-of-bounds",
+                "non-linearizable",
+                "g-single-realtime",
+                "g-nonadjacent-realtime",
+            ],
         },
         Bug {
             name: "ack-before-fsync",
             summary: "replicas acknowledge what they have written and sync it later, up to a second",
             trigger: "power loss at a majority within that second",
+            workload: None,
             // A majority goes back to the state before an acknowledged write.
             anomalies: ANOMALIES_OF_LOSS,
         },
@@ -48,10 +59,33 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             name: "hard-state-not-persisted",
             summary: "term and vote are not written to disk: a restarted replica starts again in term 0 and votes again",
             trigger: "restarts of a majority, which then elects a leader in a term that was used before",
+            workload: None,
             // Entries of the first leader of the term pass for the second one's own: they are kept where others were
             // committed, and after a restart its commit index, which is that of a snapshot, passes for confirmed: old values are
             // read.
             anomalies: ANOMALIES_OF_LOSS,
+        },
+        Bug {
+            name: "torn-reads",
+            summary: "a read of several keys takes one half of them at once, and the other half a tick later",
+            trigger: "none but an update of both halves in between",
+            workload: Some("bank"),
+            // Half of an update is seen, and the sum is wrong; two halves see two updates in opposite orders; what was complete
+            // before the late half was taken is missing in the early one.
+            anomalies: &[
+                "wrong-total",
+                "non-repeatable-read",
+                "phantom",
+                "fractured-read",
+                "g-single",
+                "g-single-process",
+                "g-single-realtime",
+                "g-nonadjacent",
+                "long-fork",
+                "g2-item",
+                "write-skew",
+                "non-serializable",
+            ],
         },
     ],
     build: |bug, settings| {
@@ -60,17 +94,31 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             "leader-local-read" => Mistake::LeaderLocalRead,
             "ack-before-fsync" => Mistake::AckBeforeFsync,
             "hard-state-not-persisted" => Mistake::HardStateNotPersisted,
+            "torn-reads" => Mistake::TornReads,
             _ => unreachable!("`{bug}` is not in the entry"),
         });
-        Ok(Box::new(RaftRsKv { mistake, replica: None }))
+        Ok(Box::new(RaftRsKv { mistake, objects: Objects::default(), replica: None }))
     },
 };
 
 /// How a committed write that is gone can show: no final read knows of it, or no read at all; a cas succeeds on the value that it
 /// had replaced; a read returns that value, after the write was acknowledged or after it was seen. Checkers cannot tell a state
 /// that went back from one that lags behind, so the loss is a stale read where the write had been seen, or another one followed.
-const ANOMALIES_OF_LOSS: &[&str] =
-    &["lost-acknowledged-write", "lost-write", "lost-update", "stale-read", "new-old-inversion"];
+const ANOMALIES_OF_LOSS: &[&str] = &[
+    "lost-acknowledged-write",
+    "lost-write",
+    "lost-update",
+    "stale-read",
+    "new-old-inversion",
+    // The same of a lock, of ids, and of a queue: what was handed out or taken is there again, what was put in is gone.
+    "stale-token",
+    "double-acquire",
+    "duplicated-id",
+    "duplicated-element",
+    "lost-element",
+    "reordered-elements",
+    "false-empty",
+];
 
 /// The unit of raft's timeouts: elections after 10 to 19 ticks without a leader, a heartbeat every 2.
 const TICK: Duration = Duration::from_millis(50);
@@ -79,6 +127,8 @@ const TICK: Duration = Duration::from_millis(50);
 /// which raft cannot recover without a change of members. No clock decides anything but when to hold an election.
 pub(crate) struct RaftRsKv {
     mistake: Option<Mistake>,
+    /// What it keeps, as it is at first.
+    objects: Objects,
     /// `None` until it starts.
     replica: Option<Replica>,
 }
@@ -88,12 +138,13 @@ enum Mistake {
     LeaderLocalRead,
     AckBeforeFsync,
     HardStateNotPersisted,
+    TornReads,
 }
 
 /// A clone has the same settings and has not started.
 impl Clone for RaftRsKv {
     fn clone(&self) -> Self {
-        RaftRsKv { mistake: self.mistake, replica: None }
+        RaftRsKv { mistake: self.mistake, objects: self.objects.clone(), replica: None }
     }
 }
 
@@ -105,11 +156,15 @@ impl Node for RaftRsKv {
     type Timer = Tick;
 
     fn promise(&self) -> Promise {
-        Promise::new(Interface::REGISTER, "linearizable")
+        Promise::new(Interface::REGISTER, "linearizable").serving(&Objects::INTERFACES)
+    }
+
+    fn speaking(&self, interface: &Interface) -> Option<Self> {
+        Some(RaftRsKv { mistake: self.mistake, objects: Objects::of(interface), replica: None })
     }
 
     fn on_start(&mut self, cx: &mut Context<'_, Self>) {
-        match Replica::start(self.mistake, cx) {
+        match Replica::start(self.mistake, &self.objects, cx) {
             Ok(replica) => {
                 self.replica = Some(replica);
                 cx.set_timer(TICK, Tick);

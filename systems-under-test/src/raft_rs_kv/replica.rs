@@ -7,7 +7,7 @@ use raft::{
     eraftpb::{Entry, Message, MessageType},
 };
 use squall::{
-    environment::{self, Checked, RequestId},
+    environment::{self, Checked, Reply, RequestId},
     plan::NodeId,
 };
 use squall_checkers::operation::Operation;
@@ -16,10 +16,12 @@ use super::{
     Mistake, RaftRsKv,
     saved::{Saved, recover},
     storage::Storage,
+    torn,
     wire::Wire,
 };
 use crate::{
     journal::Journal,
+    objects::Objects,
     sessions::{Known, Sessions, decode, encode},
 };
 
@@ -50,6 +52,8 @@ pub(super) struct Replica {
     asked: BTreeMap<u64, (RequestId, Operation)>,
     /// Reads that may be answered once the index is applied.
     confirmed: Vec<(u64, RequestId, Operation)>,
+    /// Reads by mistake not answered at once, with what they would have been.
+    torn: Vec<(RequestId, Operation, Reply)>,
     /// Unique to this attempt, so that no answer to another one confirms it.
     next_context: u64,
     ticks: u64,
@@ -67,12 +71,12 @@ struct Persisted {
 
 impl Replica {
     /// Recovers from the disk. An error means that the disk cannot be trusted.
-    pub(super) fn start(mistake: Option<Mistake>, cx: &mut Context<'_>) -> Result<Self, String> {
+    pub(super) fn start(mistake: Option<Mistake>, objects: &Objects, cx: &mut Context<'_>) -> Result<Self, String> {
         let voters = (1..=u64::from(cx.node_count())).collect();
         let records = Journal::<()>::read(cx.disk()).map_err(|e| e.to_string())?;
         let storage = recover(&records, voters)?;
         let applied = storage.snapshot().get_metadata().index;
-        let store = if applied == 0 { Sessions::default() } else { restore(&storage.snapshot().data)? };
+        let store = if applied == 0 { Sessions::of(objects.clone()) } else { restore(&storage.snapshot().data)? };
         let mut journal = Journal::new();
         journal
             .replace([checkpoint(mistake, &storage)], cx)
@@ -102,6 +106,7 @@ impl Replica {
             proposed: BTreeMap::new(),
             asked: BTreeMap::new(),
             confirmed: Vec::new(),
+            torn: Vec::new(),
             next_context: cx.random(),
             ticks: 0,
             election_timeout: 0,
@@ -119,6 +124,10 @@ impl Replica {
         self.ticks += 1;
         if self.mistake == Some(Mistake::AckBeforeFsync) && self.ticks.is_multiple_of(LAZY_SYNC_TICKS) {
             self.journal.flush(cx);
+        }
+        for (request, operation, early) in std::mem::take(&mut self.torn) {
+            let late = self.store.look(&operation).unwrap_or_default();
+            cx.reply(request, Ok(torn::join(early, late)));
         }
         self.raft.tick();
         self.advance(cx)
@@ -153,8 +162,8 @@ impl Replica {
         if !self.journal.is_open() {
             return Ok(());
         }
-        let reads = operation.f == "read";
-        if !reads {
+        let seen = self.store.look(&operation);
+        if seen.is_none() {
             match self.store.known(request) {
                 Known::New => {}
                 // What is applied is committed: any replica may say so.
@@ -172,10 +181,12 @@ impl Replica {
             }
             return Ok(()); // Without a leader: the client asks again.
         }
-        if !reads {
+        let Some(seen) = seen else {
             self.propose(request, &operation);
-        } else if self.mistake == Some(Mistake::LeaderLocalRead) {
-            cx.reply(request, Ok(self.store.read(&operation)));
+            return self.advance(cx);
+        };
+        if self.mistake == Some(Mistake::LeaderLocalRead) {
+            cx.reply(request, Ok(seen));
         } else if raft.commit_to_current_term() {
             self.next_context = self.next_context.wrapping_add(1);
             self.asked.insert(self.next_context, (request, operation));
@@ -214,7 +225,12 @@ impl Replica {
             self.asked.clear(); // Nobody will confirm them.
         }
         for (_, request, operation) in self.confirmed.extract_if(.., |(index, ..)| *index <= self.applied) {
-            cx.reply(request, Ok(self.store.read(&operation)));
+            let seen = self.store.look(&operation).ok_or_else(|| format!("`{operation}` is no read any more"))?;
+            if self.mistake == Some(Mistake::TornReads) && torn::has_halves(&operation, &seen) {
+                self.torn.push((request, operation, seen));
+            } else {
+                cx.reply(request, Ok(seen));
+            }
         }
         self.compact(cx)?;
         if self.mistake != Some(Mistake::AckBeforeFsync) {

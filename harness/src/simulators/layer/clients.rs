@@ -184,7 +184,8 @@ impl Clients {
         *left -= 1;
         generator.busy += 1;
         // Uniform around the mean, so that clients do not march in step.
-        let pause = *interval_ns / 2 + generator.pace.between(0, *interval_ns);
+        let interval_ns = load.interval_ns(*interval_ns, now);
+        let pause = interval_ns / 2 + generator.pace.between(0, interval_ns);
         actions.push(Action::Invoke(self.invoke(process, operation, now)));
         actions.push(Action::Schedule(now + pause.max(1), Turn::Client(client)));
     }

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use squall_checkers::operation::Interface;
 use squall_workloads::workload::Workload;
 
 use super::{TICK, Turmoil, builder, links::Links};
@@ -40,6 +41,10 @@ impl<G: Guest> InTurmoil<G> {
 impl<G: Guest> AnySystem for InTurmoil<G> {
     fn promise(&self) -> Promise {
         self.0.promise()
+    }
+
+    fn speaking(&self, interface: &Interface) -> Option<Arc<dyn AnySystem>> {
+        self.0.speaking(interface).map(|guest| Arc::new(InTurmoil::new(guest)) as Arc<dyn AnySystem>)
     }
 
     fn habitat(&self) -> Habitat {
