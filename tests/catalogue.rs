@@ -30,10 +30,11 @@ fn every_nemesis_is_listed() {
 #[test]
 fn every_workload_is_listed() {
     let mut listed: Vec<&str> = WORKLOADS.iter().map(|w| w.name).collect();
-    // What `set` and `append` have in common.
-    listed.push("growing");
+    // What `set` and `append` have in common, and `list-append` and `rw-register`.
+    listed.extend(["growing", "transactions"]);
     let name = |file: &str, _: &str| file.to_owned();
-    each_file("workloads/src", &["impl Workload for ", ": GrowingWorkload ="], name, &listed, "WORKLOADS in lib.rs");
+    let declarations = ["impl Workload for ", ": GrowingWorkload =", ": TransactionWorkload ="];
+    each_file("workloads/src", &declarations, name, &listed, "WORKLOADS in lib.rs");
 }
 
 #[test]
@@ -145,6 +146,11 @@ fn systems_fit_what_they_name() {
             let known = workload.workload.settings().iter().any(|s| s.key == *key);
             assert!(known, "{}: {} has no setting `{key}`", system.name, workload.name);
         }
+        for shows in system.bugs.iter().filter_map(|bug| bug.workload) {
+            let workload = squall_workloads::find(shows).unwrap_or_else(|| panic!("no workload is called {shows}"));
+            let promise = promise(system, None).unwrap_or_else(|e| panic!("{}: {e}", system.name));
+            assert!(promise.interfaces.contains(&workload.workload.interface()), "{} {shows}", system.name);
+        }
         for bug in [None].into_iter().chain(system.bugs.iter().map(|b| Some(b.name))) {
             let promise = promise(system, bug).unwrap_or_else(|e| panic!("{} {bug:?}: {e}", system.name));
             assert!(promise.interfaces.contains(&workload.workload.interface()), "{} {bug:?}", system.name);
@@ -209,7 +215,8 @@ fn systems(out: &mut String) {
         for bug in s.bugs {
             let kinds: Vec<String> = bug.anomalies.iter().map(|a| format!("`{a}`")).collect();
             let kinds = if kinds.is_empty() { "two runs that differ (`doctor`)".to_owned() } else { kinds.join(", ") };
-            let (name, what, trigger) = (bug.name, cell(bug.summary), cell(bug.trigger));
+            let shown_by = bug.workload.map(|workload| format!("; workload `{workload}`")).unwrap_or_default();
+            let (name, what, trigger) = (bug.name, cell(bug.summary), cell(bug.trigger) + &shown_by);
             let _ = writeln!(out, "| `{}:{name}` | {what} | {trigger} | {kinds} |", s.name);
         }
     }

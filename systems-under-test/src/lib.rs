@@ -9,6 +9,10 @@ mod majority_files;
 mod misbehaving;
 mod objects;
 mod openraft_kv;
+mod primary_backup;
+mod primary_backup_async;
+mod primary_backup_semi_sync;
+mod primary_backup_sync;
 mod quorum_register;
 mod raft_rs_kv;
 mod sessions;
@@ -20,6 +24,9 @@ use squall::catalogue::SystemEntry;
 pub const SYSTEMS: &[SystemEntry] = &[
     raft_rs_kv::ENTRY,
     quorum_register::ENTRY,
+    primary_backup_sync::ENTRY,
+    primary_backup_semi_sync::ENTRY,
+    primary_backup_async::ENTRY,
     single_copy::ENTRY,
     majority_files::ENTRY,
     openraft_kv::ENTRY,

@@ -4,14 +4,15 @@
 //! syncing it, renaming it and syncing the directory. What is read back at a start is written again in this way before it is
 //! trusted: after a failed sync a file reads as if it had been saved. And a failed write or sync is final: the process halts.
 
+mod file;
 mod records;
 
 use std::{collections::VecDeque, io};
 
 use squall::environment::{Context, DiskImage, Node};
 
-pub(crate) use self::records::Corrupt;
 use self::records::{encode_file, encode_record, scan};
+pub(crate) use self::{file::JournalFile, records::Corrupt};
 
 const FILE: &str = "journal";
 const NEW_FILE: &str = "journal.new";
