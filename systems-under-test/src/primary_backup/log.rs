@@ -187,7 +187,9 @@ mod tests {
             assert!(log.is_dirty());
             disk.push(log.unsaved(1));
             let mut restored = Log::new(Objects::default());
-            disk.iter().cloned().for_each(|saved| restored.restore(saved));
+            for saved in &disk {
+                restored.restore(saved.clone());
+            }
             assert_eq!(restored.entries, log.entries);
         }
     }

@@ -82,7 +82,9 @@ impl Replica {
     pub(super) fn new(setup: Setup, me: u32, data: u32, saved: Vec<Saved>) -> Self {
         let mut log = Log::new(setup.objects.clone());
         let promised = saved.iter().map(|saved| saved.promised).max().unwrap_or(0);
-        saved.into_iter().for_each(|saved| log.restore(saved));
+        for saved in saved {
+            log.restore(saved);
+        }
         Replica {
             setup,
             me,

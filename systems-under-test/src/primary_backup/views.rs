@@ -2,7 +2,7 @@
 //!
 //! A view begins with an election: replicas promise to follow no older epoch and say how far their logs go, and of enough of
 //! them the furthest becomes primary. Where all members must have an update, only members of the last view that is known to
-//! have served are asked (as in Lin et al., "PacificA", 2008); where two copies suffice, all but one replica must answer, so that
+//! have served are asked (as in Lin et al., "`PacificA`", 2008); where two copies suffice, all but one replica must answer, so that
 //! one of them has every update that was acknowledged.
 
 use std::collections::BTreeMap;
