@@ -214,7 +214,7 @@ impl Anomaly {
 }
 
 /// An operation as a sentence names it: who, what, and what came of it.
-pub(crate) fn describe(entry: &Entry) -> String {
+pub fn describe(entry: &Entry) -> String {
     let process = entry.process.0;
     match &entry.outcome {
         Outcome::Ok(Value::Nil) if !crate::models::reads(&entry.operation) => {

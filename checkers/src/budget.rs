@@ -53,6 +53,16 @@ impl Meter {
         if bytes > self.budget.bytes { Err(Reason::Memory) } else { Ok(()) }
     }
 
+    /// Takes many steps at once.
+    pub(crate) fn steps(&mut self, steps: u64) -> Result<(), Reason> {
+        self.steps = self.steps.saturating_add(steps);
+        if self.steps > self.budget.steps {
+            self.steps = self.budget.steps;
+            return Err(Reason::Steps);
+        }
+        Ok(())
+    }
+
     /// The verdict when `reason` gave out; `progress` says how far the checker came.
     pub(crate) fn spent(&self, reason: Reason, progress: &str) -> Verdict {
         let detail = match reason {

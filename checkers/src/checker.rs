@@ -1,11 +1,39 @@
 //! The boundary behind which every checker stands, and the catalogue of checkers.
+//!
+#![doc = include_str!("../EXAMPLES.md")]
 
 use crate::{
     budget::Budget, convergence, durability, history::History, invariants, isolation, linearizable, liveness,
     models::ModelEntry, sessions, staleness, verdict::Verdict, weaker,
 };
 
-/// Decides whether a history is one that a consistency model allows.
+/// Decides whether a history is one that a consistency model allows. Implement this to ask something of your own.
+///
+/// ```
+/// use squall_checkers::{anomaly, budget::Budget, checker::Checker, formats::text, history::History, value::Value};
+/// use squall_checkers::verdict::{Anomaly, Verdict};
+///
+/// /// No operation fails.
+/// struct NoFailure;
+///
+/// impl Checker for NoFailure {
+///     fn name(&self) -> &str {
+///         "no-failure"
+///     }
+///
+///     fn check(&self, history: &History, _: &Budget) -> Verdict {
+///         let failed = (0..history.entries.len()).find(|&id| !history.entries[id].is_ok());
+///         let anomaly = |id: usize| {
+///             let sentence = format!("{} failed.", anomaly::describe(&history.entries[id]));
+///             Anomaly::new("failure".into(), Value::Nil, vec![id], sentence)
+///         };
+///         Verdict::of(failed.map(anomaly).into_iter().collect())
+///     }
+/// }
+///
+/// let history = text::read("0: write[x] 1; 1: write[x] 2 ! full").unwrap();
+/// assert_eq!(NoFailure.check(&history, &Budget::default()).anomalies()[0].operations, [1]);
+/// ```
 pub trait Checker: Send + Sync {
     /// Its name, in kebab-case.
     fn name(&self) -> &str;

@@ -10,7 +10,7 @@
 //! was acknowledged. Strong eventual consistency (Shapiro et al. 2011) says that replicas which know the same updates show the
 //! same. In silence all know all, so then every final read counts, not the last alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     anomaly::{self, describe},
@@ -201,19 +201,17 @@ impl<'h> Finals<'h> {
     }
 
     fn wrong_set(&self, read: EntryId) -> Option<(Option<EntryId>, String)> {
-        let shown = self.entry(read).reply()?.as_list()?;
+        let list = self.entry(read).reply()?.as_list()?;
+        let shown: BTreeSet<&Value> = list.iter().collect();
         let adds = || self.ids.iter().copied().filter(|&id| self.entry(id).operation.f == "add");
         let missing = |id: &EntryId| self.entry(*id).is_ok() && !shown.contains(&self.entry(*id).operation.args);
         if let Some(id) = adds().find(missing) {
             return Some((Some(id), format!("although {} was acknowledged", self.say(id))));
         }
-        let may_have = |element: &Value| {
-            adds().any(|id| {
-                let e = self.entry(id);
-                (e.is_ok() || e.is_unknown()) && e.operation.args == *element
-            })
-        };
-        shown.iter().find(|element| !may_have(element)).map(|element| (None, format!("but nobody added {element}")))
+        let alive = |id: &EntryId| self.entry(*id).is_ok() || self.entry(*id).is_unknown();
+        let added: BTreeSet<&Value> = adds().filter(alive).map(|id| &self.entry(id).operation.args).collect();
+        let unknown = list.iter().find(|element| !added.contains(element));
+        unknown.map(|element| (None, format!("but nobody added {element}")))
     }
 
     fn wrong_value(&self, read: EntryId) -> Option<(Option<EntryId>, String)> {

@@ -5,7 +5,7 @@
 //! write was invoked (or nothing at all), for a set or a log the elements without the one that was added. What was concurrent may
 //! rightly have overwritten it and proves nothing. Linear in the history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     anomaly::{self, describe},
@@ -120,12 +120,19 @@ fn lost_element(history: &History, ids: &[EntryId], finals: &[EntryId]) -> Resul
         return Err(id);
     }
     let acknowledged = |id: &&EntryId| history.entries[**id].is_ok() && adds(&history.entries[**id]);
-    let misses = |id: EntryId, read: EntryId| {
-        let (added, read) = (&history.entries[id], &history.entries[read]);
-        let elements = read.reply().and_then(Value::as_list);
-        added.precedes(read) && elements.is_some_and(|list| !list.contains(&added.operation.args))
+    let shown: Option<Vec<(&Entry, BTreeSet<&Value>)>> = finals
+        .iter()
+        .map(|&read| {
+            let read = &history.entries[read];
+            Some((read, read.reply()?.as_list()?.iter().collect()))
+        })
+        .collect();
+    let Some(shown) = shown else { return Ok(None) };
+    let missed = |id: &EntryId| {
+        let added = &history.entries[*id];
+        shown.iter().all(|(read, shown)| added.precedes(read) && !shown.contains(&added.operation.args))
     };
-    Ok(ids.iter().rev().filter(acknowledged).copied().find(|&id| finals.iter().all(|&read| misses(id, read))))
+    Ok(ids.iter().rev().filter(acknowledged).copied().find(missed))
 }
 
 fn report(history: &History, key: &Value, lost: EntryId, finals: &[EntryId]) -> Anomaly {

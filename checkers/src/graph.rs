@@ -32,6 +32,26 @@ impl Graph {
         reached
     }
 
+    /// The place of each vertex in an order that all edges follow; `None` where they make a cycle. O(edges).
+    pub(crate) fn places(&self) -> Option<Vec<usize>> {
+        let mut degree = vec![0_usize; self.edges.len()];
+        self.edges.iter().flatten().for_each(|(to, _)| degree[*to] += 1);
+        let mut sorted: Vec<usize> = (0..degree.len()).filter(|&v| degree[v] == 0).collect();
+        let mut places = vec![0; degree.len()];
+        let mut next = 0;
+        while let Some(&v) = sorted.get(next) {
+            places[v] = next;
+            next += 1;
+            for to in self.successors(v) {
+                degree[to] -= 1;
+                if degree[to] == 0 {
+                    sorted.push(to);
+                }
+            }
+        }
+        (sorted.len() == degree.len()).then_some(places)
+    }
+
     /// A cycle with as few edges as any through its first vertex, as vertices with the labels of the edges that leave them.
     /// O(edges) when there is none.
     pub(crate) fn shortest_cycle(&self) -> Option<Vec<(usize, usize)>> {
@@ -126,5 +146,6 @@ mod tests {
         line.add(0, 1, 0);
         line.add(1, 2, 0);
         assert_eq!(line.shortest_cycle(), None);
+        assert_eq!((graph.places(), line.places()), (None, Some(vec![0, 1, 2])));
     }
 }

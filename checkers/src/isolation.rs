@@ -146,7 +146,11 @@ impl Level {
                 let graph = arrange::certain(known, Beside::Nothing);
                 anomalies.extend(cycles::find(known, &[(Beside::Nothing, &graph)]).into_iter().filter(refuting));
             }
-            Kind::Weak(level) => anomalies.extend(weak::check(known, level, budget)?),
+            Kind::Weak(level) => match weak::check(known, level, budget)? {
+                Ok(order) if anomalies.is_empty() => return Ok(in_this(known, order)),
+                Ok(_) => {}
+                Err(anomaly) => anomalies.push(anomaly),
+            },
             Kind::Strong(isolation, beside) => return Ok(self.strongly(known, isolation, beside, anomalies, budget)),
         }
         Ok(Verdict::of(anomalies))
@@ -176,16 +180,18 @@ impl Level {
         }
         let mut meter = Meter::new(*budget);
         match arrange::arrange(known, &graph, isolation, &mut meter) {
-            Arranged::Possible(order) => {
-                let entries = |order: Vec<u32>| order.into_iter().map(|v| known.txn(v).entry).collect();
-                Verdict::Valid { linearization: order.map(entries) }
-            }
+            Arranged::Possible(order) => in_this(known, order),
             Arranged::Impossible { core, key } => Verdict::of(vec![refusal(known, isolation, &core, key)]),
             Arranged::Spent { reason, placed, of } => {
                 meter.spent(reason, &format!("{placed} of {of} pairs of writes put in order"))
             }
         }
     }
+}
+
+/// Valid, as the vertices in this order show.
+fn in_this(known: &Inference<'_, '_>, order: Vec<u32>) -> Verdict {
+    Verdict::Valid { linearization: Some(order.into_iter().map(|v| known.txn(v).entry).collect()) }
 }
 
 /// No cycle of what is certain shows it, yet whatever order the writes of a key come in, there is one.

@@ -17,6 +17,11 @@
 //! assert_eq!(verdict.anomalies()[0].kind, "lost-write");
 //! ```
 
+//!
+//! Threads that share a store record what they do by a [`Recorder`](recorder::Recorder), and a test ends with
+//! [`assert_valid`](verdict::Verdict::assert_valid). Objects of your own implement [`Model`](model::Model), questions of your own
+//! [`Checker`](checker::Checker), which has an [example of each](checker#an-example-of-each-checker).
+
 pub mod anomaly;
 pub mod budget;
 pub mod certificate;

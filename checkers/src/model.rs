@@ -58,6 +58,13 @@ pub trait Model: Send + Sync {
         true
     }
 
+    /// The part of its object that the operation concerns alone, such as an element of a set. When all operations of a key
+    /// concern a part, each part is checked apart.
+    fn part<'a>(&self, operation: &'a Operation) -> Option<&'a Value> {
+        let _ = operation;
+        None
+    }
+
     /// What is known of the operation apart from [`step`](Self::step). It must agree with `step`; it is what fast paths
     /// and prunings rest on, and `Opaque` is always right.
     fn effect<'a>(&'a self, operation: &'a Operation, reply: Option<&'a Value>) -> Effect<'a> {

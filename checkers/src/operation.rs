@@ -139,7 +139,7 @@ impl Interface {
     pub const REGISTER: Interface = Interface(Name::new("register"));
     /// Keyed strings: `get(k) -> text`, `put(k, text)`, `append(k, text)`.
     pub const KV: Interface = Interface(Name::new("kv"));
-    /// `add(element) -> nil`, `read() -> [elements]`.
+    /// `add(element) -> nil`, `remove(element) -> nil`, `contains(element) -> bool`, `read() -> [elements]`.
     pub const SET: Interface = Interface(Name::new("set"));
     /// `acquire([owner n]) -> token | nil`, `release([owner n]) -> nil`: an owner counts its attempts, and an acquire that is
     /// refused fails. Who owns the lock gets it again by a later attempt: that is how one goes on who does not know what became

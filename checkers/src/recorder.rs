@@ -1,6 +1,9 @@
 //! Building a history event by event: the one place that gives positions and enforces what a process may do.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, PoisonError},
+};
 
 use foldhash::fast::FixedState;
 
@@ -30,6 +33,50 @@ pub struct HistoryBuilder {
     /// Looked up, never walked through: its order plays no part.
     processes: HashMap<ProcessId, Process, FixedState>,
     next_position: u32,
+}
+
+/// Records what threads do to a store that they share, in the test of another project.
+///
+/// ```
+/// use squall_checkers::{budget::Budget, history::Outcome, linearizability, models::Register, operation::Operation, recorder::Recorder};
+/// # use squall_checkers::value::Value;
+/// # let store = std::sync::RwLock::new(Value::Nil);
+///
+/// let recorder = Recorder::default();
+/// std::thread::scope(|threads| for process in 0..4 {
+///     let (recorder, store) = (&recorder, &store);
+///     threads.spawn(move || for i in 0..100 {
+///         let write = || { *store.write().unwrap() = i.into(); Outcome::Ok(Value::Nil) };
+///         recorder.record(process, Operation::write("x", i), write);
+///         recorder.record(process, Operation::read("x"), || Outcome::Ok(store.read().unwrap().clone()));
+///     });
+/// });
+/// linearizability::check(&Register, &recorder.finish(), &Budget::default()).assert_valid();
+/// ```
+#[derive(Debug, Default)]
+pub struct Recorder(Mutex<HistoryBuilder>);
+
+impl Recorder {
+    /// Does it, and records when it was asked for and what came of it. Times are positions.
+    ///
+    /// A call that came to no end is [`Outcome::Unknown`], and the process may not do anything after that.
+    ///
+    /// # Panics
+    /// When the process has something else under way, or has ended.
+    pub fn record(&self, process: u32, operation: Operation, act: impl FnOnce() -> Outcome) {
+        let entry = self.with(|builder| builder.invoke(ProcessId(process), operation, 0));
+        let outcome = act();
+        self.with(|builder| builder.complete(entry, outcome, 0));
+    }
+
+    /// What was recorded. Operations still open have an unknown outcome.
+    pub fn finish(self) -> History {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner).finish()
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut HistoryBuilder) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// What a process may do next.
@@ -233,30 +280,11 @@ impl History {
     /// # Errors
     /// The first thing that is wrong.
     pub fn validate(&self) -> Result<(), HistoryError> {
+        one_at_a_time(&self.entries)?;
         let mut taken: Vec<(u32, usize)> = Vec::with_capacity(2 * self.entries.len() + self.marks.len());
-        let mut last: BTreeMap<ProcessId, EntryId> = BTreeMap::new();
         for (index, entry) in self.entries.iter().enumerate() {
-            let out_of_order = |position| Err(HistoryError::Order { index, position });
-            if index > 0 && self.entries[index - 1].invoked.position >= entry.invoked.position {
-                return out_of_order(entry.invoked.position);
-            }
             taken.push((entry.invoked.position, index));
-            match entry.completed {
-                Some(m) if m.position <= entry.invoked.position => return out_of_order(m.position),
-                Some(m) => taken.push((m.position, index)),
-                None if !entry.is_unknown() => return out_of_order(u32::MAX),
-                None => {}
-            }
-            if let Some(before) = last.insert(entry.process, index) {
-                let process = entry.process;
-                let earlier = &self.entries[before];
-                if earlier.is_unknown() {
-                    return Err(HistoryError::Ended { process, unknown: before });
-                }
-                if earlier.completed.is_none_or(|m| m.position > entry.invoked.position) {
-                    return Err(HistoryError::AlreadyOpen { process, open: before });
-                }
-            }
+            taken.extend(entry.completed.map(|completed| (completed.position, index)));
         }
         for (index, mark) in self.marks.iter().enumerate() {
             if index > 0 && self.marks[index - 1].at.position >= mark.at.position {
@@ -272,6 +300,33 @@ impl History {
             None => Ok(()),
         }
     }
+}
+
+/// Checks all of [`History::validate`] but that no two events have one position. O(n log p) for p processes.
+pub(crate) fn one_at_a_time(entries: &[Entry]) -> Result<(), HistoryError> {
+    let mut last: BTreeMap<ProcessId, EntryId> = BTreeMap::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let out_of_order = |position| Err(HistoryError::Order { index, position });
+        if index > 0 && entries[index - 1].invoked.position >= entry.invoked.position {
+            return out_of_order(entry.invoked.position);
+        }
+        match entry.completed {
+            Some(m) if m.position <= entry.invoked.position => return out_of_order(m.position),
+            None if !entry.is_unknown() => return out_of_order(u32::MAX),
+            _ => {}
+        }
+        if let Some(before) = last.insert(entry.process, index) {
+            let process = entry.process;
+            let earlier = &entries[before];
+            if earlier.is_unknown() {
+                return Err(HistoryError::Ended { process, unknown: before });
+            }
+            if earlier.completed.is_none_or(|m| m.position > entry.invoked.position) {
+                return Err(HistoryError::AlreadyOpen { process, open: before });
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -16,14 +16,17 @@
 //! together would be causal consistency (Brzeziński et al. 2004), which is the checker `causal`. All need values that were read
 //! to be written once.
 
+use std::collections::BTreeMap;
+
 use crate::{
     anomaly,
-    budget::Budget,
+    budget::{Budget, Meter},
     checker::{Checker, CheckerEntry},
     graph::Graph,
     history::History,
     observations::{Observations, Source},
     operation::Name,
+    partition::FixedMap,
     verdict::{Anomaly, Verdict},
 };
 
@@ -85,15 +88,57 @@ impl Checker for Session {
         self.name
     }
 
-    fn check(&self, history: &History, _: &Budget) -> Verdict {
-        match Observations::new(history) {
-            Ok(observations) => {
-                let judge = Judge { history, seen: &observations, guarantees: self.guarantees };
-                Verdict::of(judge.anomaly().into_iter().collect())
-            }
-            Err(verdict) => verdict,
-        }
+    fn check(&self, history: &History, budget: &Budget) -> Verdict {
+        let anomaly = Observations::new(history).and_then(|observations| {
+            let judge = Judge { history, seen: &observations, guarantees: self.guarantees };
+            judge.anomaly(&mut Meter::new(*budget))
+        });
+        anomaly.map_or_else(|verdict| verdict, |anomaly| Verdict::of(anomaly.into_iter().collect()))
     }
+}
+
+/// Something for each key, forgotten for all keys at once in O(1).
+struct PerKey<T> {
+    epoch: u32,
+    slots: Vec<(u32, T)>,
+}
+
+impl<T: Clone + Default> PerKey<T> {
+    fn new(keys: usize) -> Self {
+        PerKey { epoch: 0, slots: vec![(0, T::default()); keys] }
+    }
+
+    fn forget(&mut self) {
+        self.epoch += 1;
+    }
+
+    fn of(&mut self, key: usize) -> &mut T {
+        let (epoch, slot) = &mut self.slots[key];
+        if *epoch != self.epoch {
+            (*epoch, *slot) = (self.epoch, T::default());
+        }
+        slot
+    }
+}
+
+/// What a session did to a key: a version, and the operation that saw or wrote it.
+type Did = (usize, usize);
+
+/// What [`Judge::require`] remembers while it goes through a session.
+struct Memory {
+    last_read: PerKey<Option<Did>>,
+    last_write: PerKey<Option<Did>>,
+    /// Older reads are before the write that followed them.
+    reads_since_write: PerKey<Vec<Did>>,
+}
+
+/// A version that later writes of a process rest on.
+#[derive(Clone, Copy, Debug)]
+struct Dependency {
+    node: usize,
+    version: usize,
+    /// The greatest place of its version and of those before it of the same process and key.
+    newest_so_far: usize,
 }
 
 struct Judge<'h> {
@@ -128,20 +173,30 @@ impl Versions {
 }
 
 impl Judge<'_> {
-    fn anomaly(&self) -> Option<Anomaly> {
+    fn anomaly(&self, meter: &mut Meter) -> Result<Option<Anomaly>, Verdict> {
         let mut versions = self.known_order();
+        let keys = self.seen.keys.len();
+        let mut memory = Memory {
+            last_read: PerKey::new(keys),
+            last_write: PerKey::new(keys),
+            reads_since_write: PerKey::new(keys),
+        };
         for session in &self.seen.sessions {
             for &guarantee in self.guarantees {
-                self.require(guarantee, session, &mut versions);
+                self.require(guarantee, session, &mut memory, &mut versions);
             }
         }
         if let Some(cycle) = versions.order.shortest_cycle() {
-            return Some(self.contradiction(&versions, &cycle));
+            return Ok(Some(self.contradiction(&versions, &cycle)));
         }
-        self.guarantees.iter().find_map(|&guarantee| match guarantee {
-            Guarantee::MonotonicWrites | Guarantee::WritesFollowReads => self.unseen_dependency(guarantee, &versions),
-            Guarantee::MonotonicReads | Guarantee::ReadYourWrites => None,
-        })
+        for &guarantee in self.guarantees {
+            if matches!(guarantee, Guarantee::MonotonicWrites | Guarantee::WritesFollowReads)
+                && let Some(anomaly) = self.unseen_dependency(guarantee, &versions, meter)?
+            {
+                return Ok(Some(anomaly));
+            }
+        }
+        Ok(None)
     }
 
     /// The node that stands for the initial value of a key.
@@ -163,15 +218,16 @@ impl Judge<'_> {
     fn known_order(&self) -> Versions {
         let order = Graph::new(self.seen.nodes.len() + self.seen.keys.len());
         let mut versions = Versions { order, shown: Vec::new() };
+        let mut last: PerKey<Option<usize>> = PerKey::new(self.seen.keys.len());
         for session in &self.seen.sessions {
-            let mut last = vec![None; self.seen.keys.len()];
+            last.forget();
             for &node in session {
                 let n = &self.seen.nodes[node];
                 if !n.writes {
                     continue;
                 }
                 versions.add(self.initial(n.key), node, Shown { by: node, after: node, guarantee: None });
-                if let Some(before) = last[n.key].replace(node) {
+                if let Some(before) = last.of(n.key).replace(node) {
                     versions.add(before, node, Shown { by: node, after: node, guarantee: None });
                 }
                 if let Some(replaced) = self.version(node) {
@@ -183,19 +239,18 @@ impl Judge<'_> {
     }
 
     /// Adds what a guarantee says of the version order, given what this session did.
-    fn require(&self, guarantee: Guarantee, session: &[usize], versions: &mut Versions) {
-        let keys = self.seen.keys.len();
-        // By key: versions with the operations that saw or wrote them. Older reads are before the write that followed them.
-        let mut last_read = vec![None; keys];
-        let mut last_write = vec![None; keys];
-        let mut reads_since_write = vec![Vec::new(); keys];
+    fn require(&self, guarantee: Guarantee, session: &[usize], memory: &mut Memory, versions: &mut Versions) {
+        let Memory { last_read, last_write, reads_since_write } = memory;
+        last_read.forget();
+        last_write.forget();
+        reads_since_write.forget();
         for &node in session {
             let n = &self.seen.nodes[node];
             let version = self.version(node);
             let older = match guarantee {
-                Guarantee::MonotonicReads if version.is_some() => last_read[n.key].into_iter().collect(),
-                Guarantee::ReadYourWrites if version.is_some() => last_write[n.key].into_iter().collect(),
-                Guarantee::WritesFollowReads if n.writes => std::mem::take(&mut reads_since_write[n.key]),
+                Guarantee::MonotonicReads if version.is_some() => last_read.of(n.key).iter().copied().collect(),
+                Guarantee::ReadYourWrites if version.is_some() => last_write.of(n.key).iter().copied().collect(),
+                Guarantee::WritesFollowReads if n.writes => std::mem::take(reads_since_write.of(n.key)),
                 _ => Vec::new(),
             };
             let newer = if guarantee == Guarantee::WritesFollowReads { Some(node) } else { version };
@@ -205,11 +260,11 @@ impl Judge<'_> {
                 }
             }
             if let Some(version) = version {
-                last_read[n.key] = Some((version, node));
-                reads_since_write[n.key].push((version, node));
+                *last_read.of(n.key) = Some((version, node));
+                reads_since_write.of(n.key).push((version, node));
             }
             if n.writes {
-                last_write[n.key] = Some((node, node));
+                *last_write.of(n.key) = Some((node, node));
             }
         }
     }
@@ -244,22 +299,35 @@ impl Judge<'_> {
     }
 
     /// A process that sees a write, and then not what that write's process had written (or read) before.
-    fn unseen_dependency(&self, guarantee: Guarantee, versions: &Versions) -> Option<Anomaly> {
-        let dependencies = self.dependencies(guarantee);
+    fn unseen_dependency(
+        &self,
+        guarantee: Guarantee,
+        versions: &Versions,
+        meter: &mut Meter,
+    ) -> Result<Option<Anomaly>, Verdict> {
+        let Some(places) = versions.order.places() else { return Ok(None) };
+        let dependencies = self.dependencies(guarantee, &places);
         for session in &self.seen.sessions {
             // By process: how much of it was seen, and where.
-            let mut seen_of: Vec<Option<(usize, usize)>> = vec![None; self.seen.sessions.len()];
+            let mut seen_of: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
             for &later in session {
                 let key = self.seen.nodes[later].key;
                 if let Some(version) = self.version(later) {
                     let mut newer = None;
-                    for (process, seen) in seen_of.iter().enumerate() {
-                        let Some((write, first)) = *seen else { continue };
-                        for &(dependency, required) in &dependencies[process][key] {
-                            if dependency >= write {
-                                break;
-                            }
+                    for (process, &(write, first)) in &seen_of {
+                        let Some(of_key) = dependencies.get(&(*process, key)) else { continue };
+                        let before = &of_key[..of_key.partition_point(|d| d.node < write)];
+                        // Mostly none of these can be newer than what was read.
+                        let newest = before.last().map_or(0, |last| last.newest_so_far);
+                        let candidates = if newest > places[version] { before } else { &[] };
+                        for dependency in candidates.iter().filter(|d| places[d.version] > places[version]) {
+                            let looked = newer.is_some();
                             let newer = newer.get_or_insert_with(|| versions.order.reached_from(version));
+                            meter.steps(if looked { 1 } else { newer.len() as u64 / 8 }).map_err(|reason| {
+                                let at = format!("at operation {} of {}", later + 1, self.seen.nodes.len());
+                                meter.spent(reason, &at)
+                            })?;
+                            let required = dependency.version;
                             if newer[required] {
                                 let way = versions.order.path(version, required);
                                 let older = way.iter().map(|(_, label)| versions.shown[*label]);
@@ -267,31 +335,35 @@ impl Judge<'_> {
                                     older.flat_map(|shown| [shown.by, shown.after]).collect();
                                 operations.extend(way.iter().map(|(v, _)| *v).filter(|v| *v < self.seen.nodes.len()));
                                 operations.extend(Some(required).filter(|r| *r < self.seen.nodes.len()));
-                                return Some(self.missed(guarantee, (first, write), dependency, later, operations));
+                                let seen = (first, write);
+                                return Ok(Some(self.missed(guarantee, seen, dependency.node, later, operations)));
                             }
                         }
                     }
                 }
                 if let Some(Source::Node(write)) = self.seen.nodes[later].reads {
-                    let seen = &mut seen_of[self.seen.nodes[write].session];
-                    if seen.is_none_or(|(before, _)| before < write) {
-                        *seen = Some((write, later));
+                    let seen = seen_of.entry(self.seen.nodes[write].session).or_insert((write, later));
+                    if seen.0 < write {
+                        *seen = (write, later);
                     }
                 }
             }
         }
-        None
+        Ok(None)
     }
 
-    /// By process and key: what a write of that process rests on, as the node and the version, in the order of nodes.
-    fn dependencies(&self, guarantee: Guarantee) -> Vec<Vec<Vec<(usize, usize)>>> {
-        let mut all = vec![vec![Vec::new(); self.seen.keys.len()]; self.seen.sessions.len()];
+    /// By process and key: what a write of that process rests on, in the order of nodes.
+    fn dependencies(&self, guarantee: Guarantee, places: &[usize]) -> FixedMap<(usize, usize), Vec<Dependency>> {
+        let mut all: FixedMap<(usize, usize), Vec<Dependency>> = FixedMap::default();
         for (node, n) in self.seen.nodes.iter().enumerate() {
             let required = match guarantee {
                 Guarantee::MonotonicWrites => Some(node).filter(|_| n.writes),
                 _ => self.version(node),
             };
-            all[n.session][n.key].extend(required.map(|version| (node, version)));
+            let Some(version) = required else { continue };
+            let of_key = all.entry((n.session, n.key)).or_default();
+            let newest_so_far = of_key.last().map_or(0, |last| last.newest_so_far).max(places[version]);
+            of_key.push(Dependency { node, version, newest_so_far });
         }
         all
     }

@@ -81,7 +81,7 @@ pub fn object(history: &History) -> Option<&'static ModelEntry> {
     const KNOWN: [(&str, &[&str]); 4] = [
         ("cas-register", &["read", "write", "cas"]),
         ("kv", &["get", "put", "append"]),
-        ("set", &["add", "read"]),
+        ("set", &["add", "remove", "contains", "read"]),
         ("mutex", &["acquire", "release"]),
     ];
     let all = |names: &[&str]| history.entries.iter().all(|entry| names.contains(&entry.operation.f.as_str()));

@@ -95,6 +95,22 @@ impl Verdict {
         matches!(self, Verdict::Unknown { .. })
     }
 
+    /// For tests: nothing if the model allows the history.
+    ///
+    /// # Panics
+    /// With a sentence for each anomaly, and where nothing can be said.
+    #[track_caller]
+    pub fn assert_valid(&self) {
+        match self {
+            Verdict::Valid { .. } => {}
+            Verdict::Unknown { detail, .. } => panic!("nothing can be said: {detail}"),
+            Verdict::Invalid { anomalies } => {
+                let lines: Vec<String> = anomalies.iter().map(|a| format!("{}: {}", a.kind, a.sentence)).collect();
+                panic!("{}", lines.join("\n"));
+            }
+        }
+    }
+
     /// What is wrong; empty unless invalid.
     pub fn anomalies(&self) -> &[Anomaly] {
         if let Verdict::Invalid { anomalies } = self { anomalies } else { &[] }

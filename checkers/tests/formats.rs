@@ -15,7 +15,8 @@ use squall_checkers::{
 
 /// A history with one of everything.
 fn rich() -> History {
-    let shape = Shape { operations: 40, processes: 4, values: 3, cas: true, unknown_per_mille: 200, stale: false };
+    let shape =
+        Shape { operations: 40, processes: 4, keys: 1, values: 3, cas: true, unknown_per_mille: 200, stale: false };
     let mut history = generator::history(shape, 7);
     let mut recorder = HistoryBuilder::new();
     recorder.mark(MarkKind::Phase(Phase::Chaos), 5);

@@ -17,6 +17,16 @@ impl<'t> Cursor<'t> {
         Cursor { rest: text.trim_start_matches('\u{feff}'), at: Place { line: 1, column: 1 } }
     }
 
+    /// The part of a text that begins at this place.
+    pub(super) fn at(text: &'t str, at: Place) -> Self {
+        Cursor { rest: text, at }
+    }
+
+    /// What is left of the text.
+    pub(super) fn rest(&self) -> &'t str {
+        self.rest
+    }
+
     pub(super) fn place(&self) -> Place {
         self.at
     }

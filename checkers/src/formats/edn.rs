@@ -47,16 +47,17 @@ impl Form {
     }
 }
 
-/// The next form, or `None` at the end.
-pub(super) fn next(cursor: &mut Cursor<'_>) -> Result<Option<Form>, ParseError> {
-    form(cursor, 0)
+/// The next form, within so many others; `None` at the end.
+pub(super) fn next(cursor: &mut Cursor<'_>, depth: usize) -> Result<Option<Form>, ParseError> {
+    form(cursor, depth)
 }
 
-/// Reads one form; `None` at the end of the text or before a closing bracket.
-fn form(cursor: &mut Cursor<'_>, depth: usize) -> Result<Option<Form>, ParseError> {
-    if depth > DEPTH_MAX {
-        return Err(cursor.expected("forms nested at most 64 deep"));
-    }
+/// Passes over spaces, comments and forms to be discarded.
+pub(super) fn skip(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+    skip_to(cursor, 0)
+}
+
+fn skip_to(cursor: &mut Cursor<'_>, depth: usize) -> Result<(), ParseError> {
     loop {
         cursor.take_while(|c| c.is_whitespace() || c == ',');
         if cursor.peek() == Some(';') {
@@ -66,9 +67,17 @@ fn form(cursor: &mut Cursor<'_>, depth: usize) -> Result<Option<Form>, ParseErro
                 return Err(cursor.expected("the form to discard"));
             }
         } else {
-            break;
+            return Ok(());
         }
     }
+}
+
+/// Reads one form; `None` at the end of the text or before a closing bracket.
+fn form(cursor: &mut Cursor<'_>, depth: usize) -> Result<Option<Form>, ParseError> {
+    if depth > DEPTH_MAX {
+        return Err(cursor.expected("forms nested at most 64 deep"));
+    }
+    skip_to(cursor, depth)?;
     let at = cursor.place();
     let edn = match cursor.peek() {
         None | Some(')' | ']' | '}') => return Ok(None),

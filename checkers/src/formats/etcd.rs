@@ -72,7 +72,7 @@ fn form(cursor: &mut Cursor<'_>, expected: &str) -> Result<Form, ParseError> {
     if matches!(cursor.peek(), None | Some('\n')) {
         return Err(cursor.expected(expected));
     }
-    edn::next(cursor)?.ok_or_else(|| cursor.expected(expected))
+    edn::next(cursor, 0)?.ok_or_else(|| cursor.expected(expected))
 }
 
 fn spaces(cursor: &mut Cursor<'_>) {

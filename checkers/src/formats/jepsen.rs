@@ -6,7 +6,7 @@
 //! need no `:f`.
 
 use super::{
-    ParseError,
+    Lines, ParseError, Place,
     cursor::Cursor,
     edn::{self, Edn, Form},
     json,
@@ -18,32 +18,133 @@ use crate::{
     value::Value,
 };
 
-/// Reads the format.
-pub(super) fn read(text: &str) -> Result<History, ParseError> {
-    forms(text, edn::next)
+/// Which of both languages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Language {
+    Edn,
+    Json,
 }
 
-/// Reads the same in JSON.
-pub(super) fn read_json(text: &str) -> Result<History, ParseError> {
-    forms(text, json::next)
+/// Reads operation maps line by line: between two lines nothing is kept but a map that has not ended yet.
+pub(super) struct Forms {
+    language: Language,
+    reader: Reader,
+    /// What was read and not understood yet, and where it begins.
+    pending: String,
+    at: Place,
+    /// It is not looked at again before it is this long.
+    again_at: usize,
+    /// What closes the list that the maps stand in.
+    closes: Option<char>,
+    /// Whether a comma has to come before the next map.
+    wants_comma: bool,
+    /// Whether a map was understood and is wrong.
+    is_refused: bool,
 }
 
-fn forms(
-    text: &str,
-    next: impl Fn(&mut Cursor<'_>) -> Result<Option<Form>, ParseError>,
-) -> Result<History, ParseError> {
-    let mut cursor = Cursor::new(text);
-    let mut reader = Reader { builder: HistoryBuilder::new(), one_process: None };
-    while let Some(form) = next(&mut cursor)? {
-        match form.edn {
-            Edn::Sequence(events) => events.iter().try_for_each(|event| reader.record(event))?,
-            _ => reader.record(&form)?,
+impl Forms {
+    pub(super) fn new(language: Language) -> Self {
+        Forms {
+            language,
+            reader: Reader { builder: HistoryBuilder::new(), one_process: None },
+            pending: String::new(),
+            at: Place { line: 1, column: 1 },
+            again_at: 0,
+            closes: None,
+            wants_comma: false,
+            is_refused: false,
         }
     }
-    if cursor.peek().is_some() {
-        return Err(cursor.expected("an operation map or the end"));
+
+    /// Reads all maps that have ended.
+    fn forms(&mut self) -> Result<(), ParseError> {
+        let pending = std::mem::take(&mut self.pending);
+        let mut cursor = Cursor::at(&pending, self.at);
+        let read = loop {
+            let before = cursor.clone();
+            match self.form(&mut cursor) {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(error) => {
+                    // What ends too early may go on in the next line.
+                    let goes_on = cursor.peek().is_none() && !self.is_refused;
+                    cursor = before;
+                    break if goes_on { Err(error) } else { return Err(error) };
+                }
+            }
+        };
+        self.at = cursor.place();
+        self.pending = cursor.rest().to_owned();
+        self.again_at = 2 * self.pending.len();
+        read
     }
-    Ok(reader.builder.finish())
+
+    /// Reads one form. False at the end.
+    fn form(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, ParseError> {
+        match self.language {
+            Language::Edn => edn::skip(cursor)?,
+            Language::Json => _ = cursor.take_while(char::is_whitespace),
+        }
+        match (self.closes, cursor.peek()) {
+            (_, None) => return Ok(false),
+            (None, Some(open @ ('[' | '('))) if open == '[' || self.language == Language::Edn => {
+                cursor.next();
+                self.closes = Some(if open == '[' { ']' } else { ')' });
+                self.wants_comma = false;
+                return Ok(true);
+            }
+            (Some(closes), Some(c)) if c == closes => {
+                cursor.next();
+                self.closes = None;
+                return Ok(true);
+            }
+            (Some(_), Some(_)) if self.language == Language::Json && self.wants_comma && !cursor.eat(",") => {
+                return Err(cursor.expected("`,` or `]`"));
+            }
+            _ => {}
+        }
+        let depth = usize::from(self.closes.is_some());
+        let next = match self.language {
+            Language::Edn => edn::next(cursor, depth)?,
+            Language::Json => json::next(cursor, depth)?,
+        };
+        let Some(form) = next else { return Err(cursor.expected("an operation map or the end")) };
+        self.wants_comma = true;
+        let recorded = match &form.edn {
+            // A list behind a tag.
+            Edn::Sequence(events) if self.closes.is_none() => {
+                events.iter().try_for_each(|event| self.reader.record(event))
+            }
+            _ => self.reader.record(&form),
+        };
+        self.is_refused = recorded.is_err();
+        recorded.map(|()| true)
+    }
+}
+
+impl Lines for Forms {
+    fn line(&mut self, number: usize, line: &str) -> Result<(), ParseError> {
+        if number > 1 {
+            self.pending.push('\n');
+        }
+        self.pending.push_str(line);
+        if self.pending.len() < self.again_at {
+            return Ok(());
+        }
+        match self.forms() {
+            // Perhaps the next line makes it whole.
+            Err(_) if !self.pending.is_empty() => Ok(()),
+            read => read,
+        }
+    }
+
+    fn finish(mut self) -> Result<History, ParseError> {
+        self.forms()?;
+        if let Some(closes) = self.closes {
+            return Err(Cursor::at("", self.at).expected(&format!("a form or `{closes}`")));
+        }
+        Ok(self.reader.builder.finish())
+    }
 }
 
 struct Reader {

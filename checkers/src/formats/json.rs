@@ -6,10 +6,10 @@ use super::{
     edn::{Edn, Form},
 };
 
-/// The next value, or `None` at the end.
-pub(super) fn next(cursor: &mut Cursor<'_>) -> Result<Option<Form>, ParseError> {
+/// The next value, within so many others; `None` at the end.
+pub(super) fn next(cursor: &mut Cursor<'_>, depth: usize) -> Result<Option<Form>, ParseError> {
     cursor.take_while(char::is_whitespace);
-    if cursor.peek().is_none() { Ok(None) } else { value(cursor, 0).map(Some) }
+    if cursor.peek().is_none() { Ok(None) } else { value(cursor, depth).map(Some) }
 }
 
 fn value(cursor: &mut Cursor<'_>, depth: usize) -> Result<Form, ParseError> {

@@ -17,11 +17,11 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ParseError, Place};
+use super::{Lines, ParseError, Place, known_name};
 use crate::{
     history::{Entry, History, Mark, MarkKind, Moment, Order, Outcome, ProcessId, Provenance},
-    operation::{Name, Operation},
-    recorder::HistoryError,
+    operation::Operation,
+    recorder::{self, HistoryError},
     value::Value,
 };
 
@@ -67,44 +67,58 @@ struct Line {
     time: Option<u64>,
 }
 
-/// Reads the format.
-pub(super) fn read(text: &str) -> Result<History, ParseError> {
-    let mut lines = text
-        .trim_start_matches('\u{feff}')
-        .lines()
-        .enumerate()
-        .map(|(i, line)| (Place { line: i + 1, column: 1 }, line))
-        .filter(|(_, line)| !line.trim().is_empty());
-    let expected = "the header {\"squall-history\":1}";
-    let Some((at, line)) = lines.next() else {
-        return Err(ParseError::new(Place { line: 1, column: 1 }, expected, "the end"));
-    };
-    let header: Header = serde_json::from_str(line).map_err(|error| not_json(at, expected, &error))?;
-    if header.version == 0 || header.version > VERSION {
-        let expected = format!("version {VERSION} of the format");
-        return Err(ParseError::new(at, expected, format!("version {}", header.version)));
+/// Reads events line by line; nothing is kept of a line but what the history needs.
+#[derive(Default)]
+pub(super) struct Events {
+    reader: Option<Reader>,
+}
+
+const HEADER: &str = "the header {\"squall-history\":1}";
+
+impl Lines for Events {
+    fn line(&mut self, number: usize, line: &str) -> Result<(), ParseError> {
+        let at = Place { line: number, column: 1 };
+        if line.trim().is_empty() {
+            return Ok(());
+        }
+        if let Some(reader) = &mut self.reader {
+            let line: Line = serde_json::from_str(line).map_err(|error| not_json(at, "an event", &error))?;
+            return reader.event(at, line);
+        }
+        let header: Header = serde_json::from_str(line).map_err(|error| not_json(at, HEADER, &error))?;
+        if header.version == 0 || header.version > VERSION {
+            let expected = format!("version {VERSION} of the format");
+            return Err(ParseError::new(at, expected, format!("version {}", header.version)));
+        }
+        self.reader = Some(Reader {
+            history: History { provenance: header.provenance, order: header.order, ..History::default() },
+            lines: Vec::new(),
+            last: BTreeMap::new(),
+            next_position: 0,
+            is_sorted: true,
+        });
+        Ok(())
     }
-    let mut reader = Reader {
-        history: History { provenance: header.provenance, order: header.order, ..History::default() },
-        places: Vec::new(),
-        last: BTreeMap::new(),
-        next_position: 0,
-    };
-    for (at, line) in lines {
-        let line: Line = serde_json::from_str(line).map_err(|error| not_json(at, "an event", &error))?;
-        reader.event(at, line)?;
-    }
-    reader.history.validate().map_err(|error| {
-        let index = match error {
-            HistoryError::Order { index, .. }
-            | HistoryError::AlreadyOpen { open: index, .. }
-            | HistoryError::Ended { unknown: index, .. } => index,
-            _ => 0,
+
+    fn finish(self) -> Result<History, ParseError> {
+        let Some(mut reader) = self.reader else {
+            return Err(ParseError::new(Place { line: 1, column: 1 }, HEADER, "the end"));
         };
-        let at = reader.places.get(index).copied().unwrap_or(Place { line: 1, column: 1 });
-        ParseError::protocol(at, &error)
-    })?;
-    Ok(reader.history)
+        reader.history.entries.shrink_to_fit();
+        let History { entries, .. } = &reader.history;
+        let valid = if reader.is_sorted { recorder::one_at_a_time(entries) } else { reader.history.validate() };
+        valid.map_err(|error| {
+            let index = match error {
+                HistoryError::Order { index, .. }
+                | HistoryError::AlreadyOpen { open: index, .. }
+                | HistoryError::Ended { unknown: index, .. } => index,
+                _ => 0,
+            };
+            let line = reader.lines.get(index).map_or(1, |line| *line as usize);
+            ParseError::protocol(Place { line, column: 1 }, &error)
+        })?;
+        Ok(reader.history)
+    }
 }
 
 fn not_json(at: Place, expected: &str, error: &serde_json::Error) -> ParseError {
@@ -115,11 +129,13 @@ fn not_json(at: Place, expected: &str, error: &serde_json::Error) -> ParseError 
 
 struct Reader {
     history: History,
-    /// Of the invocations.
-    places: Vec<Place>,
+    /// The lines of the invocations.
+    lines: Vec<u32>,
     /// The last operation of each process.
     last: BTreeMap<ProcessId, usize>,
     next_position: u32,
+    /// Whether each event has a greater position than those before.
+    is_sorted: bool,
 }
 
 impl Reader {
@@ -144,9 +160,9 @@ impl Reader {
             }
             let invoked = self.moment(&line);
             let f = line.f.ok_or_else(|| missing("f"))?;
-            let operation = Operation { f: Name::from(f), key: line.key, args: line.args };
+            let operation = Operation { f: known_name(f), key: line.key, args: line.args };
             self.last.insert(process, self.history.entries.len());
-            self.places.push(at);
+            self.lines.push(u32::try_from(at.line).unwrap_or(u32::MAX));
             let outcome = Outcome::Unknown("still open at the end".to_owned());
             self.history.entries.push(Entry { process, operation, invoked, completed: None, outcome });
             return Ok(());
@@ -166,6 +182,8 @@ impl Reader {
 
     fn moment(&mut self, line: &Line) -> Moment {
         let position = line.position.unwrap_or(self.next_position);
+        // `u32::MAX` stands for "never".
+        self.is_sorted &= position >= self.next_position && position < u32::MAX;
         self.next_position = self.next_position.max(position.saturating_add(1));
         Moment { position, time: line.time.unwrap_or(u64::from(position)) }
     }

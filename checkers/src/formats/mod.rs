@@ -1,8 +1,11 @@
 //! Reading and writing histories: a notation for people, versioned JSON lines, and the files of other tools.
 
-use std::fmt;
+use std::{
+    fmt,
+    io::{self, BufRead},
+};
 
-use crate::{history::History, recorder::HistoryError};
+use crate::{history::History, operation::Name, recorder::HistoryError};
 
 mod awdit;
 mod cursor;
@@ -153,23 +156,119 @@ impl fmt::Display for Format {
     }
 }
 
+/// A format in which a line, or a few of them, stands for itself, so that the file is never held as a whole.
+trait Lines {
+    /// The next line, without its end; its number counts from 1.
+    fn line(&mut self, number: usize, line: &str) -> Result<(), ParseError>;
+    /// The history, when there are no more lines.
+    fn finish(self) -> Result<History, ParseError>;
+}
+
+fn lines(mut format: impl Lines, text: &str) -> Result<History, ParseError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    (1..).zip(text.lines()).try_for_each(|(number, line)| format.line(number, line))?;
+    format.finish()
+}
+
+/// Why nothing could be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The bytes could not be had.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// They are no history.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+}
+
+/// Reads a history as it comes, in the format that its beginning speaks for if none is given.
+///
+/// Of JSON lines and Jepsen's EDN and JSON no more is held than the history and the line or map at hand. Other formats are held
+/// as a whole.
+///
+/// # Errors
+/// As [`read`], and where the input cannot be read.
+pub fn read_from(mut input: impl BufRead, format: Option<Format>) -> Result<History, ReadError> {
+    let format = match format {
+        Some(format) => format,
+        None => Format::detect(&String::from_utf8_lossy(input.fill_buf()?)),
+    };
+    match format {
+        Format::Jsonl => lines_from(jsonl::Events::default(), input),
+        Format::JepsenEdn => lines_from(jepsen::Forms::new(jepsen::Language::Edn), input),
+        Format::JepsenJson => lines_from(jepsen::Forms::new(jepsen::Language::Json), input),
+        _ => {
+            let mut content = Vec::new();
+            input.read_to_end(&mut content)?;
+            Ok(read(&content, Some(format))?)
+        }
+    }
+}
+
+fn lines_from(mut format: impl Lines, mut input: impl BufRead) -> Result<History, ReadError> {
+    let mut bytes = Vec::new();
+    for number in 1.. {
+        bytes.clear();
+        if input.read_until(b'\n', &mut bytes)? == 0 {
+            break;
+        }
+        let line = std::str::from_utf8(&bytes).map_err(|error| not_utf8(&bytes, error, number))?;
+        let line = if number == 1 { line.strip_prefix('\u{feff}').unwrap_or(line) } else { line };
+        let line = line.strip_suffix('\n').unwrap_or(line);
+        format.line(number, line.strip_suffix('\r').unwrap_or(line))?;
+    }
+    Ok(format.finish()?)
+}
+
+/// Where bytes, the first of which are in this line, are no text.
+fn not_utf8(bytes: &[u8], error: std::str::Utf8Error, line: usize) -> ParseError {
+    let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+    let line = before.matches('\n').count() + line;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    ParseError::new(Place { line, column }, "text in UTF-8", "bytes that are none")
+}
+
+/// Names that are literals elsewhere cost no memory.
+fn known_name(f: String) -> Name {
+    const KNOWN: [&str; 22] = [
+        "read",
+        "write",
+        "cas",
+        "get",
+        "put",
+        "append",
+        "add",
+        "acquire",
+        "release",
+        "txn",
+        "remove",
+        "enqueue",
+        "dequeue",
+        "push",
+        "pop",
+        "insert",
+        "extract-min",
+        "transfer",
+        "generate",
+        "send",
+        "poll",
+        "drain",
+    ];
+    KNOWN.iter().find(|k| **k == f).map_or_else(|| Name::from(f), |k| Name::new(k))
+}
+
 /// Reads a history, in the format that its beginning speaks for if none is given.
 ///
 /// # Errors
 /// Where the content is not in that format, or is nothing that clients can do.
 pub fn read(content: &[u8], format: Option<Format>) -> Result<History, ParseError> {
-    let text = std::str::from_utf8(content).map_err(|error| {
-        let before = String::from_utf8_lossy(&content[..error.valid_up_to()]);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        ParseError::new(Place { line, column }, "text in UTF-8", "bytes that are none")
-    })?;
+    let text = std::str::from_utf8(content).map_err(|error| not_utf8(content, error, 1))?;
     match format.unwrap_or_else(|| Format::detect(text)) {
         Format::Text => text::read(text),
-        Format::Jsonl => jsonl::read(text),
-        Format::JepsenEdn => jepsen::read(text),
+        Format::Jsonl => lines(jsonl::Events::default(), text),
+        Format::JepsenEdn => lines(jepsen::Forms::new(jepsen::Language::Edn), text),
         Format::EtcdLog => etcd::read(text),
-        Format::JepsenJson => jepsen::read_json(text),
+        Format::JepsenJson => lines(jepsen::Forms::new(jepsen::Language::Json), text),
         Format::Awdit => awdit::read(text),
         Format::Plume => plume::read(text),
         Format::Dbcop => dbcop::read(text),

@@ -229,7 +229,7 @@ impl Reader<'_> {
         } else {
             (self.implied(), Some(self.implied()))
         };
-        let operation = Operation { f: known_name(f), key, args };
+        let operation = Operation { f: super::known_name(f), key, args };
         self.entries.push((place, Entry { process, operation, invoked, completed, outcome }));
         Ok(())
     }
@@ -325,30 +325,6 @@ impl Reader<'_> {
             _ => Ok(Value::Text(word.to_owned())),
         }
     }
-}
-
-/// Names that are literals elsewhere cost no memory.
-fn known_name(f: String) -> Name {
-    const KNOWN: [&str; 17] = [
-        "read",
-        "write",
-        "cas",
-        "get",
-        "put",
-        "append",
-        "add",
-        "acquire",
-        "release",
-        "txn",
-        "remove",
-        "enqueue",
-        "dequeue",
-        "push",
-        "pop",
-        "insert",
-        "extract-min",
-    ];
-    KNOWN.iter().find(|k| **k == f).map_or_else(|| Name::from(f), |k| Name::new(k))
 }
 
 fn is_word(c: char) -> bool {

@@ -208,10 +208,9 @@ impl<'h> Set<'h> {
         }
         self.elements.values().find_map(|e| {
             let add = *e.adds.first()?;
-            let read = self.reads[*e.shown.first()?];
-            if !self.scene.history.entries[read].precedes(&self.scene.history.entries[add]) {
-                return None;
-            }
+            let added = &self.scene.history.entries[add];
+            // A read that was invoked later may have returned earlier.
+            let read = self.reads[*e.shown.iter().find(|read| self.entry(**read).precedes(added))?];
             let sentence = format!("{} returned before {} was invoked.", self.scene.say(read), self.scene.say(add));
             Some(self.scene.anomaly(anomaly::FUTURE_READ, [read, add], sentence))
         })

@@ -19,6 +19,16 @@ pub(crate) mod problem;
 mod search;
 mod zones;
 
+use std::{
+    collections::BTreeMap,
+    num::NonZero,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
 use self::{
     automaton::{Automaton, ModelAutomaton, RegisterAutomaton},
     evidence::Witness,
@@ -42,30 +52,58 @@ const CORE_STEPS_OF_MODEL: u64 = 100_000;
 /// Every object is looked at with this part of the budget before any is searched with all of it.
 const FIRST_LOOK: u64 = 100;
 
+/// A history of at least this many operations is worth more than one thread.
+const LONG: usize = 50_000;
+
 /// Whether `history` is linearizable with respect to `model`.
 ///
 /// Valid comes with one order of the operations, invalid with one anomaly for each key that was found impossible: once there
-/// is one, keys that are hard to decide are left undecided. The budget is shared by all keys. `history` is one that
+/// is one, keys that are hard to decide are left undecided. The budget is shared by all keys. Long histories are checked by
+/// as many threads as the machine runs at once, which changes nothing of the verdict. `history` is one that
 /// [`History::validate`] accepts.
 pub fn check<M: Model>(model: &M, history: &History, budget: &Budget) -> Verdict {
+    let threads =
+        if history.entries.len() < LONG { 1 } else { thread::available_parallelism().map_or(1, NonZero::get) };
+    check_with_threads(model, history, budget, threads)
+}
+
+/// [`check`] by at most so many threads. The verdict and its evidence are the same for any number.
+pub fn check_with_threads<M: Model>(model: &M, history: &History, budget: &Budget, threads: usize) -> Verdict {
     if let Err(verdict) = precondition(model, history) {
         return verdict;
     }
     let partition = history.partition();
     let everything: Vec<EntryId> = (0..history.entries.len()).collect();
-    let objects: Vec<(&Value, &[EntryId])> = if history.entries.iter().all(|e| model.is_keyed(&e.operation)) {
+    let keys: Vec<(&Value, &[EntryId])> = if history.entries.iter().all(|e| model.is_keyed(&e.operation)) {
         partition.iter().collect()
     } else {
         vec![(&Value::Nil, &everything)]
     };
+    let parts: Vec<Option<Vec<Vec<EntryId>>>> = keys.iter().map(|(_, ids)| parts(model, history, ids)).collect();
+    let mut objects: Vec<(&Value, &[EntryId])> = Vec::with_capacity(keys.len());
+    for (&(key, entries), parts) in keys.iter().zip(&parts) {
+        match parts {
+            Some(parts) => objects.extend(parts.iter().map(|part| (key, part.as_slice()))),
+            None => objects.push((key, entries)),
+        }
+    }
 
     let mut meter = Meter::new(*budget);
     let mut anomalies = Vec::new();
     let mut orders: Vec<Vec<EntryId>> = Vec::new();
     let mut hard = Vec::new();
-    for &(key, entries) in &objects {
+    let mut looks = first_looks(model, history, &objects, budget, threads);
+    for (&(key, entries), look) in objects.iter().zip(&mut looks) {
         let mut first = meter.share(budget.steps / FIRST_LOOK);
-        match decide(model, history, key, entries, &mut first) {
+        let decision = match look.take() {
+            // It had no more than it would have had if all keys had been looked at one after the other.
+            Some((decision, spent)) if first.budget().steps == spent.budget().steps => {
+                first.absorb(&spent);
+                decision
+            }
+            _ => decide(model, history, key, entries, &mut first),
+        };
+        match decision {
             Decision::Legal(order) => orders.push(order),
             Decision::Illegal(anomaly) => anomalies.push(anomaly),
             Decision::GaveUp { .. } => hard.push((key, entries)),
@@ -93,6 +131,53 @@ pub fn check<M: Model>(model: &M, history: &History, budget: &Budget) -> Verdict
         Some((reason, progress)) => meter.spent(reason, &progress),
         None => Verdict::Valid { linearization: Some(merge(history, &orders)) },
     }
+}
+
+/// The operations of one key by the part that each concerns; nothing where one of them concerns all.
+fn parts<M: Model>(model: &M, history: &History, ids: &[EntryId]) -> Option<Vec<Vec<EntryId>>> {
+    let mut parts: BTreeMap<&Value, Vec<EntryId>> = BTreeMap::new();
+    for &id in ids {
+        let entry = &history.entries[id];
+        if entry.is_ok() || entry.is_unknown() {
+            parts.entry(model.part(&entry.operation)?).or_default().push(id);
+        }
+    }
+    Some(parts.into_values().collect())
+}
+
+/// What was found about one object, and what that took.
+type Look = Option<(Decision, Meter)>;
+
+/// A first look at each object, by several threads: who is done takes the next, the largest first. Nothing where one thread
+/// might as well do all.
+fn first_looks<M: Model>(
+    model: &M,
+    history: &History,
+    objects: &[(&Value, &[EntryId])],
+    budget: &Budget,
+    threads: usize,
+) -> Vec<Look> {
+    let threads = threads.min(objects.len());
+    if threads < 2 {
+        return objects.iter().map(|_| None).collect();
+    }
+    let mut line: Vec<usize> = (0..objects.len()).collect();
+    line.sort_by_key(|&object| std::cmp::Reverse(objects[object].1.len()));
+    let next = AtomicUsize::new(0);
+    let looks: Vec<Mutex<Look>> = objects.iter().map(|_| Mutex::new(None)).collect();
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(&object) = line.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let (key, entries) = objects[object];
+                    let mut meter = Meter::new(*budget).share(budget.steps / FIRST_LOOK);
+                    let decision = decide(model, history, key, entries, &mut meter);
+                    *looks[object].lock().unwrap_or_else(PoisonError::into_inner) = Some((decision, meter));
+                }
+            });
+        }
+    });
+    looks.into_iter().map(|look| look.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
 }
 
 /// Whether there is something to judge, and all of it can be.

@@ -84,7 +84,7 @@ pub const MODELS: &[ModelEntry] = &[
     },
     ModelEntry {
         name: "set",
-        summary: "A set per key: add an element, read all; empty at first.",
+        summary: "A set per key: add, remove and contains of an element, read all; empty at first.",
         build: || Arc::new(Set),
     },
     ModelEntry {

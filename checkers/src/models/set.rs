@@ -1,4 +1,6 @@
-//! `add(element) -> nil`, `read() -> [elements]`: a set, empty at first.
+//! `add(element)`, `remove(element)`, `contains(element) -> bool`, `read() -> [elements]`: a set, empty at first.
+//!
+//! An addition or a removal replies nil, or whether it changed the set.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +10,7 @@ use crate::{
     value::Value,
 };
 
-/// A set that grows. A read replies all elements, in any order.
+/// A set. A read replies all elements, in any order.
 #[derive(Clone, Copy, Debug)]
 pub struct Set;
 
@@ -25,32 +27,49 @@ impl Model for Set {
     }
 
     fn step(&self, state: &Self::State, operation: &Operation, reply: Option<&Value>) -> Self::Successors {
-        let mut state = state.clone();
-        if operation.f == "add" {
-            state.insert(operation.args.clone());
-            return Some(state);
-        }
-        let matches = match reply.map(Value::as_list) {
-            None => true,
-            Some(elements) => elements.is_some_and(|list| list.iter().collect::<BTreeSet<_>>().into_iter().eq(&state)),
+        let element = &operation.args;
+        let is_in = || state.contains(element);
+        let says = |what: bool| !matches!(reply, Some(Value::Bool(said)) if *said != what);
+        let fits = match operation.f.as_str() {
+            "add" => says(!is_in()),
+            "remove" | "contains" => says(is_in()),
+            _ => reply
+                .and_then(Value::as_list)
+                .is_none_or(|list| list.iter().collect::<BTreeSet<_>>().into_iter().eq(state)),
         };
-        matches.then_some(state)
+        let mut next = fits.then(|| state.clone())?;
+        match operation.f.as_str() {
+            "add" => _ = next.insert(element.clone()),
+            "remove" => _ = next.remove(element),
+            _ => {}
+        }
+        Some(next)
     }
 
     fn admits(&self, operation: &Operation, reply: Option<&Value>) -> Result<(), String> {
         match (operation.f.as_str(), reply) {
-            ("add", _) | ("read", None | Some(Value::List(_))) => Ok(()),
+            ("add" | "remove", None | Some(Value::Nil | Value::Bool(_)))
+            | ("contains", None | Some(Value::Bool(_)))
+            | ("read", None | Some(Value::List(_))) => Ok(()),
             ("read", Some(reply)) => Err(format!("`{operation}` replied {reply}, which is no list of elements")),
-            _ => super::unknown_operation("set", operation, "add and read"),
+            ("add" | "remove" | "contains", Some(reply)) => {
+                Err(format!("`{operation}` replied {reply}, which does not say yes or no"))
+            }
+            _ => super::unknown_operation("set", operation, "add, remove, contains and read"),
         }
     }
 
     fn effect<'a>(&'a self, operation: &'a Operation, reply: Option<&'a Value>) -> Effect<'a> {
         match (operation.f.as_str(), reply) {
-            ("add", _) => Effect::Adds(&operation.args),
-            (_, Some(elements)) => Effect::ReadsAll(elements),
+            ("add", None | Some(Value::Nil)) => Effect::Adds(&operation.args),
+            ("add" | "remove", _) => Effect::Opaque,
+            ("read", Some(elements)) => Effect::ReadsAll(elements),
             _ => Effect::Observes,
         }
+    }
+
+    fn part<'a>(&self, operation: &'a Operation) -> Option<&'a Value> {
+        (operation.f != "read").then_some(&operation.args)
     }
 
     fn heap_bytes(&self, state: &Self::State) -> usize {

@@ -8,8 +8,8 @@
 //! as edges come and go (Pearce & Kelly 2007).
 //!
 //! A history is serializable iff there are choices that leave no cycle. For snapshot isolation only cycles without two
-//! neighbouring `rw` count (Cerone & Gotsman 2018): each transaction is two vertices, the second reached by `rw` only and not
-//! left by it, and again there must be no cycle.
+//! neighbouring `rw` count (Cerone & Gotsman 2018): each transaction is two vertices, its begin and its commit, and `rw` leads
+//! from begin to commit, all else from commit to begin. Again there must be no cycle.
 
 use super::{
     graph::{Beside, Builder, Edge, Graph, Kind, Readers},
@@ -27,8 +27,8 @@ pub(crate) enum Isolation {
 /// Whether there is an arrangement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Arranged {
-    /// There is one; for serializability this order of all vertices.
-    Possible(Option<Vec<u32>>),
+    /// There is one: this order of all vertices, for snapshot isolation the one in which they commit.
+    Possible(Vec<u32>),
     /// There is none, not even of these vertices alone, because of this key.
     Impossible { core: Vec<u32>, key: Option<u32> },
     /// The budget is spent.
@@ -46,9 +46,9 @@ pub(crate) fn arrange(known: &Inference<'_, '_>, graph: &Graph, isolation: Isola
     let Ok(choices) = arrangement.choices(meter) else {
         return Arranged::Spent { reason: Reason::Steps, placed: 0, of: known.len() };
     };
-    let order = |sorted: &[u32]| match isolation {
-        Isolation::Serializable => Some(sorted.iter().copied().filter(|v| (*v as usize) < known.len()).collect()),
-        Isolation::Snapshot => None,
+    let order = |sorted: &[u32]| {
+        let commits = sorted.iter().copied().filter(|v| isolation == Isolation::Serializable || v % 2 == 1);
+        commits.map(|v| isolation.txn(v)).filter(|v| (*v as usize) < known.len()).collect()
     };
     if choices.is_empty() {
         return Arranged::Possible(order(&sorted));
@@ -112,6 +112,10 @@ fn split(graph: &Graph, isolation: Isolation) -> Graph {
     let mut builder = Builder::new(vertices);
     for &Edge { from, to, kind, key } in graph.edges() {
         isolation.edges(from, to, kind).for_each(|(from, to)| builder.add(from, to, kind, key));
+    }
+    if isolation == Isolation::Snapshot {
+        // What comes after a commit comes after the begin as well, so these close no circle.
+        (0..graph.vertices as u32).for_each(|v| builder.add(2 * v, 2 * v + 1, Kind::SESSION, 0));
     }
     builder.build()
 }

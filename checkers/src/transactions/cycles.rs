@@ -58,11 +58,15 @@ pub(crate) fn find(known: &Inference<'_, '_>, graphs: &[(Beside, &Graph)]) -> Ve
     anomalies
 }
 
-/// A shortest cycle of the worst class that there is; `None` if there is no cycle, or none was found within bounds.
+/// A cycle, a shortest one of the worst class that there is as far as the search for it goes; `None` if there is no cycle.
 pub(crate) fn worst(graph: &Graph) -> Option<Vec<Edge>> {
     let parts = graph.parts(EVERY_KIND);
     let mut search = Search::new(graph, &parts);
-    CLASSES.into_iter().find_map(|class| search.shortest(class))
+    let any = |search: &mut Search<'_>| {
+        let edge = graph.edges().iter().find(|e| parts.holds(e))?;
+        search.back(edge, EVERY_KIND, false)
+    };
+    CLASSES.into_iter().find_map(|class| search.shortest(class)).or_else(|| any(&mut search))
 }
 
 /// The name of a cycle, and what it is called in words.

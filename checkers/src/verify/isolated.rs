@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Verification,
+    Verification, commits,
     replay::{self, State},
 };
 use crate::{
@@ -58,9 +58,11 @@ impl Level {
 }
 
 /// Whether the order holds all that certainly happened, keeps what the level asks for, and replies as the history says.
-pub(super) fn replays(history: &History, level: Level, order: &[EntryId]) -> Verification {
-    let Level::Serial(beside) = level else {
-        return Verification::Unverified("an order proves nothing of this level".to_owned());
+pub(super) fn replays(history: &History, level: Level, order: &[EntryId], budget: &Budget) -> Verification {
+    let beside = match level {
+        Level::Serial(beside) => beside,
+        Level::Snapshot(beside) => return commits::snapshots(history, order, beside, budget),
+        Level::Sees(sees) => return commits::sees(history, order, sees, budget),
     };
     let refuted = |id: EntryId, why: &str| Verification::Refuted(format!("operation {id} {why}"));
     if beside == Beside::Time && history.order == Order::Processes {
@@ -130,7 +132,7 @@ struct Txn<'h> {
 }
 
 /// What an operation did, before anything is deleted: key, whether it changed it, and with which value or reply.
-fn acts(entry: &Entry) -> Vec<(&Value, bool, &Value)> {
+pub(super) fn acts(entry: &Entry) -> Vec<(&Value, bool, &Value)> {
     let Operation { f, key, args } = &entry.operation;
     match (f.as_str(), args, entry.reply()) {
         ("read" | "get", _, Some(value)) => vec![(key, false, value)],
@@ -197,6 +199,11 @@ impl<'h> Writers<'h> {
     fn kept(&self, key: &'h Value, value: &'h Value, kept: &BTreeSet<EntryId>) -> bool {
         self.of.get(&(key, value)).is_none_or(|writers| writers.iter().all(|w| kept.contains(w)))
     }
+}
+
+/// The keys that are lists.
+pub(super) fn lists(history: &History) -> BTreeSet<&Value> {
+    Writers::new(history).lists
 }
 
 /// The transactions that are named, with those whose writes they saw and the longest reads of their lists. What they saw of

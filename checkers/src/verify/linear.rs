@@ -86,17 +86,17 @@ fn keep<'h>(history: &'h History, model: &str, key: &Value, named: &[EntryId]) -
     let happens = |e: &Entry| e.is_ok() || e.is_unknown();
     let of_key = |e: &Entry| one_object || e.operation.key == *key;
     let only_reads = |e: &Entry| {
-        matches!(e.operation.f.as_str(), "read" | "get")
+        matches!(e.operation.f.as_str(), "read" | "get" | "contains")
             || (e.operation.f == "cas" && e.reply() == Some(&Value::Bool(false)))
     };
+    let is_named: BTreeSet<EntryId> = named.iter().copied().collect();
     // What comes after all that is named has returned is cut off.
     let last = named.iter().map(|&id| &history.entries[id]).filter(|e| e.is_ok()).map(Entry::returned).max();
     let last = last.unwrap_or(u32::MAX);
     let candidates: Vec<EntryId> = (0..history.entries.len())
         .filter(|&id| {
             let e = &history.entries[id];
-            let is_named = named.contains(&id);
-            happens(e) && of_key(e) && e.invoked.position <= last && (is_named || !only_reads(e))
+            happens(e) && of_key(e) && e.invoked.position <= last && (is_named.contains(&id) || !only_reads(e))
         })
         .collect();
     // Writes to registers whose value nothing needs are deleted, unless something needs a value not to be there.
@@ -110,12 +110,19 @@ fn keep<'h>(history: &'h History, model: &str, key: &Value, named: &[EntryId]) -
     };
     let needed: BTreeSet<&Value> = candidates.iter().filter_map(|&id| needs(&history.entries[id])).collect();
     let elements = Elements::new(history, model, key, named);
+    // Nothing that stays sees the other elements of a set.
+    let of_set: Option<BTreeSet<&Value>> = (model == "set"
+        && named.iter().all(|&id| history.entries[id].operation.f != "read"))
+    .then(|| named.iter().map(|&id| &history.entries[id].operation.args).collect());
     let deleted = |id: EntryId| {
         let operation = &history.entries[id].operation;
-        if let Some(elements) = &elements {
-            return !named.contains(&id) && elements.may_go(&history.entries[id]);
+        if let Some(of_set) = &of_set {
+            return !of_set.contains(&operation.args);
         }
-        registers && !named.contains(&id) && operation.f == "write" && !needed.contains(&operation.args)
+        if let Some(elements) = &elements {
+            return !is_named.contains(&id) && elements.may_go(&history.entries[id]);
+        }
+        registers && !is_named.contains(&id) && operation.f == "write" && !needed.contains(&operation.args)
     };
     let kept = candidates.into_iter().filter(|&id| !deleted(id)).map(|id| {
         let entry = &history.entries[id];

@@ -2,7 +2,8 @@
 //! a second time, and searches are plain.
 //!
 //! * **Valid** comes with an order of the operations. It is replayed, in linear time, and must keep real time (`linearizable`,
-//!   `strict-serializable`) or the order of each process (`strong-session-serializable`).
+//!   `strict-serializable`) or the order of each process (`sequential`, `strong-session-serializable`). Of snapshot isolation,
+//!   read committed, read atomic and causal consistency it is an order of commits (`commits`).
 //! * **Invalid** comes with operations that cannot be. The history is cut down to them, each deletion by a rule that no legal
 //!   history minds, and what is left is searched in full:
 //!   * other keys, operations that only read, and what was invoked after all that is kept had returned (operations that were
@@ -13,19 +14,29 @@
 //!
 //! Where that has an order, all operations of the history are tried together.
 //!
+//! What needs no search is decided once more, whichever was claimed: session guarantees, PRAM, causal memory and weak causal
+//! consistency by a matrix of what comes before what, and invariants by looking for what breaks them.
+//!
 //! A search that needs more than the budget, and a claim that nobody here understands, is `Unverified`, never a pass.
 
+use self::{isolated::Level, sessions::Guarantees, views::View};
 use crate::{
     budget::Budget,
     certificate::Certificate,
-    history::{EntryId, History},
+    history::{Entry, EntryId, History},
     verdict::{Anomaly, Verdict},
 };
 
+mod commits;
 mod elements;
+mod invariants;
 mod isolated;
 mod linear;
+mod processes;
+mod registers;
 mod replay;
+mod sessions;
+mod views;
 
 /// What came of checking a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,24 +65,70 @@ pub fn verify(history: &History, certificate: &Certificate, budget: &Budget) -> 
         let (n, m) = (certificate.operations, history.entries.len());
         return Verification::Refuted(format!("it is about {n} operations, but the history has {m}"));
     }
+    let (checker, verdict) = (certificate.checker.as_str(), &certificate.verdict);
     let model = certificate.model.as_deref().unwrap_or_default();
-    let level = isolated::Level::named(&certificate.checker);
-    match (&certificate.verdict, certificate.checker.as_str(), level) {
-        (Verdict::Unknown { .. }, ..) => Verification::Unverified("it claims nothing".to_owned()),
+    if verdict.is_unknown() {
+        return Verification::Unverified("it claims nothing".to_owned());
+    }
+    if let Some(verification) = invariants::check(history, checker, verdict) {
+        return verification;
+    }
+    if let Some(view) = View::named(checker) {
+        return anew(history, verdict, |among| views::allows(history, view, among, budget));
+    }
+    if let Some(guarantees) = Guarantees::named(checker) {
+        return anew(history, verdict, |among| sessions::keep(history, guarantees, among, budget));
+    }
+    let level = Level::named(checker);
+    match (verdict, checker, level) {
         (Verdict::Valid { linearization: None }, ..) => {
             Verification::Unverified("it shows no order of the operations".to_owned())
         }
         (Verdict::Valid { linearization: Some(order) }, "linearizable", _) => linear::replays(history, model, order),
-        (Verdict::Valid { linearization: Some(order) }, _, Some(level)) => isolated::replays(history, level, order),
+        (Verdict::Valid { linearization: Some(order) }, "sequential", _) => processes::replays(history, model, order),
+        (Verdict::Valid { linearization: Some(order) }, _, Some(level)) => {
+            isolated::replays(history, level, order, budget)
+        }
         (Verdict::Invalid { anomalies }, "linearizable", _) => {
             any(history, anomalies, |anomaly, named| linear::impossible(history, model, &anomaly.key, named, budget))
+        }
+        (Verdict::Invalid { anomalies }, "sequential", _) => {
+            any(history, anomalies, |_, named| processes::impossible(history, model, named, budget))
         }
         (Verdict::Invalid { anomalies }, _, Some(level)) => {
             any(history, anomalies, |_, named| isolated::impossible(history, level, named, budget))
         }
-        (_, checker, None) => Verification::Unverified(format!("nothing here checks the checker `{checker}`")),
+        (_, checker, _) => Verification::Unverified(format!("nothing here checks the checker `{checker}`")),
     }
 }
+
+/// Compares a verdict with what is decided here once more: of all operations where it says valid, of those that it names where
+/// it says invalid.
+fn anew(
+    history: &History,
+    verdict: &Verdict,
+    allows: impl Fn(&[EntryId]) -> Result<bool, Verification>,
+) -> Verification {
+    let everything: Vec<EntryId> = (0..history.entries.len()).collect();
+    let Verdict::Invalid { anomalies } = verdict else {
+        return match allows(&everything) {
+            Ok(_) if !history.entries.iter().any(Entry::is_ok) => {
+                Verification::Refuted("no operation is known to have taken effect".to_owned())
+            }
+            Ok(true) => Verification::Verified,
+            Ok(false) => Verification::Refuted("the operations are impossible".to_owned()),
+            Err(other) => other,
+        };
+    };
+    any(history, anomalies, |_, named| match allows(named) {
+        Ok(false) => Verification::Verified,
+        Ok(true) => Verification::Refuted("the operations it names are possible".to_owned()),
+        Err(other) => other,
+    })
+}
+
+/// More anomalies than this are not looked at; the most telling come first.
+const ANOMALIES_MAX: usize = 16;
 
 /// One anomaly that cannot be is enough. Where what it names could be, all operations together may still be impossible.
 fn any(
@@ -81,7 +138,8 @@ fn any(
 ) -> Verification {
     let everything: Vec<EntryId> = (0..history.entries.len()).collect();
     let mut best = Verification::Refuted("it names no anomaly".to_owned());
-    let evidence = anomalies.iter().map(|a| (a, &a.operations)).chain(anomalies.iter().map(|a| (a, &everything)));
+    let looked = || anomalies.iter().take(ANOMALIES_MAX);
+    let evidence = looked().map(|a| (a, &a.operations)).chain(looked().map(|a| (a, &everything)));
     for (anomaly, named) in evidence {
         match impossible(anomaly, named) {
             Verification::Verified => return Verification::Verified,

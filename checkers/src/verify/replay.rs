@@ -1,6 +1,6 @@
 //! The models once more, as plainly as can be: one map of keys and what one operation does to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::elements::puts_in;
 use crate::{operation::Operation, value::Value};
@@ -48,28 +48,36 @@ pub(super) fn apply(model: &str, state: &mut State, operation: &Operation, reply
             Some(())
         }
         ("kv", "append") => {
-            let held = state.get(key).and_then(Value::as_text).unwrap_or_default();
-            state.insert(key.clone(), Value::Text(format!("{held}{}", args.as_text()?)));
+            let held = state.entry(key.clone()).or_insert_with(|| Value::Text(String::new()));
+            let Value::Text(held) = held else { return None };
+            held.push_str(args.as_text()?);
             Some(())
         }
         ("mutex", "acquire" | "release") => {
             let held = state.insert(key.clone(), Value::Bool(f == "acquire")) == Some(Value::Bool(true));
             (held == (f == "release")).then_some(())
         }
-        ("set", "add") => {
-            let Value::List(elements) = state.entry(key.clone()).or_insert_with(|| Value::List(Vec::new())) else {
-                return None;
+        ("set", "add" | "remove" | "contains") => {
+            let held = state.entry(key.clone()).or_insert_with(|| Value::Map(BTreeMap::new()));
+            let Value::Map(elements) = held else { return None };
+            let was_in = match f.as_str() {
+                "add" => elements.insert(args.clone(), Value::Nil).is_some(),
+                "remove" => elements.remove(args).is_some(),
+                _ => elements.contains_key(args),
             };
-            if !elements.contains(args) {
-                elements.push(args.clone());
+            match reply {
+                Some(Value::Bool(said)) => (*said == (was_in != (f == "add"))).then_some(()),
+                _ => Some(()),
             }
-            Some(())
         }
         ("set", "read") => {
             let Some(reply) = reply else { return Some(()) };
-            let held = state.get(key).and_then(Value::as_list).unwrap_or_default();
-            let reply = reply.as_list()?;
-            (reply.iter().all(|e| held.contains(e)) && held.iter().all(|e| reply.contains(e))).then_some(())
+            let shown: BTreeSet<&Value> = reply.as_list()?.iter().collect();
+            let same = match state.get(key) {
+                Some(Value::Map(held)) => held.keys().eq(shown),
+                _ => shown.is_empty(),
+            };
+            same.then_some(())
         }
         ("counter", "add") => {
             let count = state.get(key).and_then(Value::as_int).unwrap_or_default();

@@ -88,6 +88,7 @@ pub(super) fn refute(seen: &Observations, level: Level, budget: &Budget) -> Resu
     }
     if level == Level::Memory {
         for session in 0..views.sessions.len() as u32 {
+            views.spend(session, seen.nodes.len() / 8)?;
             if let Some(found) = views.saturate(session, clocks.clone())? {
                 return Ok(Some(found));
             }
@@ -165,6 +166,7 @@ impl<'o> Views<'o> {
             return Ok(Err(self.circle(session)));
         };
         let mut clocks = Clocks::new(self.seen.nodes.len(), &self.sessions, &self.budget)?;
+        self.spend(session, self.seen.nodes.len() * 2)?;
         let counts = self.counts(session);
         for &node in &sorted {
             for step in self.steps.leaving(node).iter().filter(|step| counts(step)) {
@@ -172,6 +174,15 @@ impl<'o> Views<'o> {
             }
         }
         Ok(Ok(clocks))
+    }
+
+    /// Takes the steps that so many joins of clocks are worth.
+    fn spend(&mut self, session: u32, joins: usize) -> Result<(), Verdict> {
+        let each = 1 + self.sessions.len() as u64 / 64;
+        self.meter.steps(joins as u64 * each).map_err(|reason| {
+            let progress = format!("at process {} of {}", session + 1, self.sessions.len());
+            self.meter.spent(reason, &progress)
+        })
     }
 
     /// A circle with few changes of processes.
@@ -261,12 +272,7 @@ impl<'o> Views<'o> {
                 // All that comes after the source learns what came before the write.
                 let mut learning = vec![(write, source)];
                 while let Some((teacher, pupil)) = learning.pop() {
-                    let bytes = (self.demands.len() * size_of::<Demand>()) as u64;
-                    self.meter.step(bytes).map_err(|reason| {
-                        let process = session as usize + 1;
-                        let progress = format!("at process {process} of {}", self.sessions.len());
-                        self.meter.spent(reason, &progress)
-                    })?;
+                    self.spend(session, 1)?;
                     if !clocks.join(teacher, pupil) {
                         continue;
                     }

@@ -17,6 +17,8 @@ pub(crate) struct Shape {
     pub(crate) operations: usize,
     /// Operations in flight at a time.
     pub(crate) processes: usize,
+    /// How many registers there are.
+    pub(crate) keys: usize,
     /// Written values are drawn from 1 to this; 0: each is written once.
     pub(crate) values: u64,
     pub(crate) cas: bool,
@@ -32,20 +34,20 @@ enum State {
     Applied(EntryId, Value),
 }
 
-/// A history of one register in which operations overlap as `shape` says.
+/// A history of registers in which operations overlap as `shape` says.
 pub(crate) fn history(shape: Shape, seed: u64) -> History {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut below = |n: u64| random.next_u64() % n;
     let mut recorder = HistoryBuilder::new();
     let mut states: Vec<(u32, State)> = (0..shape.processes as u32).map(|p| (p, State::Idle)).collect();
     let mut asked: Vec<Operation> = Vec::new();
-    let mut past = vec![Value::Nil];
+    // By key, the values that it held.
+    let mut pasts = vec![vec![Value::Nil]; shape.keys];
     let mut next_process = shape.processes as u32;
     let mut is_stale_due = shape.stale;
     while recorder.len() < shape.operations || states.iter().any(|(_, s)| !matches!(s, State::Idle)) {
         let index = below(states.len() as u64) as usize;
         let (process, state) = &mut states[index];
-        let held = past[past.len() - 1].clone();
         *state = match std::mem::replace(state, State::Idle) {
             State::Idle if recorder.len() == shape.operations => State::Idle,
             State::Idle => {
@@ -54,16 +56,17 @@ pub(crate) fn history(shape: Shape, seed: u64) -> History {
                     n => below(n) as i64 + 1,
                 };
                 let (new, old) = (value(), value());
+                let key = if shape.keys > 1 { Value::Int(below(shape.keys as u64) as i64) } else { Value::Nil };
                 let operation = match below(if shape.cas { 3 } else { 2 }) {
-                    0 => Operation::read(Value::Nil),
-                    1 => Operation::write(Value::Nil, new),
-                    _ => Operation::cas(Value::Nil, old, new),
+                    0 => Operation::read(key),
+                    1 => Operation::write(key, new),
+                    _ => Operation::cas(key, old, new),
                 };
                 asked.push(operation.clone());
                 State::Invoked(recorder.invoke(ProcessId(*process), operation, 0))
             }
             State::Invoked(entry) => {
-                let reply = apply(&asked[entry], &held, &mut past);
+                let reply = apply(&asked[entry], past_of(&mut pasts, &asked[entry]));
                 State::Applied(entry, reply)
             }
             State::Applied(entry, reply) => {
@@ -73,6 +76,7 @@ pub(crate) fn history(shape: Shape, seed: u64) -> History {
                     next_process += 1;
                 } else {
                     let is_due = is_stale_due && entry * 20 > shape.operations * 19 && asked[entry].f == "read";
+                    let past = past_of(&mut pasts, &asked[entry]);
                     let old = past.len().checked_sub(4 * shape.processes).filter(|_| is_due);
                     is_stale_due &= old.is_none();
                     let reply = old.map_or(reply, |old| past[old].clone());
@@ -85,10 +89,15 @@ pub(crate) fn history(shape: Shape, seed: u64) -> History {
     recorder.finish()
 }
 
-fn apply(operation: &Operation, held: &Value, past: &mut Vec<Value>) -> Value {
+fn past_of<'p>(pasts: &'p mut [Vec<Value>], operation: &Operation) -> &'p mut Vec<Value> {
+    &mut pasts[operation.key.as_int().unwrap_or(0) as usize]
+}
+
+fn apply(operation: &Operation, past: &mut Vec<Value>) -> Value {
+    let held = past[past.len() - 1].clone();
     match (operation.f.as_str(), &operation.args) {
-        ("read", _) => held.clone(),
-        ("cas", Value::List(args)) if args[0] != *held => Value::Bool(false),
+        ("read", _) => held,
+        ("cas", Value::List(args)) if args[0] != held => Value::Bool(false),
         ("cas", Value::List(args)) => {
             past.push(args[1].clone());
             Value::Bool(true)

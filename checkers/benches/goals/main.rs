@@ -1,0 +1,219 @@
+//! What the checkers need for long histories, beside porcupine-rs and stateright in the same run:
+//!
+//! ```text
+//! cargo bench -p squall-checkers --bench goals               every row
+//! cargo bench -p squall-checkers --bench goals -- cas kv     rows whose name begins so
+//! cargo bench -p squall-checkers --bench goals -- --write DIR txn   their histories as files, for other tools
+//! ```
+//!
+//! Every cell is a process of its own: best time of three runs (of one, where it takes longer than a second), and the peak
+//! memory of the process with the history in it. One that takes longer than a minute is ended. `verify` is the time that the
+//! verifier takes for the certificate. Histories of other tools' tests are read from `SQUALL_CORPUS`, and left out without
+//! it.
+#![expect(clippy::disallowed_types, reason = "a benchmark measures real time")]
+
+#[path = "../../tests/generator/containers.rs"]
+mod containers;
+#[path = "../../tests/generator/objects.rs"]
+mod objects;
+mod peers;
+#[path = "../../tests/generator/mod.rs"]
+mod registers;
+mod rows;
+mod transactions;
+
+use std::{
+    fs,
+    io::Read,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use rows::Row;
+use squall_checkers::{
+    budget::Budget,
+    certificate::Certificate,
+    checker,
+    formats::{self, Format},
+    history::History,
+    models,
+    verdict::Verdict,
+    verify::{self, Verification},
+};
+
+/// How long a cell may take.
+const CELL_MAX: Duration = Duration::from_secs(60);
+
+/// Whose turn it is.
+const SIDES: [&str; 3] = ["ours", "porcupine-rs", "stateright"];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--cell", row, side] => cell(row, side),
+        ["--write", folder, ref names @ ..] => {
+            for row in rows::chosen(names) {
+                let (history, _) = row.history().expect("it is generated");
+                let format = if row.checker.is_empty() { Format::Jsonl } else { Format::Plume };
+                if let Some(text) = formats::write(&history, format) {
+                    let path = format!("{folder}/{}.{format}", row.name.replace(' ', "-"));
+                    fs::write(&path, text).expect("the folder can be written");
+                    println!("{path}");
+                }
+            }
+        }
+        ref names => table(names),
+    }
+}
+
+fn table(names: &[&str]) {
+    println!(
+        "{:24} {:>8} {:>9} {:>8} {:>9} {:>4} {:>9} | {:>11} {:>8} {:>7} | {:>10}",
+        "history", "verdict", "ms", "MiB", "verify ms", "core", "verified", "porcupine", "MiB", "ratio", "stateright"
+    );
+    for row in rows::chosen(names) {
+        if row.history().is_none() {
+            println!("{:24} left out: no file", row.name);
+            continue;
+        }
+        let [ours, porcupine, stateright] = SIDES.map(|side| Cell::measured(row.name, side));
+        let ratio = match (porcupine.ms, ours.ms) {
+            (Some(theirs), Some(ours)) => format!("{:.0}x", theirs / ours),
+            _ => String::new(),
+        };
+        let [verify, core, verified] = [0, 1, 2].map(|i| ours.more.get(i).map_or("", String::as_str));
+        println!(
+            "{:24} {:>8} {:>9} {:>8} {:>9} {:>4} {:>9} | {:>11} {:>8} {:>7} | {:>10}",
+            row.name,
+            ours.verdict,
+            ours.took(),
+            ours.memory(),
+            verify,
+            core,
+            verified,
+            porcupine.took(),
+            porcupine.memory(),
+            ratio,
+            stateright.took()
+        );
+    }
+}
+
+/// What one side needed for one history.
+#[derive(Default)]
+struct Cell {
+    verdict: String,
+    ms: Option<f64>,
+    kib: Option<u64>,
+    more: Vec<String>,
+}
+
+impl Cell {
+    fn took(&self) -> String {
+        self.ms.map_or_else(|| self.verdict.clone(), |ms| format!("{ms:.1}"))
+    }
+
+    fn memory(&self) -> String {
+        self.kib.map_or_else(String::new, |kib| format!("{}", kib >> 10))
+    }
+
+    /// Asks a process of its own.
+    fn measured(row: &str, side: &str) -> Cell {
+        let this = std::env::current_exe().expect("this is a program");
+        let mut child =
+            Command::new(this).args(["--cell", row, side]).stdout(Stdio::piped()).spawn().expect("it starts");
+        let began = Instant::now();
+        let ended = loop {
+            if let Some(status) = child.try_wait().expect("it is a child of ours") {
+                break status.success();
+            }
+            if began.elapsed() > CELL_MAX {
+                child.kill().expect("it is a child of ours");
+                child.wait().expect("it was killed");
+                return Cell { verdict: format!("> {} s", CELL_MAX.as_secs()), ..Cell::default() };
+            }
+            pause();
+        };
+        let mut said = String::new();
+        child.stdout.take().expect("it is piped").read_to_string(&mut said).expect("it speaks UTF-8");
+        let mut words = said.split_whitespace().map(str::to_owned);
+        if !ended {
+            return Cell { verdict: "failed".to_owned(), ..Cell::default() };
+        }
+        Cell {
+            verdict: words.next().unwrap_or_default(),
+            ms: words.next().and_then(|ms| ms.parse().ok()),
+            kib: words.next().and_then(|kib| kib.parse().ok()),
+            more: words.collect(),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark waits for its children")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(5));
+}
+
+/// The most memory that this process ever had, in KiB, where the system says so.
+fn peak_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
+}
+
+fn best<T>(mut run: impl FnMut() -> T) -> (T, f64) {
+    let mut best: Option<(T, Duration)> = None;
+    for _ in 0..3 {
+        let began = Instant::now();
+        let result = run();
+        let took = began.elapsed();
+        if best.as_ref().is_none_or(|(_, before)| took < *before) {
+            best = Some((result, took));
+        }
+        if took > Duration::from_secs(1) {
+            break;
+        }
+    }
+    let (result, took) = best.expect("it ran");
+    (result, took.as_secs_f64() * 1e3)
+}
+
+/// Prints verdict, milliseconds and KiB; for ours also the time of the verifier, the operations named and its word.
+fn cell(name: &str, side: &str) {
+    let row = rows::chosen(&[name]).into_iter().find(|row| row.name == name).expect("a row of the table");
+    let (history, invalid) = row.history().expect("its file is there");
+    match side {
+        "ours" => ours(&row, &history, invalid),
+        _ => {
+            if let Some((valid, ms)) = peers::judge(&row, &history, side) {
+                assert_eq!(valid, !invalid, "{side} on {name}");
+                println!("{} {ms} {}", if valid { "valid" } else { "invalid" }, peak_kib());
+            } else {
+                println!("-");
+            }
+        }
+    }
+}
+
+fn ours(row: &Row, history: &History, invalid: bool) {
+    let name = if row.checker.is_empty() { "linearizable" } else { row.checker };
+    let model = models::model(row.model);
+    let checker = (checker::checker(name).expect("in the catalogue").build)(model).expect("given a model");
+    let (verdict, ms) = best(|| checker.check(history, &Budget::default()));
+    let kib = peak_kib();
+    assert!(!verdict.is_unknown(), "{}: {verdict:?}", row.name);
+    assert_eq!(verdict.is_invalid(), invalid, "{}", row.name);
+    let word = if verdict.is_valid() { "valid" } else { "invalid" };
+    let core = match &verdict {
+        Verdict::Invalid { anomalies } => anomalies.iter().map(|a| a.operations.len()).min().unwrap_or_default(),
+        _ => 0,
+    };
+    let certificate = Certificate::new(name, Some(row.model), history.entries.len(), verdict);
+    let (verified, verify) = best(|| verify::verify(history, &certificate, &Budget::default()));
+    let verified = match verified {
+        Verification::Verified => "yes",
+        Verification::Refuted(_) => "REFUTED",
+        Verification::Unverified(_) => "no",
+    };
+    println!("{word} {ms} {kib} {verify:.1} {core} {verified}");
+}

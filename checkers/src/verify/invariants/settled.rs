@@ -1,0 +1,172 @@
+//! What is left when all has settled: acknowledged writes, one state at all replicas, progress.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Broken, Object};
+use crate::{
+    history::{Entry, EntryId, History, MarkKind, Phase},
+    value::Value,
+};
+
+fn reads(entry: &Entry) -> bool {
+    matches!(entry.operation.f.as_str(), "read" | "get")
+}
+
+/// The value that an operation on a register writes; `None` within if none, and without if it is none of a register.
+#[expect(clippy::option_option, reason = "it may be none of a register, or write nothing")]
+fn written(entry: &Entry) -> Option<Option<&Value>> {
+    match (entry.operation.f.as_str(), &entry.operation.args, entry.reply()) {
+        ("read" | "get", ..) | ("cas", _, Some(Value::Bool(false))) => Some(None),
+        ("write" | "put", value, _) => Some(Some(value)),
+        ("cas", Value::List(args), None | Some(Value::Bool(true))) if args.len() == 2 => Some(args.last()),
+        _ => None,
+    }
+}
+
+fn is_initial(value: &Value) -> bool {
+    value.is_nil() || value.as_text() == Some("")
+}
+
+/// No acknowledged write is older than what every final read shows, and no acknowledged element missing from all.
+pub(super) fn durable(object: &Object<'_>, broken: &mut Broken) {
+    let Some(phase) = object.history.phase(Phase::FinalReads) else { return };
+    let finals: Vec<(&Entry, &Value)> = object
+        .alive()
+        .filter(|(_, e)| reads(e) && phase.contains(&e.invoked.position))
+        .filter_map(|(_, e)| Some((e, e.reply()?)))
+        .collect();
+    let is_set = object.ids.iter().any(|&id| object.history.entries[id].operation.f == "add");
+    let changes = |e: &Entry| if is_set { e.operation.f == "add" } else { written(e) != Some(None) };
+    if finals.is_empty() || !object.alive().any(|(_, e)| e.is_ok() && changes(e)) {
+        return;
+    }
+    broken.judged += 1;
+    if is_set {
+        let shown: Vec<(u32, BTreeSet<&Value>)> = finals
+            .iter()
+            .filter_map(|(e, reply)| Some((e.invoked.position, reply.as_list()?.iter().collect())))
+            .collect();
+        for (id, add) in object.alive().filter(|(_, e)| e.operation.f == "add" && e.is_ok()) {
+            let missed = |(call, shown): &(u32, BTreeSet<&Value>)| {
+                add.returned() < *call && !shown.contains(&add.operation.args)
+            };
+            if shown.len() == finals.len() && shown.iter().all(missed) {
+                broken.add("lost-acknowledged-write", id);
+            }
+        }
+        return;
+    }
+    // Before which moment all that was shown in the end had certainly been written; the initial value always was.
+    let mut latest: Option<i64> = Some(-1);
+    for (_, shown) in &finals {
+        let writes = object.alive().filter(|(_, e)| written(e) == Some(Some(*shown)));
+        latest = match (latest, writes.map(|(_, e)| i64::from(e.returned())).max()) {
+            (Some(latest), Some(when)) => Some(latest.max(when)),
+            (latest, None) if is_initial(shown) => latest,
+            _ => None,
+        };
+    }
+    let Some(latest) = latest else { return };
+    for (id, entry) in object.alive().filter(|(_, e)| e.is_ok()) {
+        match written(entry) {
+            None => broken.open = Some("an operation is none of read, write, cas, get, put and add"),
+            Some(Some(value)) => {
+                if latest < i64::from(entry.invoked.position) && finals.iter().all(|(_, shown)| *shown != value) {
+                    broken.add("lost-acknowledged-write", id);
+                }
+            }
+            Some(None) => {}
+        }
+    }
+}
+
+/// What is asked for of replicas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Asks {
+    Agreement,
+    Explanation,
+    Stability,
+}
+
+/// All replicas show the same in the end, and what the updates leave.
+pub(super) fn converged(object: &Object<'_>, broken: &mut Broken, asks: Asks) {
+    let mut replica_of: BTreeMap<u32, Vec<(u32, u32)>> = BTreeMap::new();
+    for mark in &object.history.marks {
+        if let MarkKind::FinalReads(process, replica) = mark.kind {
+            replica_of.entry(process.0).or_default().push((mark.at.position, replica));
+        }
+    }
+    let is_set = object.ids.iter().any(|&id| object.history.entries[id].operation.f == "add");
+    let mut at: BTreeMap<u32, Vec<(EntryId, Value)>> = BTreeMap::new();
+    for (id, entry) in object.alive().filter(|(_, e)| reads(e)) {
+        let marks = replica_of.get(&entry.process.0).map_or(&[][..], Vec::as_slice);
+        let Some((_, replica)) = marks.iter().rev().find(|(mark, _)| *mark < entry.invoked.position) else { continue };
+        let Some(mut shown) = entry.reply().cloned() else { continue };
+        if let Value::List(elements) = &mut shown
+            && is_set
+        {
+            elements.sort();
+        }
+        at.entry(*replica).or_default().push((id, shown));
+    }
+    if at.len() < 2 {
+        return;
+    }
+    broken.judged += 1;
+    let last: Vec<&(EntryId, Value)> = at.values().filter_map(|reads| reads.last()).collect();
+    if last.iter().any(|(_, shown)| *shown != last[0].1) {
+        for (id, _) in &last {
+            broken.add("divergence", *id);
+        }
+    }
+    if asks >= Asks::Explanation {
+        let begun = at.values().flatten().map(|(id, _)| object.history.entries[*id].invoked.position).min();
+        if object.alive().any(|(_, e)| !reads(e) && Some(e.invoked.position) > begun) {
+            broken.open = Some("there is no silence");
+        }
+        for (id, shown) in last {
+            if if is_set { wrong_set(object, shown) } else { wrong_value(object, shown) } {
+                broken.add("unexplained-state", *id);
+            }
+        }
+    }
+    if asks >= Asks::Stability {
+        for reads in at.values() {
+            for pair in reads.windows(2).filter(|pair| pair[0].1 != pair[1].1) {
+                broken.add("unsettled", pair[1].0);
+            }
+        }
+    }
+}
+
+/// Whether an acknowledged element is missing, or one is there that nobody added.
+fn wrong_set(object: &Object<'_>, shown: &Value) -> bool {
+    let shown: BTreeSet<&Value> = shown.as_list().unwrap_or_default().iter().collect();
+    let adds = || object.alive().filter(|(_, e)| e.operation.f == "add");
+    let may: BTreeSet<&Value> = adds().map(|(_, e)| &e.operation.args).collect();
+    adds().any(|(_, e)| e.is_ok() && !shown.contains(&e.operation.args)) || shown.iter().any(|e| !may.contains(e))
+}
+
+/// Whether nobody wrote this, and it is not the initial value of what nobody wrote for certain.
+fn wrong_value(object: &Object<'_>, shown: &Value) -> bool {
+    let writes = || object.alive().filter_map(|(_, e)| Some((e, written(e)??)));
+    let is_written = writes().any(|(_, value)| value == shown);
+    let may_be_initial = is_initial(shown) && writes().all(|(e, _)| !e.is_ok());
+    !is_written && !may_be_initial
+}
+
+/// After all faults some operation succeeds.
+pub(super) fn live(history: &History, broken: &mut Broken) {
+    let Some(phase) = history.phase(Phase::Settle) else { return };
+    let inside = |position: u32| phase.contains(&position);
+    if history.entries.iter().any(|e| e.is_ok() && inside(e.invoked.position) && inside(e.returned())) {
+        broken.judged = 1;
+        return;
+    }
+    for (id, entry) in history.entries.iter().enumerate() {
+        let waited_until = entry.completed.map_or(u32::MAX, |moment| moment.position);
+        if entry.invoked.position < phase.end && waited_until >= phase.start {
+            broken.add("no-progress", id);
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The verifier against the checkers that are not about linearizability or transactions: on random histories it vouches for
+//! what they say and show, and never for the opposite.
+
+#[expect(dead_code, reason = "parts of it are for other tests")]
+mod small;
+#[expect(dead_code, reason = "parts of it are for other tests")]
+mod support;
+
+use std::collections::BTreeMap;
+
+use rand_xoshiro::{
+    Xoshiro256PlusPlus,
+    rand_core::{Rng, SeedableRng},
+};
+use squall_checkers::{
+    anomaly,
+    budget::Budget,
+    certificate::Certificate,
+    checker::checker,
+    formats,
+    history::{History, MarkKind, Outcome, Phase, ProcessId},
+    models::model,
+    operation::{Name, Operation},
+    recorder::HistoryBuilder,
+    value::Value,
+    verdict::{Anomaly, Verdict},
+    verify::{self, Verification},
+};
+
+/// How many verdicts of each kind there were: valid, invalid.
+type Counts = BTreeMap<&'static str, [usize; 2]>;
+
+/// What the checker says is verified, and the opposite is not.
+fn certify(name: &'static str, history: &History, counts: &mut Counts) {
+    let model_name = "cas-register";
+    let verdict = (checker(name).expect("in the catalogue").build)(model(model_name)).expect("given a model");
+    let verdict = verdict.check(history, &Budget::default());
+    let n = history.entries.len();
+    let happened: Vec<usize> =
+        (0..n).filter(|&i| history.entries[i].is_ok() || history.entries[i].is_unknown()).collect();
+    let of_each_kind = || {
+        let anomaly = |kind: &Name| Anomaly::new(kind.clone(), Value::Nil, happened.clone(), String::new());
+        Verdict::of(anomaly::KINDS.iter().map(|(kind, _)| anomaly(kind)).collect())
+    };
+    let verify = |verdict: Verdict| {
+        verify::verify(history, &Certificate::new(name, Some(model_name), n, verdict), &Budget::default())
+    };
+    let shown = || format!("{name}: {verdict:?}\n{}", formats::text::write(history));
+    let opposites = match &verdict {
+        Verdict::Unknown { .. } => return,
+        Verdict::Valid { .. } => vec![of_each_kind()],
+        Verdict::Invalid { .. } => vec![Verdict::VALID, Verdict::Valid { linearization: Some(happened.clone()) }],
+    };
+    counts.entry(name).or_default()[usize::from(verdict.is_invalid())] += 1;
+    assert_eq!(verify(verdict.clone()), Verification::Verified, "{}", shown());
+    for opposite in opposites {
+        assert_ne!(verify(opposite), Verification::Verified, "{}", shown());
+    }
+}
+
+fn enough(counts: &Counts, names: &[&str]) {
+    for name in names {
+        let [valid, invalid] = counts.get(name).copied().unwrap_or_default();
+        println!("{name}: {valid} valid, {invalid} invalid");
+        assert!(valid > 20 && invalid > 20, "{name}: {valid} valid, {invalid} invalid");
+    }
+}
+
+#[test]
+fn orders_without_real_time() {
+    let names = [
+        "sequential",
+        "causal-memory",
+        "causal-weak",
+        "pram",
+        "sessions",
+        "monotonic-reads",
+        "monotonic-writes",
+        "read-your-writes",
+        "writes-follow-reads",
+    ];
+    let mut counts = Counts::new();
+    for n in [5, 9] {
+        small::random(n, 600, n as u64, |small| {
+            for name in names {
+                certify(name, &small::history(small), &mut counts);
+            }
+        });
+    }
+    enough(&counts, &names);
+}
+
+struct Random(Xoshiro256PlusPlus);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        (self.0.next_u64() % n as u64) as usize
+    }
+
+    fn int(&mut self, n: usize) -> Value {
+        Value::Int(self.below(n) as i64)
+    }
+
+    /// Up to `n` of the integers from 0 to `of`, as a list.
+    fn some(&mut self, n: usize, of: usize) -> Value {
+        Value::List((0..self.below(n + 1)).map(|_| self.int(of)).collect())
+    }
+}
+
+/// An operation and what it replies.
+type Draw = fn(&mut Random) -> (Operation, Value);
+
+/// A history of operations that reply at random, with phases and final reads somewhere.
+fn wild(random: &mut Random, draw: Draw) -> History {
+    let mut recorder = HistoryBuilder::new();
+    let mut open = [None, None, None];
+    let mut processes = [0, 1, 2];
+    let count = 3 + random.below(7);
+    let mut marks = [Some(MarkKind::Phase(Phase::Settle)), Some(MarkKind::Phase(Phase::FinalReads))].into_iter();
+    for time in 0..2 * count as u64 {
+        if random.below(count) == 0
+            && let Some(mark) = marks.next().flatten()
+        {
+            recorder.mark(mark, time);
+        }
+        let line = random.below(3);
+        if random.below(6) == 0 {
+            recorder.mark(MarkKind::FinalReads(ProcessId(processes[line]), random.below(3) as u32), time);
+        }
+        match open[line].take() {
+            None => {
+                let (operation, reply) = draw(random);
+                open[line] = Some((recorder.invoke(ProcessId(processes[line]), operation, time), reply));
+            }
+            Some((entry, reply)) => {
+                let outcome = match random.below(12) {
+                    0 => Outcome::Failed("full".to_owned()),
+                    1 => Outcome::Unknown("timeout".to_owned()),
+                    _ => Outcome::Ok(reply),
+                };
+                if matches!(outcome, Outcome::Unknown(_)) {
+                    processes[line] += 3;
+                }
+                recorder.complete(entry, outcome, time);
+            }
+        }
+    }
+    recorder.finish()
+}
+
+fn asked(f: &'static str, args: impl Into<Value>, reply: impl Into<Value>) -> (Operation, Value) {
+    (Operation::new(f, Value::Nil, args), reply.into())
+}
+
+fn bank(random: &mut Random) -> (Operation, Value) {
+    let a = [3, 3, 3, 5, -1][random.below(5)];
+    let total = [10, 10, 10, 10, 9][random.below(5)];
+    let balances = [("a", a), ("b", total - a)].map(|(name, n)| (Value::from(name), Value::Int(n)));
+    asked("read", Value::Nil, Value::Map(BTreeMap::from(balances)))
+}
+
+fn counter(random: &mut Random) -> (Operation, Value) {
+    match random.below(2) {
+        0 => asked("add", random.below(5) as i64 - 2, Value::Nil),
+        _ => asked("read", Value::Nil, random.below(5) as i64 - 2),
+    }
+}
+
+fn ids(random: &mut Random) -> (Operation, Value) {
+    asked("generate", Value::Nil, random.int(12))
+}
+
+fn lock(random: &mut Random) -> (Operation, Value) {
+    match random.below(3) {
+        0 => asked("acquire", Value::Nil, random.int(20)),
+        1 => asked("acquire", Value::Nil, Value::Nil),
+        _ => asked("release", Value::Nil, Value::Nil),
+    }
+}
+
+fn set(random: &mut Random) -> (Operation, Value) {
+    match random.below(2) {
+        0 => asked("add", random.int(3), Value::Nil),
+        _ => asked("read", Value::Nil, random.some(3, 3)),
+    }
+}
+
+fn queue(random: &mut Random) -> (Operation, Value) {
+    match random.below(7) {
+        0..3 => asked("enqueue", random.int(4), Value::Nil),
+        3 | 4 => asked("dequeue", Value::Nil, random.int(4)),
+        5 => asked("dequeue", Value::Nil, Value::Nil),
+        _ => asked("drain", Value::Nil, random.some(2, 4)),
+    }
+}
+
+fn log(random: &mut Random) -> (Operation, Value) {
+    let pair = |random: &mut Random| Value::List(vec![random.int(4), random.int(4)]);
+    match random.below(8) {
+        0..4 => asked("send", random.int(4), random.int(4)),
+        4 => asked("assign", Value::Nil, Value::Nil),
+        _ => {
+            let shown = (0..random.below(3)).map(|_| pair(random)).collect();
+            asked("poll", Value::Nil, Value::List(shown))
+        }
+    }
+}
+
+fn register(random: &mut Random) -> (Operation, Value) {
+    match random.below(5) {
+        0 => asked("write", random.int(3), Value::Nil),
+        1 => asked("cas", Value::List(vec![random.int(3), random.int(3)]), random.below(2) == 0),
+        2 => asked("read", Value::Nil, Value::Nil),
+        _ => asked("read", Value::Nil, random.int(3)),
+    }
+}
+
+/// Updates of a register or a set, and then reads of two replicas that mostly agree.
+fn settled(random: &mut Random, is_set: bool) -> History {
+    let mut recorder = HistoryBuilder::new();
+    let at_once = |recorder: &mut HistoryBuilder, process: u32, (operation, reply): (Operation, Value), known| {
+        let entry = recorder.invoke(ProcessId(process), operation, 0);
+        recorder.complete(entry, if known { Outcome::Ok(reply) } else { Outcome::Unknown("timeout".to_owned()) }, 0);
+    };
+    let updates = random.below(3);
+    for i in 0..updates {
+        let known = random.below(4) > 0;
+        let update = asked(if is_set { "add" } else { "write" }, i as i64, Value::Nil);
+        at_once(&mut recorder, 10 + i as u32, update, known);
+    }
+    recorder.mark(MarkKind::Phase(Phase::FinalReads), 0);
+    for process in [1, 2] {
+        recorder.mark(MarkKind::FinalReads(ProcessId(process), process), 0);
+    }
+    let usual = match updates as i64 {
+        n if is_set => Value::List((0..n).map(Value::Int).collect()),
+        0 => Value::Nil,
+        n => Value::Int(n - 1),
+    };
+    for process in [1, 2, 1] {
+        let seen = if random.below(4) > 0 { usual.clone() } else { shown_by(random, is_set) };
+        at_once(&mut recorder, process, asked("read", Value::Nil, seen), true);
+    }
+    recorder.finish()
+}
+
+fn shown_by(random: &mut Random, is_set: bool) -> Value {
+    if is_set { random.some(2, 3) } else { random.int(3) }
+}
+
+#[test]
+fn invariants() {
+    let families: [(Draw, &[&str]); 8] = [
+        (bank, &["bank", "bank-with-overdraft"]),
+        (counter, &["counter-bounds"]),
+        (ids, &["unique-ids"]),
+        (lock, &["mutual-exclusion", "fencing-tokens"]),
+        (set, &["set-full", "durability", "convergence", "eventual", "strong-eventual"]),
+        (queue, &["total-queue", "at-most-once", "at-least-once"]),
+        (log, &["log-order"]),
+        (register, &["durability", "convergence", "eventual", "strong-eventual", "liveness"]),
+    ];
+    let mut counts = Counts::new();
+    for (i, (draw, names)) in families.iter().enumerate() {
+        let mut random = Random(Xoshiro256PlusPlus::seed_from_u64(i as u64));
+        for _ in 0..3_000 {
+            let history = wild(&mut random, *draw);
+            names.iter().for_each(|name| certify(name, &history, &mut counts));
+        }
+    }
+    let mut random = Random(Xoshiro256PlusPlus::seed_from_u64(99));
+    for i in 0..3_000 {
+        let history = settled(&mut random, i % 2 == 0);
+        for name in ["durability", "convergence", "eventual", "strong-eventual"] {
+            certify(name, &history, &mut counts);
+        }
+    }
+    for (_, names) in families {
+        enough(&counts, names);
+    }
+}
