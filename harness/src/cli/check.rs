@@ -8,7 +8,7 @@ use squall_checkers::{
     budget::Budget,
     certificate::Certificate,
     checker::{self, CHECKERS},
-    formats::{self, Format},
+    formats::{self, Format, ReadError},
     history::{History, Order, Outcome},
     lattice::{self, About},
     models::{MODELS, ModelEntry},
@@ -178,12 +178,12 @@ fn word(verdict: &Verdict) -> String {
 
 pub(super) fn read(path: &std::path::Path, format: Option<Format>) -> Result<History> {
     let name = if path == std::path::Path::new("-") { "stdin".to_owned() } else { path.display().to_string() };
-    formats::read(&files::read(path)?, format).map_err(|e| {
-        let next = match format {
-            Some(_) => "Is it in this format? Without `--format` it is found out.",
-            None => "Name its format by `--format F`; `squall list formats` shows all there are.",
-        };
-        wrong(format!("{name}: {e}"), next)
+    formats::read_from(files::open(path)?, format).map_err(|e| match (e, format) {
+        (ReadError::Io(e), _) => wrong(format!("cannot read {name}: {e}"), ""),
+        (e, Some(_)) => wrong(format!("{name}: {e}"), "Is it in this format? Without `--format` it is found out."),
+        (e, None) => {
+            wrong(format!("{name}: {e}"), "Name its format by `--format F`; `squall list formats` shows all there are.")
+        }
     })
 }
 

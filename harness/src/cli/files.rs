@@ -1,8 +1,8 @@
 //! Reading and writing the files that people name.
 
 use std::{
-    fs,
-    io::{self, Read},
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Read},
     path::Path,
 };
 
@@ -17,6 +17,15 @@ pub(super) fn read(path: &Path) -> super::Result<Vec<u8>> {
         fs::read(path)
     };
     read.map_err(|e| wrong(format!("cannot read {}: {e}", path.display()), ""))
+}
+
+/// Opens a file, to be read as it comes; `-` is stdin.
+pub(super) fn open(path: &Path) -> super::Result<Box<dyn BufRead>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let file = File::open(path).map_err(|e| wrong(format!("cannot read {}: {e}", path.display()), ""))?;
+    Ok(Box::new(BufReader::with_capacity(1 << 16, file)))
 }
 
 /// Reads a file that must be text.
