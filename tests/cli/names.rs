@@ -54,6 +54,10 @@ fn the_spec_of_every_bug_is_what_a_campaign_takes() {
     for bug in folder.run(&["list", "bugs", "--json"]).exits(0).json().as_array().expect("an array") {
         let (spec, system) = (bug["spec"].as_str().expect("a spec"), bug["system"].as_str().expect("a system"));
         assert_eq!(spec, format!("{system}:{}", bug["bug"].as_str().expect("a bug")));
-        folder.run(&["plan", spec, "--seed", "1"]).exits(0).shows(spec);
+        let planned = folder.run(&["plan", spec, "--seed", "1"]);
+        // A system that this binary lacks says what would bring it.
+        if !planned.stderr.contains("this binary was built without") {
+            planned.exits(0).shows(spec);
+        }
     }
 }
