@@ -21,13 +21,15 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
         name: "lagging-replica-promoted",
         summary: "at a failover the view service makes that replica primary whose log is the shortest",
         trigger: "a failover while one backup is behind the other",
-        workload: None,
+        // In a set what is lost stays missing; a register is soon written anew.
+        workload: Some("set"),
         // The sessions that had seen what is lost are refused from then on; nobody sees it again.
         anomalies: &["lost-acknowledged-write"],
     }],
     build: |bug, settings| {
         SettingsReader::new("primary-backup-semi-sync", settings, &[])?;
         let mistake = bug.map(|_| Mistake::LaggingPromoted);
-        Ok(Box::new(PrimaryBackup::new(Mode::SemiSync, mistake, Promise::new(Interface::REGISTER, "causal"))))
+        let promise = Promise::new(Interface::REGISTER, "causal").serving(&[Interface::SET, Interface::LOG]);
+        Ok(Box::new(PrimaryBackup::new(Mode::SemiSync, mistake, promise)))
     },
 };

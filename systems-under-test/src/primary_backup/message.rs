@@ -38,6 +38,8 @@ pub(super) struct View {
 pub(super) enum Message {
     /// A client asks; `seen` is what its session has seen.
     Request { id: RequestId, seen: Position, operation: Operation },
+    /// A session begins where the primary is.
+    Open { id: RequestId },
     /// The answer; `at` is the state it comes from.
     Reply { id: RequestId, result: Result<Reply, Failed>, at: Position },
     /// Another replica knows better.

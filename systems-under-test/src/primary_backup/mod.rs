@@ -16,7 +16,7 @@ mod views;
 use std::time::Duration;
 
 use squall::{
-    Env, Promise, Reply, Result, System,
+    Env, Failed, Promise, Reply, Result, System,
     environment::{Checked, RequestId, Socket},
 };
 use squall_checkers::{
@@ -138,7 +138,12 @@ impl System for PrimaryBackup {
         // Together as good as unique.
         let id = RequestId { process: ProcessId(env.random() as u32), serial: env.random() as u32 / 2 };
         let pinned = env.home().0 % data_replicas(env);
-        Ok(Session { socket: env.bind(0)?, id, pinned, primary: pinned, seen: Position::default() })
+        let mut session = Session { socket: env.bind(0)?, id, pinned, primary: pinned, seen: Position::default() };
+        if self.setup.mode != Mode::Sync {
+            // It sees all that is committed by now; out of the primary's reach it begins with nothing, and reads what there is.
+            drop(env.timeout(2 * PATIENCE, session.ask(env, Ask::ThePrimary, Message::Open { id })).await);
+        }
+        Ok(session)
     }
 
     async fn invoke(&self, session: &mut Session, env: &Env, operation: &Operation) -> Result<Reply> {
@@ -147,20 +152,44 @@ impl System for PrimaryBackup {
         if here && self.setup.is(Mistake::SessionForgotten) {
             session.pinned = env.random_below(u64::from(data_replicas(env))) as u32;
         }
+        let request = Message::Request { id: session.id, seen: session.seen, operation: operation.clone() };
+        let ask = match self.setup.mode {
+            _ if here => Ask::WherePinned,
+            Mode::Async => Ask::ThePrimaryOnce,
+            Mode::SemiSync | Mode::Sync => Ask::ThePrimary,
+        };
+        session.ask(env, ask, request).await
+    }
+}
+
+/// Whom a session asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ask {
+    WherePinned,
+    ThePrimary,
+    /// What one primary may have done is not asked of another: where a failover loses updates it would be done in both views, among
+    /// others in another order.
+    ThePrimaryOnce,
+}
+
+impl Session {
+    /// Asks until there is an answer.
+    async fn ask(&mut self, env: &Env, ask: Ask, request: Message) -> Result<Reply> {
+        let request = encode(request)?;
         loop {
-            let to = if here { session.pinned } else { session.primary };
-            let request = Message::Request { id: session.id, seen: session.seen, operation: operation.clone() };
-            session.socket.send_to(address(to), &encode(request)?)?;
-            match env.timeout(PATIENCE, answer(&session.socket, session.id)).await {
+            let to = if ask == Ask::WherePinned { self.pinned } else { self.primary };
+            self.socket.send_to(address(to), &request)?;
+            match env.timeout(PATIENCE, answer(&self.socket, self.id)).await {
                 Ok(Ok(Message::Reply { result, at, .. })) => {
-                    session.seen = session.seen.max(at);
+                    self.seen = self.seen.max(at);
                     return result;
                 }
                 Ok(Ok(Message::Redirect { to, .. })) => {
-                    session.primary = to;
+                    self.primary = to;
                     env.sleep(BEFORE_REDIRECT).await;
                 }
-                Ok(Ok(_)) | Err(_) => session.primary = (session.primary + 1) % data_replicas(env),
+                Err(_) if ask == Ask::ThePrimaryOnce => return Err(Failed::Unknown("the primary is silent".into())),
+                Ok(Ok(_)) | Err(_) => self.primary = (self.primary + 1) % data_replicas(env),
                 Ok(Err(error)) => return Err(error),
             }
         }

@@ -8,7 +8,7 @@ use squall::{
     Env, Failed,
     environment::{Address, RequestId},
 };
-use squall_checkers::operation::Operation;
+use squall_checkers::{operation::Operation, value::Value};
 
 use super::{
     Mistake, Mode, Setup,
@@ -127,6 +127,7 @@ impl Replica {
     pub(super) fn on_message(&mut self, from: Address, message: Message) {
         match message {
             Message::Request { id, seen, operation } => self.on_request(from, id, seen, operation),
+            Message::Open { id } => self.on_open(from, id),
             Message::Prepare { epoch } => self.on_prepare(epoch),
             Message::Announce { view, confirmed } => self.on_announce(view, confirmed),
             Message::Append { epoch, prev, entries, commit, round } => {
@@ -158,11 +159,7 @@ impl Replica {
             return self.read_here(from, id, seen, &operation);
         }
         if !self.serves() {
-            let primary = self.view.primary;
-            if self.view.epoch > 0 && primary != self.me {
-                self.out.push((from, Message::Redirect { id, to: primary }));
-            }
-            return; // The client asks again.
+            return self.redirect(from, id);
         }
         let Some(primary) = &mut self.primary else { return };
         if read.is_some() {
@@ -183,6 +180,23 @@ impl Replica {
         if primary.waiting.insert(id, from).is_none() {
             self.log.push(self.view.epoch, Some((id, operation)));
             self.append_to_all();
+        }
+    }
+
+    /// A session begins: it will see what has been committed so far.
+    fn on_open(&mut self, from: Address, id: RequestId) {
+        if !self.serves() {
+            return self.redirect(from, id);
+        }
+        let at = self.log.applied();
+        self.out.push((from, Message::Reply { id, result: Ok(Value::Nil), at }));
+    }
+
+    /// Sends a client to the primary. Where there is none, the client asks again.
+    fn redirect(&mut self, from: Address, id: RequestId) {
+        let primary = self.view.primary;
+        if self.view.epoch > 0 && primary != self.me {
+            self.out.push((from, Message::Redirect { id, to: primary }));
         }
     }
 
@@ -245,8 +259,9 @@ impl Replica {
 
     fn on_append(&mut self, from: Address, epoch: u64, prev: Position, entries: Vec<Entry>, commit: u64, round: u64) {
         if epoch < self.promised {
+            // Of no round: it is no answer in the epoch that is promised.
             let length = self.log.length();
-            let message = Message::Appended { epoch: self.promised, matched: None, length, round };
+            let message = Message::Appended { epoch: self.promised, matched: None, length, round: 0 };
             return self.out.push((from, message));
         }
         if epoch == self.view.epoch && self.primary.is_some() {
