@@ -165,9 +165,9 @@ fn fault_sentence(fault: &FaultRecord) -> String {
 
 /// What the minimiser took away: `11 to 1 faults, 412 to 3 operations, … in 231 runs`.
 pub fn minimised(minimised: &Minimised) -> String {
-    let Minimised { before, after, runs, .. } = minimised;
+    let Minimised { before, after, runs, unfinished, .. } = minimised;
     format!(
-        "{} to {}, {} to {}, {} to {}, {} to {}, in {}",
+        "{} to {}, {} to {}, {} to {}, {} to {}, in {}{}",
         before.faults,
         count(after.faults, "fault"),
         before.operations,
@@ -177,6 +177,7 @@ pub fn minimised(minimised: &Minimised) -> String {
         before.nodes,
         count(after.nodes, "node"),
         count(*runs, "run"),
+        if *unfinished { ", and not to the end: `squall minimize` goes on from its case" } else { "" },
     )
 }
 

@@ -65,7 +65,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("harness/src/environment/collections.rs", "HashMap", "an alias with a fixed hasher, for authors of systems"),
     ("harness/src/environment/collections.rs", "HashSet", "an alias with a fixed hasher, for authors of systems"),
     ("harness/src/engine/campaign/folder.rs", "thread::sleep", "waits for the lock of a folder, outside of every run"),
-    ("harness/src/engine/campaign/watch.rs", "Instant", "watchdog and progress of a campaign, outside of every run"),
+    ("harness/src/engine/stopwatch.rs", "Instant", "watchdogs, budgets and progress, outside of every run"),
     ("harness/src/simulators/real/mod.rs", "Instant", "runs in real time, and says so"),
     ("systems-under-test/src/openraft_kv/runtime.rs", "Instant", "a guest's, by tokio's clock, which turmoil sets"),
     ("systems-under-test/src/misbehaving.rs", "HashMap", "the mistake of its bug `unordered`"),

@@ -13,10 +13,10 @@ use std::{env, time::Duration};
 use squall::{
     catalogue::SystemEntry,
     engine::{
-        campaign::watch::Stopwatch,
         minimise::{self, Minimised},
         run::run_plan,
         spec::{Job, Registry, Spec, find_system},
+        stopwatch::Stopwatch,
     },
     plan::{Fault, FaultKind, Operations, Plan, SECOND, Scripted, Settings, Target},
     simulators::{Habitat, Options},

@@ -13,10 +13,10 @@ use crate::{
             folder::{Charter, Folder, FolderError},
             keeper::{Launch, Limits},
             ledger::Stop,
-            watch::Stopwatch,
         },
         seeds::Seeds,
         spec::{Spec, find_system},
+        stopwatch::Stopwatch,
     },
     exit::Exit,
 };

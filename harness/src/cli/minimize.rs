@@ -46,7 +46,7 @@ fn shrink_case(args: &Args, context: &mut Context) -> Result {
     let case = replay::read(&args.what)?;
     let arena = run::arena(context, &case.plan, Some(&case.simulator))?;
     let command = format!("squall replay {}", args.what.display());
-    let explained = explain::explain(&arena, &case.plan, &case.signature, Some(args.runs), command);
+    let explained = explain::explain(&arena, &case.plan, &case.signature, Some(args.runs.into()), command);
     let Some(mut explained) = explained.map_err(|e| wrong(&e, ""))? else {
         let signature = &case.signature;
         context.output.line(format!(

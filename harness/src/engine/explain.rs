@@ -5,7 +5,11 @@ use squall_reports::{
     story,
 };
 
-use super::{minimise, record, run, spec::Arena};
+use super::{
+    minimise::{self, Effort},
+    record, run,
+    spec::Arena,
+};
 use crate::{
     plan::{
         Plan,
@@ -24,7 +28,7 @@ pub struct Explained {
 }
 
 /// Runs the plan again for the record of this failure; `None` when it does not fail in this way again. With `minimise`, the
-/// smallest plan that fails in the same way takes its place, found within so many runs. `command` runs the plan as it is.
+/// smallest plan that fails in the same way takes its place, found within this effort. `command` runs the plan as it is.
 ///
 /// # Errors
 /// When the run cannot begin.
@@ -32,12 +36,12 @@ pub fn explain(
     arena: &Arena,
     plan: &Plan,
     signature: &Signature,
-    minimise: Option<u64>,
+    minimise: Option<Effort>,
     command: String,
 ) -> Result<Option<Explained>, PlanError> {
     let subject = arena.subject();
     let small = match minimise {
-        Some(runs) => minimise::minimise_on(&subject, plan, signature, runs, &mut |_| {})?,
+        Some(effort) => minimise::minimise_on(&subject, plan, signature, effort, &mut |_| {})?,
         None => None,
     };
     let shown = small.as_ref().map_or(plan, |small| &small.plan);
@@ -66,6 +70,7 @@ pub fn explain(
             before: small.before,
             after: small.after,
             runs: small.runs,
+            unfinished: !small.minimal,
             case_file: Some(case_file(&finding)),
         });
     }

@@ -16,5 +16,6 @@ pub mod seeds;
 pub mod source;
 pub mod span;
 pub mod spec;
+pub mod stopwatch;
 
 pub use self::run::{Outcome, Subject, run_plan};

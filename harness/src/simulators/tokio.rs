@@ -1,9 +1,14 @@
 //! What the simulators use of tokio: tasks and timers inside of turmoil's hosts, the streams of all, `select!` drawn from a seed
 //! under madsim, and all of it in real time.
 
-use std::io;
+#[cfg(feature = "turmoil")]
+use std::sync::RwLockWriteGuard;
 #[cfg(any(feature = "turmoil", feature = "tokio"))]
 use std::time::Duration;
+use std::{
+    io,
+    sync::{PoisonError, RwLock, RwLockReadGuard},
+};
 
 use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 #[cfg(madsim)]
@@ -29,21 +34,28 @@ pub(super) fn spawn(task: LocalFuture) {
     drop(::tokio::task::spawn_local(task));
 }
 
+/// Whoever asks is alone with tokio in this process, or beside others.
+///
 /// Tokio numbers the tasks of a process, keeps those of a runtime in four lists by their numbers, and drops a runtime list by list.
-/// Holds off all others who ask, and goes on to where the lists begin: so a crash ends tasks in an order that hangs neither on what
-/// this process did before nor on what it does beside.
-#[cfg(feature = "turmoil")]
-pub(super) fn alone() -> std::sync::MutexGuard<'static, ()> {
-    use std::sync::{Mutex, PoisonError};
+/// So the order in which a crash ends a guest's tasks hangs on what else takes numbers meanwhile.
+static COMPANY: RwLock<()> = RwLock::new(());
 
+/// Holds off all other runs that use tokio, and goes on to where the lists of tasks begin: so a crash ends tasks in an order that
+/// hangs neither on what this process did before nor on what squall does beside.
+#[cfg(feature = "turmoil")]
+pub(super) fn alone() -> RwLockWriteGuard<'static, ()> {
     /// Of a runtime of one thread.
     const LISTS: u64 = 4;
-    static ALONE: Mutex<()> = Mutex::new(());
-    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let alone = COMPANY.write().unwrap_or_else(PoisonError::into_inner);
     let runtime = ::tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.expect("a runtime of one thread, without a reactor, needs nothing of the system");
     while runtime.spawn(async {}).id().to_string().parse::<u64>().is_ok_and(|number| number % LISTS != 0) {}
     alone
+}
+
+/// Waits until nobody is alone with tokio.
+pub(super) fn beside() -> RwLockReadGuard<'static, ()> {
+    COMPANY.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Opens a stream.
@@ -57,6 +69,7 @@ pub(super) async fn connect(to: std::net::SocketAddr) -> io::Result<(Reader, Wri
 pub(super) fn run<R>(future: impl Future<Output = R>) -> R {
     let runtime = ::tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a reactor needs a few file descriptors");
+    let _beside = beside();
     ::tokio::task::LocalSet::new().block_on(&runtime, future)
 }
 
@@ -69,6 +82,7 @@ pub(super) fn seeded<R>(seed: u64, call: impl FnOnce() -> R) -> R {
     #[cfg(not(tokio_unstable))]
     let _ = seed;
     let runtime = builder.build().expect("a runtime of one thread, without a reactor, needs nothing of the system");
+    let _beside = beside();
     runtime.block_on(::tokio::task::unconstrained(async { call() }))
 }
 

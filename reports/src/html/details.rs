@@ -30,6 +30,9 @@ pub(super) fn minimised(finding: &Finding) -> Markup {
                 }
                 div { dt { "Runs it took" } dd { strong { (thousands(minimised.runs)) } } }
             }
+            @if minimised.unfinished {
+                p.legend { span { "It stopped before nothing else could be taken away: " code { "squall minimize" } " goes on from its case." } }
+            }
             @if let Some(file) = &minimised.case_file { p.legend { span { "The case is in " code { (file) } "." } } }
         }
     }

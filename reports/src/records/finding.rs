@@ -292,6 +292,9 @@ pub struct Minimised {
     pub after: Counts,
     /// How many runs it took.
     pub runs: u64,
+    /// Whether it stopped before it was certain that nothing else can be taken away.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfinished: bool,
     /// The name of the case file in the campaign's folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub case_file: Option<String>,

@@ -139,6 +139,7 @@ pub(crate) fn stale_read() -> Finding {
             before: Counts { faults: 11, operations: 412, clients: 5, nodes: 5 },
             after: Counts { faults: 2, operations: 3, clients: 2, nodes: 3 },
             runs: 231,
+            unfinished: false,
             case_file: Some("case-8814413.json".into()),
         }),
         case: Some("{\n  \"version\": 1,\n  \"system\": \"raft-rs-kv:leader-local-read\"\n}\n".into()),

@@ -8,10 +8,7 @@ use super::{
     keeper::{Keeper, KeeperError, Launch, Limits, Reply},
     protocol::{Answer, Request},
 };
-use crate::engine::spec::Spec;
-
-/// Real time that a look at one failure may take.
-const LOOK_AT_MOST: Duration = Duration::from_secs(120);
+use crate::engine::{minimise, spec::Spec};
 
 /// Looks closer at failures.
 pub struct Closer {
@@ -24,7 +21,8 @@ impl Closer {
     pub fn new(spec: &Spec, limits: Limits, launch: &Launch) -> Self {
         Closer {
             keeper: Keeper::new(launch.clone(), spec.clone(), limits),
-            patience: limits.hang_after.max(LOOK_AT_MOST),
+            // The first run, the one under way when the time is up, and the one with a trace.
+            patience: minimise::SPAN + 3 * limits.hang_after,
         }
     }
 

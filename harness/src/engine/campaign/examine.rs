@@ -8,12 +8,12 @@ use squall_reports::records::Failure;
 use super::{
     keeper::{Keeper, KeeperError, Launch, Limits, Reply},
     protocol::{Answer, Request},
-    watch::Stopwatch,
 };
 use crate::engine::{
     determinism::{Between, Divergence, Fingerprint, first_difference},
     seeds::Seeds,
     spec::Spec,
+    stopwatch::Stopwatch,
 };
 
 /// Runs that agree before that is no longer taken for chance.

@@ -15,9 +15,9 @@ use squall_reports::records::{Failure, FailureKind};
 
 use super::{
     protocol::{Answer, Request},
-    watch::{Stopwatch, resident_bytes},
+    watch::resident_bytes,
 };
-use crate::engine::spec::Spec;
+use crate::engine::{spec::Spec, stopwatch::Stopwatch};
 
 /// How often a waiting keeper looks at memory, clock and whether it is still wanted.
 const LOOK_EVERY: Duration = Duration::from_millis(20);

@@ -33,12 +33,12 @@ use self::{
     keeper::{Keeper, KeeperError, Launch, Limits, Reply},
     ledger::Ledger,
     protocol::{Answer, Request, SeedReport},
-    watch::Stopwatch,
 };
 use super::{
     record,
     run::{Class, Outcome},
     spec::{Job, Registry, SpecError},
+    stopwatch::Stopwatch,
 };
 
 /// How often progress is told and the wish to stop is looked at.

@@ -1,29 +1,8 @@
-//! Real time, CPU time and memory, for watchdogs, budgets and progress. Nothing that a seed decides looks here.
+//! CPU time and memory, for watchdogs and progress. Nothing that a seed decides looks here.
 
-#![expect(clippy::disallowed_types, reason = "watchdogs, budgets and progress are about real time")]
-
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::{fs, time::Duration};
 
 use rustix::time::{ClockId, clock_gettime};
-
-/// Real time since it was started.
-#[derive(Clone, Copy, Debug)]
-pub struct Stopwatch(Instant);
-
-impl Stopwatch {
-    /// Starts one.
-    pub fn start() -> Self {
-        Stopwatch(Instant::now())
-    }
-
-    /// How long ago it was started.
-    pub fn elapsed(self) -> Duration {
-        self.0.elapsed()
-    }
-}
 
 /// CPU time that this process has used, on all threads.
 pub fn cpu_time() -> Duration {
@@ -44,7 +23,7 @@ mod tests {
 
     #[test]
     fn clocks_go_forward_and_memory_is_seen() {
-        let watch = Stopwatch::start();
+        let watch = crate::engine::stopwatch::Stopwatch::start();
         let before = cpu_time();
         let ballast = vec![1_u8; 64 << 20];
         assert!(cpu_time() > before && watch.elapsed() > Duration::ZERO);

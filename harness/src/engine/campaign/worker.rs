@@ -25,7 +25,9 @@ use super::{
 use crate::{
     engine::{
         determinism::Fingerprint,
-        explain, panics, record, run,
+        explain,
+        minimise::{self, Effort},
+        panics, record, run,
         spec::{Arena, Job, Registry, Spec},
     },
     plan::Plan,
@@ -111,7 +113,8 @@ fn answer(registry: &Registry, job: &mut Option<Job>, request: Request) -> Answe
         (Request::Seed { seed, known }, Some(job)) => run_seed(job, seed, &known),
         (Request::Explain { seed, signature, minimise }, Some(job)) => {
             let command = job.spec.command(seed);
-            explain::explain(&job.arena, &job.plan(seed), &signature, minimise, command)
+            let effort = minimise.map(|runs| Effort { runs, span: Some(minimise::SPAN) });
+            explain::explain(&job.arena, &job.plan(seed), &signature, effort, command)
                 .map(|explained| Answer::Explained(explained.map(|e| Box::new(e.finding))))
                 .map_err(|e| e.to_string())
         }

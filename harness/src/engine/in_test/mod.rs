@@ -27,7 +27,8 @@ use squall_workloads::{WORKLOADS, workload::WorkloadEntry};
 pub use self::again::{Replay, ReplayError, replay};
 use self::patience::within;
 use super::{
-    explain, minimise,
+    explain,
+    minimise::{self, Effort},
     seeds::Seeds,
     source::{Source, Store},
     spec::{Job, Spec, SpecError},
@@ -44,9 +45,6 @@ const OUT: &str = "squall-out";
 
 /// Real time without any seed coming to its end after which those that run hang.
 const HANG_AFTER: Duration = Duration::from_secs(60);
-
-/// Real time that shrinking a failure may take.
-const SHRINK_AT_MOST: Duration = Duration::from_secs(120);
 
 /// A campaign against this store, to be run in a test: every fault inside its promise, the first workload that fits, 100 seeds, as
 /// many threads as there are cores, all of which can be told otherwise.
@@ -181,7 +179,8 @@ impl Campaign {
         self
     }
 
-    /// Runs that shrinking the first failure may take; 0 leaves it as it is.
+    /// Runs that shrinking the first failure may take; 0 leaves it as it is. After a minute and a half of real time it goes on
+    /// with what it has.
     pub fn shrink(mut self, runs: u64) -> Self {
         self.shrink = runs;
         self
@@ -246,11 +245,12 @@ impl Campaign {
         let signature = finding.signature.clone();
         let mut found = Found { seed, finding: Box::new(finding), case: None, trouble: None };
         if can_be_run {
-            let runs = (self.shrink > 0).then_some(self.shrink);
+            let effort = (self.shrink > 0).then_some(Effort { runs: self.shrink, span: Some(minimise::SPAN) });
             let (job, again) = (Arc::clone(job), found.finding.replay.clone());
-            let look = move || explain::explain(&job.arena, &job.plan(seed), &signature, runs, again);
-            match within(SHRINK_AT_MOST.max(self.hang_after), look) {
-                None => found.trouble = Some("shrinking it took too long, and was left off".to_owned()),
+            let look = move || explain::explain(&job.arena, &job.plan(seed), &signature, effort, again);
+            // The first run, the one under way when the time is up, and the one with a trace.
+            match within(minimise::SPAN + 3 * self.hang_after, look) {
+                None => found.trouble = Some("a run while it was shrunk came to no end".to_owned()),
                 Some(Err(e)) => found.trouble = Some(format!("it could not be run again: {e}")),
                 Some(Ok(None)) => found.trouble = Some(NOT_AGAIN.to_owned()),
                 Some(Ok(Some(explained))) => *found.finding = explained.finding,

@@ -21,6 +21,8 @@ mod simplify;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use squall_reports::records::{Counts, Signature};
 
 use self::search::Search;
@@ -34,8 +36,28 @@ use crate::{
 /// Runs a minimisation may take when not told otherwise.
 pub const DEFAULT_RUNS: u64 = 6_000;
 
+/// Real time that shrinking takes where somebody waits for more than that.
+pub const SPAN: Duration = Duration::from_secs(90);
+
 /// Passes over all that can be made smaller; far more than are needed, for the last one of a search that ends changes nothing.
 const PASSES_MAX: u32 = 50;
+
+/// What a minimisation may cost. What was found by then is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effort {
+    /// Runs.
+    pub runs: u64,
+    /// Real time after which no other run begins; as long as it takes when `None`. Where it decides, another machine may come to
+    /// another plan.
+    pub span: Option<Duration>,
+}
+
+/// So many runs, as long as they take.
+impl From<u64> for Effort {
+    fn from(runs: u64) -> Self {
+        Effort { runs, span: None }
+    }
+}
 
 /// The smallest plan found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +68,7 @@ pub struct Minimised {
     pub runs: u64,
     /// Whether its operations are a script. When false, no script failed in the same way, and clients still ask the workload.
     pub frozen: bool,
-    /// Whether it is 1-minimal; when false, the runs were spent before that was certain.
+    /// Whether it is 1-minimal; when false, the effort was spent before that was certain.
     pub minimal: bool,
     /// The size of the run that failed first: final reads count as operations.
     pub before: Counts,
@@ -71,7 +93,7 @@ pub fn minimise_on(
     subject: &Subject<'_>,
     plan: &Plan,
     signature: &Signature,
-    runs: u64,
+    effort: impl Into<Effort>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Option<Minimised>, PlanError> {
     let first = run_plan(subject, plan, Options::default())?;
@@ -82,21 +104,21 @@ pub fn minimise_on(
         let outcome = run_plan(subject, candidate, Options::default()).ok()?;
         Seen::of(candidate, &outcome, signature)
     };
-    Ok(Some(minimise(plan, seen, rules, &mut trial, runs, progress)))
+    Ok(Some(minimise(plan, seen, rules, &mut trial, effort.into(), progress)))
 }
 
 /// Makes a failing plan small. `seen` is what its run showed; `trial` runs a plan and says what it showed, or `None` when it does
-/// not fail in the same way. At most `runs` trials are made; what was found by then is kept.
+/// not fail in the same way.
 pub fn minimise(
     plan: &Plan,
     seen: Seen,
     rules: Rules,
     trial: &mut dyn FnMut(&Plan) -> Option<Seen>,
-    runs: u64,
+    effort: Effort,
     progress: &mut dyn FnMut(Progress),
 ) -> Minimised {
     let before = Counts { operations: (seen.operations.len() + seen.final_reads.len()) as u64, ..size(plan) };
-    let mut search = Search::new(plan.clone(), seen, rules, trial, runs, progress);
+    let mut search = Search::new(plan.clone(), seen, rules, trial, effort, progress);
     freeze::freeze(&mut search);
     freeze::keep_what_matters(&mut search, freeze::GUESS_SEEDS);
     let mut minimal = false;

@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Progress, Rules, Seen, size};
-use crate::plan::{Plan, Target, mix};
+use super::{Effort, Progress, Rules, Seen, size};
+use crate::{
+    engine::stopwatch::Stopwatch,
+    plan::{Plan, Target, mix},
+};
 
 /// The state of a minimisation.
 pub(super) struct Search<'a> {
@@ -16,7 +19,8 @@ pub(super) struct Search<'a> {
     /// Fingerprints of the plans that do not fail.
     passing: BTreeSet<u64>,
     runs: u64,
-    runs_max: u64,
+    effort: Effort,
+    watch: Stopwatch,
     progress: &'a mut dyn FnMut(Progress),
 }
 
@@ -26,11 +30,12 @@ impl<'a> Search<'a> {
         seen: Seen,
         rules: Rules,
         trial: &'a mut dyn FnMut(&Plan) -> Option<Seen>,
-        runs_max: u64,
+        effort: Effort,
         progress: &'a mut dyn FnMut(Progress),
     ) -> Self {
         let roles = plan.faults.iter().map(|f| (f.id, f.target.clone())).collect();
-        Search { plan, seen, rules, roles, trial, passing: BTreeSet::new(), runs: 0, runs_max, progress }
+        let watch = Stopwatch::start();
+        Search { plan, seen, rules, roles, trial, passing: BTreeSet::new(), runs: 0, effort, watch, progress }
     }
 
     /// The smallest plan so far.
@@ -49,10 +54,10 @@ impl<'a> Search<'a> {
 
     /// Whether no more runs may be made.
     pub(super) fn spent(&self) -> bool {
-        self.runs >= self.runs_max
+        self.runs >= self.effort.runs || self.effort.span.is_some_and(|span| self.watch.elapsed() >= span)
     }
 
-    /// Goes on from this plan if it fails in the same way. False too when it is no other plan, breaks a rule, or the runs are
+    /// Goes on from this plan if it fails in the same way. False too when it is no other plan, breaks a rule, or the effort is
     /// spent.
     pub(super) fn take(&mut self, candidate: Plan) -> bool {
         if candidate == self.plan || self.spent() || !self.rules.allow(&candidate) {

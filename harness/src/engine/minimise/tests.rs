@@ -106,7 +106,16 @@ fn run(plan: &Plan, rules: Rules, toy: impl Fn(&Plan) -> Option<Seen>, runs: u64
         assert_eq!(p.runs, last + 1, "each run is told of");
         last = p.runs;
     };
-    minimise(plan, seen, rules, &mut trial, runs, &mut progress)
+    minimise(plan, seen, rules, &mut trial, runs.into(), &mut progress)
+}
+
+#[test]
+fn when_the_time_is_up_no_other_run_begins_and_what_there_is_is_kept() {
+    let (first, fails) = (plan(12, 60), needs([3, 7], [10, 11, 40], 2));
+    let seen = fails(&first).expect("it fails");
+    let effort = Effort { runs: 2_000, span: Some(Duration::ZERO) };
+    let small = minimise(&first, seen, rules(&first), &mut |p| fails(p), effort, &mut |_| {});
+    assert_eq!((small.plan, small.runs, small.minimal), (first, 0, false));
 }
 
 fn script(plan: &Plan) -> &[Scripted] {

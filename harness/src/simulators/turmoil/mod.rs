@@ -52,6 +52,7 @@ pub(super) fn run<S: System>(
     workload: &'static dyn Workload,
     options: Options,
 ) -> Result<Execution, PlanError> {
+    let _beside = reactor::beside();
     shim::within(plan.seed, || {
         let (mut conductor, host) = Conductor::new(system, plan, workload, options, Turmoil)?;
         let mut sim = builder(plan).build();
