@@ -1,5 +1,6 @@
 //! The same scenario as people write it for turmoil and for madsim themselves: hosts, sockets and latencies of the library, and
-//! nothing of squall's. No faults, history or timeouts.
+//! nothing of squall's. No faults. Clients do what a test of a store needs of them: each operation is given up after a timeout,
+//! its answer is known to be its own (it has a socket to itself), and what was asked and answered when is written down.
 
 use std::{
     cell::{Cell, RefCell},
@@ -14,19 +15,38 @@ use super::register::{Datagram, Replica, To, request};
 
 const PORT: u16 = 7_000;
 
-/// The datagrams that were received and the operations that ended.
+/// The datagrams that were received, and the operations that were asked.
 #[derive(Clone, Default)]
-struct Counts(Rc<Cell<(u64, u64)>>);
+struct Notes(Rc<(Cell<u64>, RefCell<Vec<Asked>>)>);
 
-impl Counts {
+/// An operation.
+#[expect(dead_code, reason = "a test would read it to judge the store")]
+struct Asked {
+    client: u32,
+    value: i64,
+    invoked: Duration,
+    answered: Option<Duration>,
+}
+
+impl Notes {
     fn message(&self) {
-        let (messages, operations) = self.0.get();
-        self.0.set((messages + 1, operations));
+        self.0.0.set(self.0.0.get() + 1);
     }
 
-    fn operation(&self) {
-        let (messages, operations) = self.0.get();
-        self.0.set((messages + 1, operations + 1));
+    fn asks(&self, client: u32, value: i64, now: Duration) -> usize {
+        let mut asked = self.0.1.borrow_mut();
+        asked.push(Asked { client, value, invoked: now, answered: None });
+        asked.len() - 1
+    }
+
+    fn answered(&self, operation: usize, now: Duration) {
+        self.0.1.borrow_mut()[operation].answered = Some(now);
+    }
+
+    /// The messages delivered and the operations completed.
+    fn figures(&self) -> (u64, u64) {
+        let asked = self.0.1.borrow();
+        (self.0.0.get(), asked.iter().filter(|asked| asked.answered.is_some()).count() as u64)
     }
 }
 
@@ -48,23 +68,27 @@ trait Wire: Sized + 'static {
     /// Sends without waiting, as `self` may be sending already.
     async fn send(self: &Rc<Self>, to: SocketAddr, datagram: Datagram);
     async fn sleep(span: Duration);
+    /// `None` when it takes longer.
+    async fn within<T>(span: Duration, what: impl Future<Output = T>) -> Option<T>;
+    /// Since the run began.
+    fn now() -> Duration;
     fn spawn(task: impl Future<Output = ()> + 'static);
 }
 
-async fn replica<W: Wire>(me: u32, count: u32, counts: Counts) {
+async fn replica<W: Wire>(me: u32, count: u32, notes: Notes) {
     let socket = Rc::new(W::open(PORT).await);
     let state = Rc::new(RefCell::new(Replica::new()));
     for _ in 1..W::RECEIVERS {
-        W::spawn(serve(socket.clone(), state.clone(), me, count, counts.clone()));
+        W::spawn(serve(socket.clone(), state.clone(), me, count, notes.clone()));
     }
-    serve(socket, state, me, count, counts).await;
+    serve(socket, state, me, count, notes).await;
 }
 
-async fn serve<W: Wire>(socket: Rc<W>, state: Rc<RefCell<Replica<SocketAddr>>>, me: u32, count: u32, counts: Counts) {
+async fn serve<W: Wire>(socket: Rc<W>, state: Rc<RefCell<Replica<SocketAddr>>>, me: u32, count: u32, notes: Notes) {
     let mut buffer = [0; 17];
     loop {
         let from = socket.receive(&mut buffer).await;
-        counts.message();
+        notes.message();
         let answer = state.borrow_mut().take(from, &buffer, count);
         match answer {
             Some((To::Peers, datagram)) => {
@@ -78,28 +102,33 @@ async fn serve<W: Wire>(socket: Rc<W>, state: Rc<RefCell<Replica<SocketAddr>>>, 
     }
 }
 
-/// Asks at about this pace, whether or not the answer has come.
-async fn asker<W: Wire>(socket: Rc<W>, seed: u64, home: u32, interval_ns: u64) {
+/// How long a client waits for an answer.
+const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A client: asks at about this pace, whether or not the last answer has come.
+async fn client<W: Wire>(seed: u64, me: u32, home: u32, interval_ns: u64, notes: Notes) {
+    // Sockets that wait for no answer.
+    let idle = Rc::new(RefCell::new(Vec::<Rc<W>>::new()));
     for i in 0.. {
         W::sleep(Duration::from_nanos(interval_ns / 2 + scale(mix(seed, i), interval_ns))).await;
-        socket.send(replica_at(home), request(i as i64)).await;
+        let free = idle.borrow_mut().pop();
+        let socket = match free {
+            Some(socket) => socket,
+            None => Rc::new(W::open(0).await),
+        };
+        W::spawn(ask(socket, idle.clone(), me, home, i as i64, notes.clone()));
     }
 }
 
-/// A client: asks and listens.
-async fn client<W: Wire>(seed: u64, home: u32, interval_ns: u64, counts: Counts) {
-    let socket = Rc::new(W::open(PORT).await);
-    for _ in 0..W::RECEIVERS {
-        W::spawn(listener(socket.clone(), counts.clone()));
-    }
-    asker(socket, seed, home, interval_ns).await;
-}
-
-async fn listener<W: Wire>(socket: Rc<W>, counts: Counts) {
+/// An operation. Only a socket that got its answer is used again.
+async fn ask<W: Wire>(socket: Rc<W>, idle: Rc<RefCell<Vec<Rc<W>>>>, me: u32, home: u32, value: i64, notes: Notes) {
+    let operation = notes.asks(me, value, W::now());
+    socket.send(replica_at(home), request(value)).await;
     let mut buffer = [0; 17];
-    loop {
-        socket.receive(&mut buffer).await;
-        counts.operation();
+    if W::within(TIMEOUT, socket.receive(&mut buffer)).await.is_some() {
+        notes.message();
+        notes.answered(operation, W::now());
+        idle.borrow_mut().push(socket);
     }
 }
 
@@ -112,9 +141,9 @@ fn interval_ns(plan: &Plan) -> u64 {
 
 #[cfg(feature = "turmoil")]
 pub(super) mod in_turmoil {
-    use ::turmoil::{Builder, net::UdpSocket};
+    use ::turmoil::{Builder, net::UdpSocket, sim_elapsed};
 
-    use super::{Counts, Datagram, Duration, Ipv4Addr, Plan, Rc, SocketAddr, Wire, address, interval_ns, mix, replica};
+    use super::{Datagram, Duration, Ipv4Addr, Notes, Plan, Rc, SocketAddr, Wire, address, interval_ns, mix, replica};
 
     impl Wire for UdpSocket {
         const RECEIVERS: usize = 1;
@@ -135,6 +164,14 @@ pub(super) mod in_turmoil {
             tokio::time::sleep(span).await;
         }
 
+        async fn within<T>(span: Duration, what: impl Future<Output = T>) -> Option<T> {
+            tokio::time::timeout(span, what).await.ok()
+        }
+
+        fn now() -> Duration {
+            sim_elapsed().expect("hosts are in a simulation")
+        }
+
         fn spawn(task: impl Future<Output = ()> + 'static) {
             tokio::task::spawn_local(task);
         }
@@ -150,24 +187,26 @@ pub(super) mod in_turmoil {
             .max_message_latency(Duration::from_nanos(latency.max_ns))
             .udp_capacity(1 << 16)
             .build();
-        let counts = Counts::default();
+        // Of the latencies between those two, as the plan has them, the mean is in the middle.
+        sim.set_message_latency_curve(1.2);
+        let notes = Notes::default();
         for me in 0..nodes {
-            let counts = counts.clone();
+            let notes = notes.clone();
             sim.host(address(me), move || {
-                let counts = counts.clone();
+                let notes = notes.clone();
                 async move {
-                    replica::<UdpSocket>(me, nodes, counts).await;
+                    replica::<UdpSocket>(me, nodes, notes).await;
                     Ok(())
                 }
             });
         }
         for client in 0..plan.cluster.clients {
             let (seed, interval_ns) = (mix(plan.seed, u64::from(client)), interval_ns(plan));
-            let counts = counts.clone();
+            let notes = notes.clone();
             sim.host(address(nodes + client), move || {
-                let counts = counts.clone();
+                let notes = notes.clone();
                 async move {
-                    super::client::<UdpSocket>(seed, client % nodes, interval_ns, counts).await;
+                    super::client::<UdpSocket>(seed, client, client % nodes, interval_ns, notes).await;
                     Ok(())
                 }
             });
@@ -176,7 +215,7 @@ pub(super) mod in_turmoil {
         while sim.elapsed() < end {
             sim.step().expect("hosts end no simulation");
         }
-        counts.0.get()
+        notes.figures()
     }
 }
 
@@ -189,11 +228,11 @@ pub(super) mod in_madsim {
         task, time,
     };
 
-    use super::{Counts, Datagram, Duration, Ipv4Addr, Plan, Rc, SocketAddr, Wire, address, interval_ns, mix, replica};
+    use super::{Datagram, Duration, Ipv4Addr, Notes, Plan, Rc, SocketAddr, Wire, address, interval_ns, mix, replica};
 
     thread_local! {
-        /// What starts a node of madsim's must be `Send`, so it finds the counts here.
-        static COUNTS: Counts = Counts::default();
+        /// What starts a node of madsim's must be `Send`, so it finds the notes here.
+        static NOTES: Notes = Notes::default();
     }
 
     impl Wire for UdpSocket {
@@ -217,6 +256,14 @@ pub(super) mod in_madsim {
             time::sleep(span).await;
         }
 
+        async fn within<T>(span: Duration, what: impl Future<Output = T>) -> Option<T> {
+            time::timeout(span, what).await.ok()
+        }
+
+        fn now() -> Duration {
+            time::TimeHandle::current().elapsed()
+        }
+
         fn spawn(task: impl Future<Output = ()> + 'static) {
             drop(task::spawn_local(task));
         }
@@ -232,17 +279,17 @@ pub(super) mod in_madsim {
             let handle = Handle::current();
             let mut machines = Vec::new();
             for me in 0..nodes {
-                let init = move || replica::<UdpSocket>(me, nodes, COUNTS.with(Clone::clone));
+                let init = move || replica::<UdpSocket>(me, nodes, NOTES.with(Clone::clone));
                 machines.push(handle.create_node().ip(address(me)).init(init).build());
             }
             for client in 0..plan.cluster.clients {
                 let (seed, interval_ns) = (mix(plan.seed, u64::from(client)), interval_ns(plan));
-                let counts = || COUNTS.with(Clone::clone);
-                let init = move || super::client::<UdpSocket>(seed, client % nodes, interval_ns, counts());
+                let notes = || NOTES.with(Clone::clone);
+                let init = move || super::client::<UdpSocket>(seed, client, client % nodes, interval_ns, notes());
                 machines.push(handle.create_node().ip(address(nodes + client)).init(init).build());
             }
             time::sleep(Duration::from_nanos(plan.phases.chaos_ns + plan.phases.settle_ns)).await;
         });
-        COUNTS.with(|counts| counts.0.get())
+        NOTES.with(Notes::figures)
     }
 }
