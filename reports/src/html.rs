@@ -120,7 +120,8 @@ fn facts(finding: &Finding) -> Markup {
         ("Found by", finding.signature.checker.clone()),
         ("Workload", finding.workload.clone()),
         ("Cluster", sizes),
-        ("Simulator", finding.simulator.clone()),
+        ("Simulator", story::simulator(&finding.simulator, finding.nondeterministic)),
+        ("Another run", if finding.nondeterministic { story::ANOTHER_TIME.to_owned() } else { String::new() }),
         ("Promise", finding.promise.clone()),
     ];
     html! {

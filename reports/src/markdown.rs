@@ -28,11 +28,12 @@ pub fn summary(totals: &Totals, findings: &[Finding], reruns: &[Rerun]) -> Strin
     let seconds = totals.wall_ms as f64 / 1000.0;
     let _ = writeln!(
         out,
-        "{} in {seconds:.1} s: {}. Workload {}, {} simulator, {}.\n",
+        "{} in {seconds:.1} s: {}. Workload {}, {} simulator{}, {}.\n",
         count(totals.seeds.run, "seed"),
         story::seeds(&totals.seeds),
         totals.workload,
         totals.simulator,
+        if totals.nondeterministic { " (nondeterministic)" } else { "" },
         totals.ended,
     );
     if !reruns.is_empty() {

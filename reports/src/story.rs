@@ -42,6 +42,15 @@ pub fn headline(finding: &Finding) -> String {
     clean(&format!("{} in {}", finding.signature.anomaly, finding.system))
 }
 
+/// The simulator, with a mark where the same seed may run differently another time: `real, nondeterministic`.
+pub fn simulator(name: &str, nondeterministic: bool) -> String {
+    format!("{name}{}", if nondeterministic { ", nondeterministic" } else { "" })
+}
+
+/// What a command is worth that runs a nondeterministic run again.
+pub const ANOTHER_TIME: &str =
+    "It ran in real time: another run of the same seed may go differently, and need not fail.";
+
 /// Seeds by what came of them: `21 valid, 1 invalid`.
 pub fn seeds(seeds: &SeedCounts) -> String {
     let all = [

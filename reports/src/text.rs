@@ -94,6 +94,11 @@ pub fn render_failure(finding: &Finding, style: Style) -> String {
     }
     // Never wrapped: it is there to be copied.
     line(&format!("{:<18}{}", "run it again", pen.paint(Ink::Strong, &clean(&finding.replay))));
+    if finding.nondeterministic {
+        for text in section("nondeterministic", &[story::ANOTHER_TIME.to_owned()], Ink::Fault) {
+            line(&text);
+        }
+    }
     out
 }
 

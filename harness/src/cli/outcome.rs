@@ -7,7 +7,7 @@ use squall_reports::{
     story,
 };
 
-use super::{Context, Result, findings, wrong};
+use super::{Context, Result, findings, progress::pace, wrong};
 use crate::{
     engine::{
         campaign::{CampaignError, Ended, Report, closer, folder::Charter, keeper::KeeperError},
@@ -49,15 +49,18 @@ pub(super) fn show(context: &mut Context, report: &Report, charter: &Charter, pa
 fn summary(report: &Report, charter: &Charter) -> String {
     let totals = &report.totals;
     let mut out = format!(
-        "{}: {} of {} seeds ran ({}), {:.1} s, {:.0} seeds/s, {}\n",
+        "{}: {} of {} seeds ran ({}), {:.1} s, {}, {}\n",
         totals.system,
         totals.seeds.run,
         charter.seeds.count(),
         charter.seeds,
         totals.wall_ms as f64 / 1000.0,
-        totals.seeds_per_second().unwrap_or(0.0),
+        pace(totals.seeds_per_second().unwrap_or(0.0)),
         report.ended.text(),
     );
+    if totals.nondeterministic {
+        let _ = writeln!(out, "simulator: {}", story::simulator(&totals.simulator, true));
+    }
     let _ = writeln!(out, "seeds: {}", story::seeds(&totals.seeds));
     let operations = &totals.operations;
     let _ = writeln!(

@@ -68,13 +68,23 @@ fn line(progress: &Progress<'_>) -> String {
     let ran = progress.seeds.saturating_sub(progress.seeds_before);
     let rate = if seconds > 0.0 { ran as f64 / seconds } else { 0.0 };
     let mut text =
-        format!("{} of {} seeds, {rate:.0} seeds/s, {} failing", progress.seeds, progress.seeds_max, progress.failing);
+        format!("{} of {} seeds, {}, {} failing", progress.seeds, progress.seeds_max, pace(rate), progress.failing);
     let left = progress.seeds_max.saturating_sub(progress.seeds);
     if rate > 0.0 && left > 0 {
         let seconds = (left as f64 / rate).ceil() as u64;
         let _ = write!(text, ", {} left", clock(seconds));
     }
     text
+}
+
+/// Seeds in a second; in a minute or an hour, where those take longer.
+pub(super) fn pace(per_second: f64) -> String {
+    let (rate, span) = match per_second {
+        r if r >= 1.0 || r == 0.0 => (r, "s"),
+        r if r >= 1.0 / 60.0 => (r * 60.0, "min"),
+        r => (r * 3600.0, "h"),
+    };
+    format!("{rate:.0} seeds/{span}")
 }
 
 /// Seconds as `1:02:03`, `2:03` or `3 s`.
@@ -103,6 +113,7 @@ mod tests {
         assert_eq!(line(&progress), "150 of 400 seeds, 50 seeds/s, 3 failing, 5 s left");
         let done = Progress { seeds: 400, ..progress };
         assert_eq!(line(&done), "400 of 400 seeds, 175 seeds/s, 3 failing");
+        assert_eq!([0.0, 2.5, 0.1, 0.01].map(pace), ["0 seeds/s", "2 seeds/s", "6 seeds/min", "36 seeds/h"]);
         assert_eq!((clock(59), clock(61), clock(3723)), ("59 s".into(), "1:01".into(), "1:02:03".into()));
     }
 }

@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     if let Some(path) = &args.trace {
         files::write(path, &trace(&single.events))?;
     }
-    show(context, &plan, &single, args.json)?;
+    show(context, &arena, &plan, &single, args.json)?;
     Ok(exit(&arena, &plan, &single))
 }
 
@@ -83,11 +83,13 @@ pub(super) fn arena(context: &Context, plan: &Plan, simulator: Option<&str>) -> 
     Arena::of_plan(&context.registry, plan, simulator).map_err(|e| wrong(&e, "`squall list` shows what there is."))
 }
 
-fn show(context: &mut Context, plan: &Plan, single: &Single, json: bool) -> Result<()> {
+fn show(context: &mut Context, arena: &Arena, plan: &Plan, single: &Single, json: bool) -> Result<()> {
     if json {
         return context.output.json(&serde_json::json!({
             "seed": plan.seed,
             "system": plan.system,
+            "simulator": arena.simulator.name,
+            "nondeterministic": !arena.simulator.deterministic,
             "class": single.class,
             "digest": single.ran.as_ref().map(|ran| format!("{:016x}", ran.digest)),
             "statistics": single.ran.as_ref().map(|ran| &ran.statistics),
@@ -99,7 +101,11 @@ fn show(context: &mut Context, plan: &Plan, single: &Single, json: bool) -> Resu
     for finding in &single.findings {
         findings::show(context, finding)?;
     }
-    context.output.text(&summary(plan, single))
+    context.output.text(&summary(plan, single))?;
+    if !arena.simulator.deterministic {
+        context.output.text(&format!("  {}\n", story::ANOTHER_TIME))?;
+    }
+    Ok(())
 }
 
 /// The run in a few lines.

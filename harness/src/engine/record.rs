@@ -24,6 +24,7 @@ pub fn finding(arena: &Arena, plan: &Plan, outcome: &Outcome, signature: &Signat
         workload: plan.workload.name.clone(),
         seed: plan.seed,
         simulator: arena.simulator.name.to_owned(),
+        nondeterministic: !arena.simulator.deterministic,
         nodes: plan.cluster.nodes,
         clients: plan.cluster.clients,
         promise: promise(&arena.promise),

@@ -87,8 +87,8 @@ fn figures(totals: &Totals) -> Markup {
             Some(format!("{} / {} / {}", thousands(o.ok), thousands(o.failed), thousands(o.unknown))),
         ),
     ];
-    let facts =
-        [("Workload", &totals.workload), ("Simulator", &totals.simulator), ("Nemeses", &totals.nemeses.join(", "))];
+    let simulator = story::simulator(&totals.simulator, totals.nondeterministic);
+    let facts = [("Workload", &totals.workload), ("Simulator", &simulator), ("Nemeses", &totals.nemeses.join(", "))];
     html! {
         dl.tiles {
             @for (name, value) in tiles { @if let Some(value) = value { div { dt { (name) } dd { strong { (value) } } } } }

@@ -27,6 +27,9 @@ pub struct Finding {
     pub seed: u64,
     /// The simulator it ran on.
     pub simulator: String,
+    /// Whether the same seed may run differently there another time: it went in real time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub nondeterministic: bool,
     /// Number of nodes.
     pub nodes: u32,
     /// Number of clients.

@@ -16,6 +16,9 @@ pub struct Totals {
     /// The simulator.
     #[serde(default)]
     pub simulator: String,
+    /// Whether the same seed may run differently there another time: it went in real time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub nondeterministic: bool,
     /// The nemeses, as the command line names them.
     #[serde(default)]
     pub nemeses: Vec<String>,

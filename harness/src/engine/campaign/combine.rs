@@ -157,6 +157,7 @@ fn totals(ledger: &Ledger, charter: &Charter, parts: &[Part], ended: Ended) -> T
     if let Some(first) = known.first() {
         totals.workload.clone_from(&first.workload);
         totals.simulator.clone_from(&first.simulator);
+        totals.nondeterministic = first.nondeterministic;
         totals.nemeses.clone_from(&first.nemeses);
     }
     ended.text().clone_into(&mut totals.ended);

@@ -347,6 +347,7 @@ impl Campaign<'_> {
         totals.system.clone_from(&request.system);
         totals.workload.clone_from(&request.workload);
         self.job.arena.simulator.name.clone_into(&mut totals.simulator);
+        totals.nondeterministic = !self.job.arena.simulator.deterministic;
         totals.nemeses = request.nemeses.names().into_iter().map(str::to_owned).collect();
         ended.text().clone_into(&mut totals.ended);
         totals.wall_ms = self.watch.elapsed().as_millis() as u64;
