@@ -1,14 +1,24 @@
 //! Conducts a run in another runtime: clients' turns, timeouts, faults, phases and final reads, each when it is due.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    future::poll_fn,
+    rc::Rc,
+    sync::Arc,
+    task::Poll,
+};
 
-use squall_checkers::history::{EntryId, ProcessId};
+use squall_checkers::{
+    history::{EntryId, ProcessId},
+    operation::Operation,
+};
 use squall_workloads::workload::Workload;
 
 use super::{
     core::{Core, Event},
     host::Host,
-    machines::Arrival,
+    machines::{Arrival, Command},
     runtime::Library,
     tasks::Kind,
     world::Hosted,
@@ -29,22 +39,27 @@ use crate::{
 pub(in crate::simulators) struct Conductor<S: System> {
     pub(super) world: Rc<RefCell<Hosted>>,
     system: Arc<S>,
-    done: Rc<RefCell<Vec<Done<S::Client>>>>,
-    /// Sessions of processes that have no operation open.
-    sessions: BTreeMap<ProcessId, S::Client>,
-    /// Tasks of operations that are open.
-    operations: BTreeMap<EntryId, TaskKey>,
-    /// The phases are over, and the final reads wait for the last operations.
-    settled: bool,
+    done: Rc<RefCell<Vec<Done>>>,
+    /// Processes of clients that can do more.
+    processes: BTreeMap<ProcessId, Process>,
     entered: Entered,
 }
 
+/// A client's process: a task that has its session and does one operation after the other.
+struct Process {
+    task: TaskKey,
+    asked: Rc<Asked>,
+}
+
+/// The operation that a process is to do next.
+type Asked = Cell<Option<(EntryId, Operation)>>;
+
 /// What a root task leaves behind when it ends.
-enum Done<C> {
+enum Done {
     /// A replica's process ended by itself.
     Served { place: Place, why: String },
-    /// An operation came to its end; the process's session goes on.
-    Invoked { entry: EntryId, process: ProcessId, session: Option<C> },
+    /// A client's process can do no more.
+    Retired(ProcessId),
 }
 
 impl<S: System> Conductor<S> {
@@ -56,20 +71,12 @@ impl<S: System> Conductor<S> {
         options: Options,
         library: L,
     ) -> Result<(Self, Host<L>), PlanError> {
-        let core = Core::new(plan, workload, options, L::TRANSIT_NS)?;
+        let core = Core::new::<L>(plan, workload, options)?;
         let library = Rc::new(library);
         let world = Hosted::new(core, library.clone());
         let host = Host { world: Rc::downgrade(&world), library };
         let entered = world::enter(world.clone());
-        let mut conductor = Conductor {
-            world,
-            system,
-            done: Rc::default(),
-            sessions: BTreeMap::new(),
-            operations: BTreeMap::new(),
-            settled: false,
-            entered,
-        };
+        let mut conductor = Conductor { world, system, done: Rc::default(), processes: BTreeMap::new(), entered };
         for node in 0..plan.cluster.nodes {
             conductor.launch(node);
         }
@@ -91,7 +98,7 @@ impl<S: System> Conductor<S> {
             if self.core(|core| core.ended.is_some()) {
                 return false;
             }
-            if self.settled && self.core(|core| core.clients.idle()) && !self.final_reads() {
+            if self.core(|core| core.settled && core.clients.idle()) && !self.final_reads() {
                 return false;
             }
             let Some(event) = self.core(|core| core.take_due(now)) else { return true };
@@ -103,9 +110,9 @@ impl<S: System> Conductor<S> {
 
     /// The run is over: what came of it.
     pub(in crate::simulators) fn finish(self) -> Execution {
-        let Conductor { world, done, sessions, entered, .. } = self;
+        let Conductor { world, done, processes, entered, .. } = self;
         // What is left of the system's futures goes first: their destructors call the world.
-        drop(sessions);
+        drop(processes);
         done.borrow_mut().clear();
         world.borrow_mut().over = true;
         let left = world.borrow_mut().take_all_tasks();
@@ -131,15 +138,7 @@ impl<S: System> Conductor<S> {
                         self.kill(place.machine, true);
                     }
                 }
-                Some(Done::Invoked { entry, process, session }) => {
-                    self.operations.remove(&entry);
-                    if let Some(session) = session {
-                        self.sessions.insert(process, session);
-                    }
-                    if self.core(|core| core.clients.is_retired(process)) {
-                        self.retire(process);
-                    }
-                }
+                Some(Done::Retired(process)) => self.retire(process),
             }
         }
     }
@@ -168,7 +167,7 @@ impl<S: System> Conductor<S> {
             Event::Due(Due::FaultBeats(index)) => strikes::beat(self, index),
             Event::Due(Due::FaultEnds(index)) => strikes::end(self, index),
             Event::Due(Due::Settle) => self.core(|core| core.settle()),
-            Event::Due(Due::FinalReads) => self.settled = true,
+            Event::Due(Due::FinalReads) => self.core(|core| core.settled = true),
             Event::Due(Due::Overtime) => return false,
             Event::Restart(place) => {
                 if self.core(|core| core.may_restart(place)) {
@@ -181,7 +180,9 @@ impl<S: System> Conductor<S> {
                     world.handle(arrival);
                 }
             }
-            Event::Departs { from, to, bytes } => self.core(|core| core.departs(from, to, bytes)),
+            Event::Departs { from, to, bytes, arrives_ns } => {
+                self.core(|core| core.command(from, Command::Send { to, bytes, arrives_ns }));
+            }
             Event::Disk(done) => {
                 let world = &mut *self.world.borrow_mut();
                 if world.alive(done.place) {
@@ -203,7 +204,9 @@ impl<S: System> Conductor<S> {
     fn perform(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
-                Action::Schedule(at, turn) => self.core(|core| core.put(at, Event::Turn(turn))),
+                Action::Schedule(at, turn) => {
+                    self.core(|core| core.put(at, Event::Turn(turn)));
+                }
                 Action::Invoke(entry) => self.invoke(entry),
             }
         }
@@ -239,51 +242,62 @@ impl<S: System> Conductor<S> {
             (core.clients.operation(entry).clone(), core.clients.session(entry), core.nodes)
         });
         let process = session.process;
+        if let Some(known) = self.processes.get(&process) {
+            known.asked.set(Some((entry, operation)));
+            self.world.borrow_mut().wake(known.task);
+            return;
+        }
+        let asked = Rc::new(Cell::new(Some((entry, operation))));
         let place = Place { machine: nodes + session.client, incarnation: process.0 };
-        let mut client = self.sessions.remove(&process);
+        let future = self.session(place, process, asked.clone());
+        let task = self.world.borrow_mut().start_on(place, Kind::Root, Box::pin(future));
+        self.processes.insert(process, Process { task, asked });
+    }
+
+    /// A process's session, for as long as it can do more.
+    fn session(&self, place: Place, process: ProcessId, asked: Rc<Asked>) -> impl Future<Output = ()> + use<S> {
         let (system, done, world) = (self.system.clone(), self.done.clone(), Rc::downgrade(&self.world));
-        let future = async move {
-            let env = Env::at(place);
-            let result = async {
-                if client.is_none() {
-                    // Nothing was asked of the store yet.
-                    client = Some(
-                        system
-                            .connect(&env)
-                            .await
-                            .map_err(|(Failed::No(why) | Failed::Unknown(why))| Failed::No(why))?,
-                    );
-                }
-                match &mut client {
-                    Some(client) => system.invoke(client, &env, &operation).await,
-                    None => unreachable!("connected above"),
+        async move {
+            let (env, mut client) = (Env::at(place), None);
+            loop {
+                let (entry, operation) = poll_fn(|_| asked.take().map_or(Poll::Pending, Poll::Ready)).await;
+                let result = async {
+                    let client = match &mut client {
+                        Some(client) => client,
+                        None => {
+                            // Nothing was asked of the store yet.
+                            let connected = system.connect(&env).await;
+                            client
+                                .insert(connected.map_err(|(Failed::No(why) | Failed::Unknown(why))| Failed::No(why))?)
+                        }
+                    };
+                    system.invoke(client, &env, &operation).await
+                };
+                let result = result.await;
+                let Some(world) = world.upgrade() else { return };
+                if !world.borrow_mut().completed(process, entry, result) {
+                    done.borrow_mut().push(Done::Retired(process));
+                    return;
                 }
             }
-            .await;
-            if let Some(world) = world.upgrade() {
-                world.borrow_mut().completed(entry, result);
-            }
-            done.borrow_mut().push(Done::Invoked { entry, process, session: client });
-        };
-        let key = self.world.borrow_mut().start_on(place, Kind::Root, Box::pin(future));
-        self.operations.insert(entry, key);
+        }
     }
 
     /// A client gives an operation up: its process can do no more.
     fn abandon(&mut self, entry: EntryId) {
-        if let Some(key) = self.operations.remove(&entry) {
-            let left = self.world.borrow_mut().end(key);
+        let process = self.core(|core| core.clients.session(entry).process);
+        if let Some(known) = self.processes.remove(&process) {
+            let left = self.world.borrow_mut().end(known.task);
             drop(left);
         }
         self.core(|core| core.complete(entry, Err(Failed::Unknown("timed out".to_owned()))));
-        let process = self.core(|core| core.clients.session(entry).process);
         self.retire(process);
     }
 
     /// A process can do no more: its session, tasks and sockets go.
     fn retire(&mut self, process: ProcessId) {
         let nodes = self.world.borrow().node_count();
-        self.sessions.remove(&process);
+        self.processes.remove(&process);
         let left = self.world.borrow_mut().end_tasks(|place| place.machine >= nodes && place.incarnation == process.0);
         drop(left);
         drop_orphans(&self.world);

@@ -11,6 +11,7 @@ use squall_workloads::workload::Workload;
 
 use super::{
     machines::{Arrival, DiskDone, Door},
+    runtime::Library,
     streams::Wire,
 };
 use crate::{
@@ -38,11 +39,12 @@ pub(super) enum Event {
     Restart(Place),
     /// A slow machine is done with one arrival and takes the next.
     Serve(Place),
-    /// A datagram is handed to the runtime.
+    /// A datagram is handed to the runtime, which delays it further.
     Departs {
         from: u32,
         to: u32,
         bytes: Vec<u8>,
+        arrives_ns: u64,
     },
     /// A disk is done with a request.
     Disk(DiskDone),
@@ -57,6 +59,8 @@ pub(super) struct Core {
     floor: u64,
     pub(super) agenda: BTreeMap<(u64, u64), Event>,
     serial: u64,
+    /// Where in the agenda the timeout of each process's last operation is.
+    timeouts: Vec<(u64, u64)>,
     /// Who does what is due, and until when it sleeps.
     pub(super) conductor: Option<Waker>,
     pub(super) sleeps_until: u64,
@@ -64,7 +68,14 @@ pub(super) struct Core {
     pub(super) doors: Vec<Door>,
     /// The runtime's streams, by ours.
     pub(super) wires: BTreeMap<(u32, u32), Wire>,
-    transit_ns: u64,
+    delay_ns_max: u64,
+    steady: bool,
+    /// A task is being polled.
+    pub(super) polling: bool,
+    /// The bytes of the datagram that is being sent.
+    sending: Vec<u8>,
+    /// The phases are over, and the final reads wait for the last operations.
+    pub(super) settled: bool,
     /// How the run ended before its time.
     pub(super) ended: Option<End>,
 }
@@ -84,11 +95,10 @@ impl DerefMut for Core {
 }
 
 impl Core {
-    pub(super) fn new(
+    pub(super) fn new<L: Library>(
         plan: &Plan,
         workload: &'static dyn Workload,
         options: Options,
-        transit_ns: u64,
     ) -> Result<Self, PlanError> {
         let state = State::new(plan, workload, options)?;
         let timetable = state.timetable(plan);
@@ -98,17 +108,28 @@ impl Core {
             floor: 0,
             agenda: BTreeMap::new(),
             serial: 0,
+            timeouts: Vec::new(),
             conductor: None,
             sleeps_until: u64::MAX,
             doors,
             wires: BTreeMap::new(),
-            transit_ns,
+            delay_ns_max: L::DELAY_NS_MAX,
+            steady: L::STEADY,
+            polling: false,
+            sending: Vec::new(),
+            settled: false,
             ended: None,
         };
         for (at, due) in timetable {
             core.put(at, Event::Due(due));
         }
         Ok(core)
+    }
+
+    /// Whether the time at which the task that is polled was entered is still the time.
+    #[inline]
+    pub(super) fn is_entered(&self) -> bool {
+        self.polling && self.steady
     }
 
     /// A host's task calls at this time of its host.
@@ -124,15 +145,18 @@ impl Core {
         self.enter(0);
     }
 
-    pub(super) fn put(&mut self, at: u64, event: Event) {
+    /// Puts something on the agenda; returns where.
+    pub(super) fn put(&mut self, at: u64, event: Event) -> (u64, u64) {
         self.serial += 1;
-        self.agenda.insert((at, self.serial), event);
+        let place = (at, self.serial);
+        self.agenda.insert(place, event);
         if at < self.sleeps_until
             && let Some(conductor) = self.conductor.take()
         {
             self.sleeps_until = at;
             conductor.wake();
         }
+        place
     }
 
     /// The next thing that is due by `now`.
@@ -167,42 +191,62 @@ impl Core {
             arrives_ns,
             fault,
         });
-        let mut bytes = vec![0; HEADER + payload.len()];
+        let mut bytes = std::mem::take(&mut self.sending);
+        bytes.resize(HEADER + payload.len(), 0);
         bytes[..2].copy_from_slice(&from.port.to_be_bytes());
         bytes[2..HEADER].copy_from_slice(&to.port.to_be_bytes());
         payload.copy_to(&mut bytes[HEADER..]);
         if let Some(hash) = damage {
             flip(&mut bytes[HEADER..], hash);
         }
-        if let Some(delay) = duplicate {
-            self.depart(from, to, delay, bytes.clone());
+        for delay in [duplicate, delay].into_iter().flatten() {
+            self.depart(from.node.0, to.node.0, delay, &bytes);
         }
-        if let Some(delay) = delay {
-            self.depart(from, to, delay, bytes);
-        }
+        self.sending = bytes;
     }
 
-    /// Has a datagram set out so that it arrives after this delay.
-    fn depart(&mut self, from: Address, to: Address, delay_ns: u64, bytes: Vec<u8>) {
-        let at = self.now.saturating_add(delay_ns).saturating_sub(self.transit_ns).max(self.now);
-        self.put(at, Event::Departs { from: from.node.0, to: to.node.0, bytes });
+    /// Has a datagram set out so that it arrives after this delay: at once, where the runtime can delay it so long and its sender's
+    /// host is the one that runs.
+    fn depart(&mut self, from: u32, to: u32, delay_ns: u64, bytes: &[u8]) {
+        let wait = delay_ns.saturating_sub(self.delay_ns_max);
+        let arrives_ns = self.now.saturating_add(delay_ns);
+        match &self.doors[from as usize].port {
+            Some(send) if wait == 0 && self.running == Some(from) => send(to, bytes, arrives_ns),
+            _ => {
+                let event = Event::Departs { from, to, bytes: bytes.to_vec(), arrives_ns };
+                self.put(self.now.saturating_add(wait), event);
+            }
+        }
     }
 
     /// An operation begins.
     pub(super) fn invoked(&mut self, entry: EntryId) {
         self.state.invoked(entry);
-        self.put(self.now.saturating_add(self.timeout_ns), Event::Timeout(entry));
+        let process = self.clients.session(entry).process.0 as usize;
+        let timeout = self.put(self.now.saturating_add(self.timeout_ns), Event::Timeout(entry));
+        if self.timeouts.len() <= process {
+            self.timeouts.resize(process + 1, timeout);
+        }
+        self.timeouts[process] = timeout;
     }
 
     /// An operation came to an end.
     pub(super) fn complete(&mut self, entry: EntryId, result: Result<Reply, Failed>) {
+        let process = self.clients.session(entry).process.0 as usize;
         let mut actions = Vec::new();
-        self.state.complete(entry, result, &mut actions);
+        if self.state.complete(entry, result, &mut actions) {
+            self.agenda.remove(&self.timeouts[process]);
+        }
         for action in actions {
             match action {
-                Action::Schedule(at, turn) => self.put(at, Event::Turn(turn)),
+                Action::Schedule(at, turn) => {
+                    self.put(at, Event::Turn(turn));
+                }
                 Action::Invoke(_) => unreachable!("an operation that ends invokes no other"),
             }
+        }
+        if self.settled {
+            self.call_conductor();
         }
     }
 

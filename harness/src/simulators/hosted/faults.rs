@@ -19,7 +19,9 @@ impl<S: System> Struck for Conductor<S> {
     }
 
     fn beat_at(&mut self, at: u64, index: u32) {
-        self.core(|core| core.put(at, Event::Due(Due::FaultBeats(index))));
+        self.core(|core| {
+            core.put(at, Event::Due(Due::FaultBeats(index)));
+        });
     }
 
     fn stop(&mut self, node: u32) {

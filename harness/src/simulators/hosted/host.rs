@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    machines::Command,
+    machines::{Command, Port},
     runtime::Library,
     streams::Frame,
     tasks::{HostedTask, Kind},
@@ -50,7 +50,7 @@ impl<L: Library> Host<L> {
                 }
             });
             let key = world.borrow_mut().add_task(wire(machine), Kind::Wire, main);
-            HostedTask::new(self.world.clone(), key)
+            HostedTask::of_wire(self.world.clone(), key, machine)
         });
         async move {
             if let Some(task) = task {
@@ -61,6 +61,11 @@ impl<L: Library> Host<L> {
 
     async fn serve(self, machine: u32) -> io::Result<()> {
         let port = Rc::new(self.library.bind(machine).await?);
+        let send: Port = {
+            let (library, port) = (self.library.clone(), port.clone());
+            Rc::new(move |to, bytes, arrives_ns| library.send(&port, to, bytes, arrives_ns))
+        };
+        self.with(|world| world.core.doors[machine as usize].port = Some(send));
         let listener = self.library.listen(machine).await?;
         for _ in 0..L::RECEIVERS {
             self.spawn(machine, Box::pin(self.clone().receive(machine, port.clone())));
@@ -69,9 +74,9 @@ impl<L: Library> Host<L> {
         loop {
             match self.command(machine).await {
                 Command::Spawn(key) => {
-                    self.library.spawn(Box::pin(HostedTask::new(self.world.clone(), key)));
+                    self.library.spawn(Box::pin(HostedTask::of_process(self.world.clone(), key)));
                 }
-                Command::Send { to, bytes } => self.library.send(&port, to, bytes),
+                Command::Send { to, bytes, arrives_ns } => self.library.send(&port, to, &bytes, arrives_ns),
                 Command::Connect { stream, serial, to } => {
                     self.spawn(machine, Box::pin(self.clone().connect(machine, stream, serial, to)));
                 }
@@ -83,7 +88,7 @@ impl<L: Library> Host<L> {
     fn spawn(&self, machine: u32, future: LocalFuture) {
         let Some(world) = self.world.upgrade() else { return };
         let key = world.borrow_mut().add_task(wire(machine), Kind::Wire, future);
-        self.library.spawn(Box::pin(HostedTask::new(self.world.clone(), key)));
+        self.library.spawn(Box::pin(HostedTask::of_wire(self.world.clone(), key, machine)));
     }
 
     /// Calls the world, if the run is not over.

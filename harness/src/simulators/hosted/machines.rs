@@ -1,6 +1,6 @@
 //! The machines of a run in another runtime: what waits at their doors, and what each one's host is asked to do.
 
-use std::{collections::VecDeque, task::Waker};
+use std::{collections::VecDeque, rc::Rc, task::Waker};
 
 use super::core::Core;
 use crate::{
@@ -31,13 +31,18 @@ pub(in crate::simulators) struct DiskDone {
 /// What a machine's main task is asked to do.
 pub(super) enum Command {
     Spawn(TaskKey),
-    Send { to: u32, bytes: Vec<u8> },
+    Send { to: u32, bytes: Vec<u8>, arrives_ns: u64 },
     Connect { stream: u32, serial: u32, to: u32 },
 }
+
+/// Sends a datagram to a machine, to arrive there at a true time; from within the sender's own tasks.
+pub(super) type Port = Rc<dyn Fn(u32, &[u8], u64)>;
 
 /// Where a machine's host is asked for things.
 #[derive(Default)]
 pub(super) struct Door {
+    /// Where its datagrams set out, once it is open.
+    pub(super) port: Option<Port>,
     /// Tasks that were woken while the machine stood still.
     pub(super) stalled: Vec<TaskKey>,
     commands: VecDeque<Command>,
@@ -53,11 +58,6 @@ impl Core {
         if let Some(main) = door.main.take() {
             main.wake();
         }
-    }
-
-    /// A datagram sets out: its machine's wire sends it.
-    pub(super) fn departs(&mut self, from: u32, to: u32, bytes: Vec<u8>) {
-        self.command(from, Command::Send { to, bytes });
     }
 
     /// What a machine's main task does next; it is woken when there is something.

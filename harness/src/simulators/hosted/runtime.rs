@@ -27,13 +27,15 @@ pub(in crate::simulators) trait Library: Runtime + Sized + 'static {
 
     /// How many tasks of a machine receive datagrams: more than one where receiving takes its time.
     const RECEIVERS: usize = 1;
-    /// Time that the runtime itself takes to carry a datagram, in nanoseconds: it sets out so much earlier.
-    const TRANSIT_NS: u64 = 0;
+    /// The longest delay that the runtime gives a datagram by itself, in nanoseconds: what is to take longer sets out later.
+    const DELAY_NS_MAX: u64 = 0;
+    /// Whether time stands still while a task is polled.
+    const STEADY: bool = true;
 
     /// Opens a machine's port.
     fn bind(&self, machine: u32) -> impl Future<Output = io::Result<Self::Port>>;
-    /// Sends a datagram at once.
-    fn send(&self, port: &Rc<Self::Port>, to: u32, bytes: Vec<u8>);
+    /// Sends a datagram that is to arrive at this true time. Called from within the sender's own tasks.
+    fn send(&self, port: &Rc<Self::Port>, to: u32, bytes: &[u8], arrives_ns: u64);
     /// Receives a datagram; returns its length and its sender.
     fn receive(&self, port: &Self::Port, buffer: &mut [u8]) -> impl Future<Output = io::Result<(usize, u32)>>;
 

@@ -1,5 +1,8 @@
 //! The tasks of a run: each is a task of the runtime, that polls a future kept here, so that a crash can drop it at once and a
 //! machine that stands still runs nothing.
+//!
+//! Whom a machine's wire wakes by what it brings is polled by the wire's own task as soon as the wire is done: the way through
+//! the runtime's queue would cost as much again as the way over the wire.
 
 use std::{
     cell::RefCell,
@@ -7,7 +10,8 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Weak,
-    task::{Context, Poll, Waker},
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, Wake, Waker},
 };
 
 use super::{machines::Command, world::Hosted};
@@ -30,8 +34,61 @@ pub(super) struct Task {
     place: Place,
     kind: Kind,
     /// Elsewhere while it is polled.
-    future: Option<LocalFuture>,
-    waker: Option<Waker>,
+    body: Option<Body>,
+    call: Arc<Call>,
+}
+
+/// A task's future, and the waker that it is polled with.
+type Body = (LocalFuture, Waker);
+
+/// How a task is called.
+struct Call {
+    key: TaskKey,
+    machine: u32,
+    /// The waker of the runtime's task, once that was polled.
+    runtime: Mutex<Option<Waker>>,
+}
+
+thread_local! {
+    /// The machine whose wire is being polled on this thread, and the tasks of that machine that it woke.
+    static WIRED: RefCell<(Option<u32>, Vec<TaskKey>)> = const { RefCell::new((None, Vec::new())) };
+}
+
+impl Call {
+    /// Has the runtime poll its task.
+    fn pass_on(&self) {
+        if let Some(waker) = &*self.runtime.lock().unwrap_or_else(PoisonError::into_inner) {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// The runtime polls its task with this waker.
+    fn polled_with(&self, waker: &Waker) {
+        let mut known = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *known {
+            Some(known) => known.clone_from(waker),
+            None => *known = Some(waker.clone()),
+        }
+    }
+}
+
+impl Wake for Call {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let noted = WIRED.with_borrow_mut(|(machine, woken)| {
+            let here = *machine == Some(self.machine);
+            if here && !woken.contains(&self.key) {
+                woken.push(self.key);
+            }
+            here
+        });
+        if !noted {
+            self.pass_on();
+        }
+    }
 }
 
 /// Whose task it is.
@@ -56,14 +113,25 @@ pub(super) struct Polls {
 enum Turn {
     Gone,
     Later,
-    Poll(LocalFuture),
+    Poll(Body),
 }
 
 impl Hosted {
     /// A new task; the runtime has yet to be told.
     pub(super) fn add_task(&mut self, place: Place, kind: Kind, future: LocalFuture) -> TaskKey {
-        let (slot, serial) = self.tasks.insert(Task { place, kind, future: Some(future), waker: None });
+        let (slot, serial) = self.tasks.insert_with(|slot, serial| {
+            let key = TaskKey(slot, serial);
+            let call = Arc::new(Call { key, machine: place.machine, runtime: Mutex::new(None) });
+            Task { place, kind, body: Some((future, Waker::from(call.clone()))), call }
+        });
         TaskKey(slot, serial)
+    }
+
+    /// Has a task polled.
+    pub(super) fn wake(&mut self, key: TaskKey) {
+        if let Some(task) = self.tasks.get_mut(key.0, key.1) {
+            task.call.pass_on();
+        }
     }
 
     /// Starts a task on its machine.
@@ -77,10 +145,8 @@ impl Hosted {
     pub(super) fn end(&mut self, key: TaskKey) -> Option<LocalFuture> {
         let task = self.tasks.remove(key.0, key.1)?;
         // The runtime's task finds nothing and ends.
-        if let Some(waker) = task.waker {
-            waker.wake();
-        }
-        task.future
+        task.call.pass_on();
+        task.body.map(|(future, _)| future)
     }
 
     /// Ends all tasks of processes at such places; returns their futures, to be dropped outside the world.
@@ -96,26 +162,22 @@ impl Hosted {
 
     /// Takes out all futures at the end of a run.
     pub(super) fn take_all_tasks(&mut self) -> Vec<LocalFuture> {
-        self.tasks.iter_mut().filter_map(|(_, _, task)| task.future.take()).collect()
+        self.tasks.iter_mut().filter_map(|(_, _, task)| task.body.take()).map(|(future, _)| future).collect()
     }
 
     /// Tasks that were woken while their machine stood still are woken again.
     pub(super) fn resume(&mut self, machine: u32) {
         for key in std::mem::take(&mut self.core.doors[machine as usize].stalled) {
-            if let Some(task) = self.tasks.get_mut(key.0, key.1)
-                && let Some(waker) = task.waker.take()
-            {
-                waker.wake();
-            }
+            self.wake(key);
         }
     }
 
-    fn begin_poll(&mut self, key: TaskKey, cx: &Context<'_>) -> Turn {
+    /// A task is about to be polled, by the runtime's own task with this waker or by its machine's wire.
+    fn begin_poll(&mut self, key: TaskKey, waker: Option<&Waker>) -> Turn {
         self.enter();
         let Some(task) = self.tasks.get_mut(key.0, key.1) else { return Turn::Gone };
-        match &task.waker {
-            Some(known) if known.will_wake(cx.waker()) => {}
-            _ => task.waker = Some(cx.waker().clone()),
+        if let Some(waker) = waker {
+            task.call.polled_with(waker);
         }
         if self.core.ended.is_some() {
             return Turn::Later;
@@ -139,16 +201,19 @@ impl Hosted {
                 return Turn::Later;
             }
         }
-        task.future.take().map_or(Turn::Later, Turn::Poll)
+        let turn = task.body.take().map_or(Turn::Later, Turn::Poll);
+        self.core.polling = matches!(turn, Turn::Poll(_));
+        turn
     }
 
     /// A future was polled. What is returned is dropped outside the world.
     fn end_poll(
         &mut self,
         key: TaskKey,
-        future: LocalFuture,
+        body: Body,
         polled: std::thread::Result<Poll<()>>,
-    ) -> (Poll<()>, Option<LocalFuture>) {
+    ) -> (Poll<()>, Option<Body>) {
+        self.core.polling = false;
         let running = self.core.running;
         self.core.runs(None);
         let polled = match polled {
@@ -159,21 +224,21 @@ impl Hosted {
                 Poll::Pending
             }
         };
-        let Some(task) = self.tasks.get_mut(key.0, key.1) else { return (Poll::Ready(()), Some(future)) };
+        let Some(task) = self.tasks.get_mut(key.0, key.1) else { return (Poll::Ready(()), Some(body)) };
         let (kind, place) = (task.kind, task.place);
         if kind != Kind::Wire {
             let finished = u64::from(polled.is_ready());
             self.core.digest(0xC << 60 | u64::from(key.0), u64::from(place.machine) << 1 | finished);
         }
         if polled.is_pending() {
-            task.future = Some(future);
+            task.body = Some(body);
             return (Poll::Pending, None);
         }
         self.tasks.remove(key.0, key.1);
         if kind == Kind::Root {
             self.core.call_conductor();
         }
-        (Poll::Ready(()), Some(future))
+        (Poll::Ready(()), Some(body))
     }
 
     /// The run ends here: nothing is polled any more.
@@ -187,11 +252,17 @@ impl Hosted {
 pub(super) struct HostedTask {
     world: Weak<RefCell<Hosted>>,
     key: TaskKey,
+    /// The machine whose wire it is, if it is one's.
+    wire: Option<u32>,
 }
 
 impl HostedTask {
-    pub(super) fn new(world: Weak<RefCell<Hosted>>, key: TaskKey) -> Self {
-        HostedTask { world, key }
+    pub(super) fn of_process(world: Weak<RefCell<Hosted>>, key: TaskKey) -> Self {
+        HostedTask { world, key, wire: None }
+    }
+
+    pub(super) fn of_wire(world: Weak<RefCell<Hosted>>, key: TaskKey, machine: u32) -> Self {
+        HostedTask { world, key, wire: Some(machine) }
     }
 }
 
@@ -200,16 +271,40 @@ impl Future for HostedTask {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(world) = self.world.upgrade() else { return Poll::Ready(()) };
-        let turn = world.borrow_mut().begin_poll(self.key, cx);
-        let mut future = match turn {
-            Turn::Gone => return Poll::Ready(()),
-            Turn::Later => return Poll::Pending,
-            Turn::Poll(future) => future,
-        };
-        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
-        let (polled, left) = world.borrow_mut().end_poll(self.key, future, polled);
-        // A future's destructors call the world.
-        drop(left);
+        let Some(machine) = self.wire else { return poll(&world, self.key, Some(cx.waker())) };
+        WIRED.with_borrow_mut(|(wire, _)| *wire = Some(machine));
+        let polled = poll(&world, self.key, Some(cx.waker()));
+        // From here on whoever is woken is the runtime's to poll: a task that wakes itself must not keep the wire.
+        let mut woken = WIRED.with_borrow_mut(|(wire, woken)| {
+            *wire = None;
+            std::mem::take(woken)
+        });
+        for key in woken.drain(..) {
+            let call = world.borrow_mut().tasks.get_mut(key.0, key.1).map(|task| task.call.clone());
+            if let Some(call) = call
+                && poll(&world, key, None).is_ready()
+            {
+                // The runtime's task finds nothing and ends.
+                call.pass_on();
+            }
+        }
+        // The list keeps its room for the next time.
+        WIRED.with_borrow_mut(|(_, empty)| *empty = woken);
         polled
     }
+}
+
+/// Polls a task.
+fn poll(world: &RefCell<Hosted>, key: TaskKey, waker: Option<&Waker>) -> Poll<()> {
+    let turn = world.borrow_mut().begin_poll(key, waker);
+    let (mut future, own) = match turn {
+        Turn::Gone => return Poll::Ready(()),
+        Turn::Later => return Poll::Pending,
+        Turn::Poll(body) => body,
+    };
+    let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(&own))));
+    let (polled, left) = world.borrow_mut().end_poll(key, (future, own), polled);
+    // A future's destructors call the world.
+    drop(left);
+    polled
 }

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use squall_checkers::history::EntryId;
+use squall_checkers::history::{EntryId, ProcessId};
 
 use super::{
     core::{Core, HEADER},
@@ -110,10 +110,11 @@ impl Hosted {
         self.kernel.close_all(machine, resets, &mut self.core);
     }
 
-    /// An operation's own task has its outcome.
-    pub(super) fn completed(&mut self, entry: EntryId, result: Result<Reply, Failed>) {
+    /// A process has the outcome of its operation. False when the process can do no more.
+    pub(super) fn completed(&mut self, process: ProcessId, entry: EntryId, result: Result<Reply, Failed>) -> bool {
         self.enter();
         self.core.complete(entry, result);
+        !self.core.clients.is_retired(process)
     }
 }
 
@@ -133,7 +134,9 @@ impl Layered for Hosted {
     }
 
     fn enter(&mut self) {
-        self.core.enter(self.runtime.now_ns());
+        if !self.core.is_entered() {
+            self.core.enter(self.runtime.now_ns());
+        }
     }
 
     fn alive(&self, at: Place) -> bool {
@@ -149,7 +152,7 @@ impl Layered for Hosted {
             return self.start_on(at, Kind::Process, task);
         }
         let key = self.add_task(at, Kind::Process, task);
-        self.runtime.spawn(Box::pin(HostedTask::new(self.me.clone(), key)));
+        self.runtime.spawn(Box::pin(HostedTask::of_process(self.me.clone(), key)));
         key
     }
 

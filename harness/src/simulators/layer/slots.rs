@@ -14,13 +14,20 @@ impl<T> Slots<T> {
     /// Returns the slot and its serial number.
     #[inline]
     pub(crate) fn insert(&mut self, value: T) -> (u32, u32) {
+        self.insert_with(|_, _| value)
+    }
+
+    /// The same with a value that knows its slot and its serial number.
+    #[inline]
+    pub(crate) fn insert_with(&mut self, value: impl FnOnce(u32, u32) -> T) -> (u32, u32) {
         if let Some(slot) = self.free.pop() {
             let (serial, place) = &mut self.slots[slot as usize];
-            *place = Some(value);
+            *place = Some(value(slot, *serial));
             (slot, *serial)
         } else {
-            self.slots.push((0, Some(value)));
-            (self.slots.len() as u32 - 1, 0)
+            let slot = self.slots.len() as u32;
+            self.slots.push((0, Some(value(slot, 0))));
+            (slot, 0)
         }
     }
 

@@ -99,7 +99,7 @@ fn run<G: Guest>(
     let lodge = Lodge::new(guest.clone(), plan.cluster.nodes, plan.cluster.clients);
     let (conductor, nodes) = runtime.block_on(async {
         let stand_in = Arc::new(StandIn(lodge.clone()));
-        let madsim = Madsim { time: TimeHandle::current() };
+        let madsim = Madsim::current();
         let (conductor, desk) = Conductor::new(stand_in, plan, workload, options, Desk(madsim))?;
         drop(task::spawn_local(desk.desk(conductor.machines())));
         let lodge = lodge.clone();

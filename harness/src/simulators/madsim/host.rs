@@ -1,12 +1,16 @@
 //! Each machine is a node of madsim: datagrams and streams go through its network, timers are its own.
 //!
-//! Its links are set to carry at once and to lose nothing: latency and loss are drawn by our layer, once. What madsim itself
-//! takes for a datagram, a millisecond to send and one to receive, is taken off; less than that no datagram takes.
+//! Its links are set to carry at once and to lose nothing: latency and loss are drawn by our layer, once. The latency of a datagram
+//! is given to madsim as the datagram sets out; what madsim itself takes for it, a millisecond to send and one to receive, is
+//! taken off, and less than that no datagram takes.
 
 use std::{
     cell::RefCell,
+    future::poll_fn,
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    ops::Range,
+    pin::pin,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -14,7 +18,7 @@ use std::{
 
 use ::madsim::{
     Config,
-    net::{TcpListener, TcpStream, UdpSocket},
+    net::{NetSim, TcpListener, TcpStream, UdpSocket},
     runtime::{self, Handle},
     task,
     time::TimeHandle,
@@ -47,13 +51,12 @@ pub(in crate::simulators) fn run<S: System>(
     options: Options,
 ) -> Result<Execution, PlanError> {
     let mut config = Config::default();
-    config.net.send_latency = Duration::ZERO..Duration::from_nanos(1);
+    config.net.send_latency = exactly(0);
     // In this order: the runtime draws the keys of the thread's maps, which tokio would draw from the machine.
     let runtime = runtime::Runtime::with_seed_and_config(plan.seed, config);
     reactor::seeded(plan.seed, || {
         runtime.block_on(async {
-            let madsim = Madsim { time: TimeHandle::current() };
-            let clock = Madsim { time: TimeHandle::current() };
+            let (madsim, clock) = (Madsim::current(), Madsim::current());
             let (mut conductor, host) = Conductor::new(system, plan, workload, options, madsim)?;
             HOST.set(Some(host));
             let handle = Handle::current();
@@ -90,7 +93,23 @@ fn machine(address: SocketAddr) -> u32 {
 
 /// Madsim, as a host of systems.
 pub(super) struct Madsim {
-    pub(super) time: TimeHandle,
+    time: TimeHandle,
+    net: Arc<NetSim>,
+}
+
+impl Madsim {
+    /// That of the calling task.
+    pub(super) fn current() -> Self {
+        Madsim { time: TimeHandle::current(), net: NetSim::current() }
+    }
+}
+
+/// What madsim itself takes for a datagram, in nanoseconds.
+const TRANSIT_NS: u64 = 2 * MILLISECOND;
+
+/// The range in which this latency, in nanoseconds, is the only one.
+fn exactly(latency_ns: u64) -> Range<Duration> {
+    Duration::from_nanos(latency_ns)..Duration::from_nanos(latency_ns.saturating_add(1))
 }
 
 impl Runtime for Madsim {
@@ -115,17 +134,26 @@ impl Library for Madsim {
 
     // Each datagram keeps its receiver for a millisecond.
     const RECEIVERS: usize = 16;
-    const TRANSIT_NS: u64 = 2 * MILLISECOND;
+    const DELAY_NS_MAX: u64 = u64::MAX;
 
     async fn bind(&self, _: u32) -> io::Result<UdpSocket> {
         UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT)).await
     }
 
-    fn send(&self, port: &Rc<UdpSocket>, to: u32, bytes: Vec<u8>) {
-        let port = port.clone();
+    fn send(&self, port: &Rc<UdpSocket>, to: u32, bytes: &[u8], arrives_ns: u64) {
+        let latency_ns = arrives_ns.saturating_sub(self.now_ns()).saturating_sub(TRANSIT_NS);
+        let (port, net, bytes) = (port.clone(), self.net.clone(), bytes.to_vec());
         drop(task::spawn_local(async move {
+            let mut sending = pin!(port.send_to(SocketAddr::new(address(to), PORT), &bytes));
             // A datagram that cannot be sent is lost.
-            let _ = port.send_to(SocketAddr::new(address(to), PORT), &bytes).await;
+            let _ = poll_fn(|cx| {
+                // Madsim draws the latency in the last of these polls.
+                net.update_config(|config| config.send_latency = exactly(latency_ns));
+                let polled = sending.as_mut().poll(cx);
+                net.update_config(|config| config.send_latency = exactly(0));
+                polled
+            })
+            .await;
         }));
     }
 

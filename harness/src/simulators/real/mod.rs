@@ -114,14 +114,16 @@ impl Library for Real {
     type Reader = Reader;
     type Writer = Writer;
 
+    const STEADY: bool = false;
+
     async fn bind(&self, machine: u32) -> io::Result<Socket> {
         let socket = self.sockets.borrow_mut()[machine as usize].take();
         Socket::from_std(socket.ok_or_else(taken)?)
     }
 
-    fn send(&self, port: &Rc<Socket>, to: u32, bytes: Vec<u8>) {
+    fn send(&self, port: &Rc<Socket>, to: u32, bytes: &[u8], _: u64) {
         // What the machine's own buffers do not take is lost, as datagrams are.
-        let _ = port.try_send_to(&bytes, self.addresses[to as usize].0);
+        let _ = port.try_send_to(bytes, self.addresses[to as usize].0);
     }
 
     async fn receive(&self, port: &Socket, buffer: &mut [u8]) -> io::Result<(usize, u32)> {

@@ -13,10 +13,13 @@ use std::{
 use squall_checkers::operation::Interface;
 use squall_workloads::workload::Workload;
 
-use super::{TICK, Turmoil, builder, links::Links};
+use super::{
+    TICK, Turmoil, address, builder,
+    links::{Links, decide},
+};
 use crate::{
-    environment::{Guest, Machine},
-    plan::{NodeId, Plan, Promise},
+    environment::Guest,
+    plan::{Plan, Promise},
     simulators::{
         AnySystem, Execution, Habitat, Options, PlanError, Simulator,
         hosted::{
@@ -77,7 +80,7 @@ fn run<G: Guest>(
     let (nodes, clients) = (plan.cluster.nodes, plan.cluster.clients);
     let lodge = Lodge::new(guest.clone(), nodes, clients);
     let stand_in = Arc::new(StandIn(lodge.clone()));
-    let (mut conductor, desk) = Conductor::new(stand_in, plan, workload, options, Desk(Turmoil))?;
+    let (mut conductor, desk) = Conductor::new(stand_in, plan, workload, options, Desk(Turmoil::default()))?;
     let machines = conductor.machines();
     let mut sim = builder(plan).build();
     // The first of all hosts in each step: what is asked is asked in this step.
@@ -115,7 +118,7 @@ fn run<G: Guest>(
             Ok(Err(error)) => conductor.broke(error.to_string()),
             Err(payload) => conductor.broke(message_of(&*payload)),
         }
-        links.carry(&sim, &conductor);
+        links.carry(&sim, |sent, time, now| decide(&conductor, sent, time, now));
         shim::advance(drifted(conductor.drift_ppb()));
     }
     drop(sim);
@@ -126,8 +129,4 @@ fn run<G: Guest>(
 fn drifted(ppb: i64) -> Duration {
     let tick_ns = TICK.as_nanos() as i64;
     Duration::from_nanos((tick_ns + tick_ns.saturating_mul(ppb) / 1_000_000_000).max(0) as u64)
-}
-
-fn address(machine: u32) -> IpAddr {
-    Machine::address(NodeId(machine))
 }

@@ -1,9 +1,9 @@
 //! The simulator over turmoil: each machine is one of its hosts, datagrams and streams go through its network, timers are its
 //! tokio's.
 //!
-//! Its links are set to carry at once and to lose nothing: latency and loss are drawn by our layer, once. Time goes in ticks of a
-//! millisecond, in which hosts run one after the other: what sets out in a tick arrives in it or in the next, and times are
-//! exact to a tick.
+//! Its links lose nothing, and hold every message until our layer lets it go (`links`): latency and loss are drawn by our layer,
+//! once. Time goes in ticks of a millisecond, in which hosts run one after the other: what is due in a tick arrives at its end,
+//! and times are exact to a tick.
 
 mod guests;
 mod links;
@@ -27,6 +27,7 @@ use ::turmoil::{
 use squall_workloads::workload::Workload;
 
 pub use self::guests::InTurmoil;
+use self::links::{Dues, Links};
 use super::{
     Execution, Options, PlanError,
     hosted::{Conductor, Library, Runtime},
@@ -35,7 +36,7 @@ use super::{
 };
 use crate::{
     environment::{Machine, System, world::LocalFuture},
-    plan::{NodeId, Plan},
+    plan::{MILLISECOND, NodeId, Plan},
 };
 
 /// The step in which turmoil's time goes.
@@ -54,7 +55,8 @@ pub(super) fn run<S: System>(
 ) -> Result<Execution, PlanError> {
     let _beside = reactor::beside();
     shim::within(plan.seed, || {
-        let (mut conductor, host) = Conductor::new(system, plan, workload, options, Turmoil)?;
+        let dues = Rc::new(Dues::new(plan.cluster.nodes + plan.cluster.clients));
+        let (mut conductor, host) = Conductor::new(system, plan, workload, options, Turmoil { dues: dues.clone() })?;
         let mut sim = builder(plan).build();
         for machine in 0..conductor.machines() {
             let host = host.clone();
@@ -66,8 +68,10 @@ pub(super) fn run<S: System>(
                 }
             });
         }
+        let mut links = Links::held(&sim, conductor.machines());
         while conductor.advance(sim.elapsed().as_nanos() as u64) {
             sim.step().expect("hosts end no simulation: their tasks' panics are caught before");
+            links.carry(&sim, |sent, _, _| dues.of(sent));
             shim::advance(TICK);
         }
         drop(sim);
@@ -99,7 +103,16 @@ fn machine(address: SocketAddr) -> u32 {
 }
 
 /// Turmoil, as a host of systems.
-struct Turmoil;
+#[derive(Default)]
+struct Turmoil {
+    dues: Rc<Dues>,
+}
+
+/// A machine's socket.
+struct Port {
+    machine: u32,
+    socket: UdpSocket,
+}
 
 impl Runtime for Turmoil {
     fn now_ns(&self) -> u64 {
@@ -116,21 +129,25 @@ impl Runtime for Turmoil {
 }
 
 impl Library for Turmoil {
-    type Port = UdpSocket;
+    type Port = Port;
     type Listener = TcpListener;
     type Reader = OwnedReadHalf;
     type Writer = OwnedWriteHalf;
 
-    async fn bind(&self, _: u32) -> io::Result<UdpSocket> {
-        UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT)).await
+    // Turmoil goes through all that is on its links, again and again.
+    const DELAY_NS_MAX: u64 = 50 * MILLISECOND;
+
+    async fn bind(&self, machine: u32) -> io::Result<Port> {
+        Ok(Port { machine, socket: UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT)).await? })
     }
 
-    fn send(&self, port: &Rc<UdpSocket>, to: u32, bytes: Vec<u8>) {
-        port.try_send_to(&bytes, (address(to), PORT)).expect("turmoil's sockets are always writable");
+    fn send(&self, port: &Rc<Port>, to: u32, bytes: &[u8], arrives_ns: u64) {
+        self.dues.sends(port.machine, to, arrives_ns);
+        port.socket.try_send_to(bytes, (address(to), PORT)).expect("turmoil's sockets are always writable");
     }
 
-    async fn receive(&self, port: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, u32)> {
-        let (length, from) = port.recv_from(buffer).await?;
+    async fn receive(&self, port: &Port, buffer: &mut [u8]) -> io::Result<(usize, u32)> {
+        let (length, from) = port.socket.recv_from(buffer).await?;
         Ok((length, machine(from)))
     }
 

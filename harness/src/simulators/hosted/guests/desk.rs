@@ -52,7 +52,7 @@ impl<R: Runtime + 'static> Library for Desk<R> {
         Ok(())
     }
 
-    fn send(&self, _: &Rc<()>, _: u32, _: Vec<u8>) {
+    fn send(&self, _: &Rc<()>, _: u32, _: &[u8], _: u64) {
         unreachable!("stand-ins send nothing");
     }
 
