@@ -7,7 +7,7 @@ use std::fmt::Write;
 use generator::Shape;
 use squall_checkers::{
     formats::{self, Format},
-    history::{History, MarkKind, Phase, ProcessId, Provenance},
+    history::{History, MarkKind, Outcome, Phase, ProcessId, Provenance},
     operation::{Name, Operation},
     recorder::HistoryBuilder,
     value::Value,
@@ -55,6 +55,91 @@ fn text_and_jsonl_are_read_as_they_were_written() {
         assert_eq!(Format::detect(&written), format);
         let read = formats::read(written.as_bytes(), None).unwrap_or_else(|error| panic!("{error}\n{written}"));
         assert_eq!(read, rich(), "{written}");
+    }
+}
+
+/// What Jepsen's formats keep of a history: a comparison that failed is no reply there.
+fn as_jepsen_says(mut history: History) -> History {
+    for entry in &mut history.entries {
+        if entry.operation.f == "cas" && entry.outcome == Outcome::Ok(false.into()) {
+            entry.outcome = Outcome::Failed(String::new());
+        }
+        if entry.completed.is_none() {
+            entry.outcome = Outcome::Unknown("still open at the end".to_owned());
+        }
+    }
+    history
+}
+
+#[test]
+fn jepsen_histories_are_read_as_they_were_written() {
+    let shape =
+        Shape { operations: 60, processes: 4, keys: 2, values: 3, cas: true, unknown_per_mille: 200, stale: false };
+    let register = generator::history(shape, 7);
+    let nested = "0: write[{\"a b\" [1 nil]}] \"say \\\"\\\\\\n\\u0007\" @0/5..3/9; 1: \"odd name\" {x [] y {}} -> [{}] @1/5..2/6; \
+        2: txn [[r x nil] [append 1 [y]]] ? @4/9..; 1: acquire 5 -> 9 @5/9..6/10; 1: acquire 5 @7/11..8/12; \
+        1: read -> nil ! \"\" @9/12..10/13";
+    let nested = formats::text::read(&nested.replace("-> nil !", "!")).unwrap();
+    for history in [register, nested] {
+        for format in [Format::JepsenEdn, Format::JepsenJson] {
+            let written = formats::write(&history, format).unwrap_or_else(|| panic!("{format} can say it"));
+            assert_eq!(Format::detect(&written), format, "{written}");
+            let read = formats::read(written.as_bytes(), None).unwrap_or_else(|error| panic!("{error}\n{written}"));
+            assert_eq!(read, as_jepsen_says(history.clone()), "{written}");
+        }
+    }
+    let one = formats::write(&generator::history(Shape { keys: 1, ..shape }, 8), Format::Text).unwrap();
+    let one = formats::text::read(&one.replace("[0]", "")).unwrap();
+    let written = formats::write(&one, Format::EtcdLog).expect("a register");
+    assert_eq!(Format::detect(&written), Format::EtcdLog, "{written}");
+    let mut read = formats::read(written.as_bytes(), None).unwrap_or_else(|error| panic!("{error}\n{written}"));
+    let mut said = one;
+    let moments = |h: &mut History| {
+        h.entries
+            .iter_mut()
+            .flat_map(|e| [Some(&mut e.invoked), e.completed.as_mut()])
+            .flatten()
+            .for_each(|m| m.time = 0);
+    };
+    moments(&mut read);
+    moments(&mut said);
+    // The log does tell a comparison that failed from an operation that did.
+    for entry in said.entries.iter_mut().filter(|e| e.completed.is_some()) {
+        if let Outcome::Failed(why) | Outcome::Unknown(why) = &mut entry.outcome {
+            "timed-out".clone_into(why);
+        }
+    }
+    assert_eq!(read, said, "{written}");
+}
+
+#[test]
+fn jepsen_histories_keep_their_shape() {
+    let text = "-- chaos; -- fault 1 begins partition; 0: txn [[append x 1] [r x nil]] -> [[append x 1] [r x [1]]]; 1: cas[k] [1 2] -> false; \
+        2: write[k] 2 ? timeout; -- fault 1 ends; 3: read[k] ? @12..";
+    let history = formats::text::read(text).unwrap();
+    let written = [Format::JepsenEdn, Format::JepsenJson].map(|format| formats::write(&history, format).unwrap());
+    insta::assert_snapshot!(written.join("\n"));
+}
+
+#[test]
+fn what_jepsen_cannot_say_is_not_written() {
+    let deep = format!("0: write {}{}", "[".repeat(64), "]".repeat(64));
+    for (text, format) in [
+        ("0: write 0x00", Format::JepsenEdn),
+        ("0: write 0x00", Format::JepsenJson),
+        ("0: write {1 2}", Format::JepsenJson),
+        ("0: add 1 -> true", Format::JepsenEdn),
+        ("0: acquire 1 -> 1", Format::JepsenEdn),
+        ("0: read 1 -> 1", Format::JepsenEdn),
+        ("0: txn [[w 1 2]] -> [[w 1 2]]; %order processes", Format::JepsenEdn),
+        ("0: read -> 1; %order processes", Format::EtcdLog),
+        ("0: read[x] -> 1", Format::EtcdLog),
+        ("0: add 1", Format::EtcdLog),
+        (&deep, Format::JepsenEdn),
+        (&deep, Format::JepsenJson),
+    ] {
+        let history = formats::text::read(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        assert_eq!(formats::write(&history, format), None, "{format}: {text}");
     }
 }
 
@@ -147,9 +232,13 @@ fn transactions_are_read_as_they_were_written() {
         assert_eq!(known(&read), known(&history), "{written}");
         assert_eq!(read.order, history.order);
     }
-    for (text, format) in
-        [("0: write[x] 1", Format::Awdit), (nothing, Format::Awdit), (nothing, Format::Plume), (both, Format::EtcdLog)]
-    {
+    for (text, format) in [
+        ("0: write[x] 1", Format::Awdit),
+        (nothing, Format::Awdit),
+        (nothing, Format::Plume),
+        (both, Format::EtcdLog),
+        (both, Format::JepsenEdn),
+    ] {
         assert_eq!(formats::write(&formats::text::read(text).unwrap(), format), None, "{format}");
     }
 }

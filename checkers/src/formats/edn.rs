@@ -1,4 +1,4 @@
-//! Just enough EDN to read Jepsen's histories: every form is read, what a history does not need becomes text.
+//! Just enough EDN for Jepsen's histories: every form is read, what a history does not need becomes text; values are written.
 
 use super::{
     ParseError, Place,
@@ -127,6 +127,54 @@ fn atom(word: &str) -> Edn {
 
 fn is_symbol(c: char) -> bool {
     !c.is_whitespace() && !matches!(c, ',' | ';' | '"' | '(' | ')' | '[' | ']' | '{' | '}' | '\\')
+}
+
+/// How deep a value nests; 0 for one that holds no other.
+pub(super) fn depth(value: &Value) -> usize {
+    let inside = match value {
+        Value::List(values) => values.iter().map(depth).max(),
+        Value::Map(pairs) => pairs.iter().map(|(key, value)| depth(key).max(depth(value))).max(),
+        _ => return 0,
+    };
+    1 + inside.unwrap_or_default()
+}
+
+/// Writes a value; texts are strings. Nothing for bytes, which EDN has no form for.
+pub(super) fn write(out: &mut String, value: &Value) -> Option<()> {
+    match value {
+        Value::Nil | Value::Bool(_) | Value::Int(_) => out.push_str(&value.to_string()),
+        Value::Text(text) => out.push_str(&serde_json::Value::from(text.as_str()).to_string()),
+        Value::Bytes(_) => return None,
+        Value::List(values) => {
+            out.push('[');
+            for (i, value) in values.iter().enumerate() {
+                out.push_str(if i == 0 { "" } else { " " });
+                write(out, value)?;
+            }
+            out.push(']');
+        }
+        Value::Map(pairs) => {
+            out.push('{');
+            for (i, (key, value)) in pairs.iter().enumerate() {
+                out.push_str(if i == 0 { "" } else { ", " });
+                write(out, key)?;
+                out.push(' ');
+                write(out, value)?;
+            }
+            out.push('}');
+        }
+    }
+    Some(())
+}
+
+/// Writes a name: a keyword if it can be one, else a string.
+pub(super) fn write_word(out: &mut String, word: &str) {
+    if !word.is_empty() && word.chars().all(is_symbol) {
+        out.push(':');
+        out.push_str(word);
+    } else {
+        out.push_str(&serde_json::Value::from(word).to_string());
+    }
 }
 
 fn sequence(cursor: &mut Cursor<'_>, open: &str, close: &str, depth: usize) -> Result<Vec<Form>, ParseError> {

@@ -5,13 +5,13 @@
 
 use super::{
     ParseError,
-    cursor::Cursor,
+    cursor::{Cursor, DEPTH_MAX},
     edn::{self, Edn, Form},
-    jepsen,
+    jepsen, known_name,
 };
 use crate::{
-    history::{History, Outcome, ProcessId},
-    operation::{Name, Operation},
+    history::{History, Order, Outcome, ProcessId},
+    operation::Operation,
     recorder::HistoryBuilder,
     value::Value,
 };
@@ -53,7 +53,7 @@ fn event(cursor: &mut Cursor<'_>, builder: &mut HistoryBuilder) -> Result<(), Pa
     let outcome = match &kind.edn {
         Edn::Keyword(k) if k == "invoke" => {
             let args = if f == "read" { Value::Nil } else { value.value() };
-            let operation = Operation { f: Name::from(f.clone()), key: Value::Nil, args };
+            let operation = Operation { f: known_name(f.clone()), key: Value::Nil, args };
             return builder.try_invoke(process, operation, 0).map(|_| ()).map_err(protocol);
         }
         Edn::Keyword(k) if k == "ok" => Outcome::Ok(jepsen::reply(f, value.value())),
@@ -64,6 +64,39 @@ fn event(cursor: &mut Cursor<'_>, builder: &mut HistoryBuilder) -> Result<(), Pa
     };
     let entry = builder.open_entry(process).map_err(protocol)?;
     builder.try_complete(entry, outcome, 0).map_err(protocol)
+}
+
+/// Writes the format, which has no times: reads, writes and cas of a single register; `None` for all else.
+pub(super) fn write(history: &History) -> Option<String> {
+    let mut events: Vec<(u32, String)> = Vec::new();
+    for entry in &history.entries {
+        let (f, args) = (entry.operation.f.as_str(), &entry.operation.args);
+        let known = matches!(f, "write" | "cas") || (f == "read" && args.is_nil());
+        if !known || !entry.operation.key.is_nil() || history.order == Order::Processes {
+            return None;
+        }
+        let line = |kind: &str, value: &Value| {
+            if edn::depth(value) > DEPTH_MAX {
+                return None;
+            }
+            let mut line = format!("INFO  jepsen.util - {}\t:{kind}\t:{f}\t", entry.process.0);
+            edn::write(&mut line, value).map(|()| line)
+        };
+        events.push((entry.invoked.position, line("invoke", args)?));
+        let Some(completed) = entry.completed else { continue };
+        let timed_out = |kind: &str| format!("INFO  jepsen.util - {}\t:{kind}\t:{f}\t:timed-out", entry.process.0);
+        let line = match (f, &entry.outcome) {
+            ("cas", Outcome::Ok(Value::Bool(false))) => line("fail", args)?,
+            ("read", Outcome::Ok(reply)) => line("ok", reply)?,
+            ("write", Outcome::Ok(Value::Nil)) | ("cas", Outcome::Ok(Value::Bool(true))) => line("ok", args)?,
+            (_, Outcome::Ok(_)) => return None,
+            (_, Outcome::Failed(_)) => timed_out("fail"),
+            (_, Outcome::Unknown(_)) => timed_out("info"),
+        };
+        events.push((completed.position, line));
+    }
+    events.sort_unstable();
+    Some(events.into_iter().map(|(_, line)| line + "\n").collect())
 }
 
 /// The next form of this line.

@@ -5,15 +5,19 @@
 //! `:process` is no number (the nemesis) are passed over. Where no map has a `:process` all are of one; Elle's transactions
 //! need no `:f`.
 
+mod write;
+
+pub(super) use write::write;
+
 use super::{
     Lines, ParseError, Place,
     cursor::Cursor,
     edn::{self, Edn, Form},
-    json,
+    json, known_name,
 };
 use crate::{
     history::{History, Outcome, ProcessId},
-    operation::{Name, Operation},
+    operation::Operation,
     recorder::HistoryBuilder,
     value::Value,
 };
@@ -192,7 +196,7 @@ impl Reader {
             "invoke" => {
                 let key = event.get("key").map_or(Value::Nil, Form::value);
                 let args = if reads(f) { Value::Nil } else { value };
-                let operation = Operation { f: Name::from(f.to_owned()), key, args };
+                let operation = Operation { f: known_name(f.to_owned()), key, args };
                 return self.builder.try_invoke(process, operation, time).map(|_| ()).map_err(protocol);
             }
             "ok" => Outcome::Ok(reply(f, value)),

@@ -275,7 +275,7 @@ pub fn read(content: &[u8], format: Option<Format>) -> Result<History, ParseErro
     }
 }
 
-/// Writes a history; `None` for what the format cannot say, and for formats that are only read.
+/// Writes a history; `None` for what the format cannot say.
 pub fn write(history: &History, format: Format) -> Option<String> {
     match format {
         Format::Text => Some(text::write(history)),
@@ -283,6 +283,8 @@ pub fn write(history: &History, format: Format) -> Option<String> {
         Format::Awdit => awdit::write(history),
         Format::Plume => plume::write(history),
         Format::Dbcop => dbcop::write(history),
-        Format::JepsenEdn | Format::JepsenJson | Format::EtcdLog => None,
+        Format::JepsenEdn => jepsen::write(history, jepsen::Language::Edn),
+        Format::JepsenJson => jepsen::write(history, jepsen::Language::Json),
+        Format::EtcdLog => etcd::write(history),
     }
 }
