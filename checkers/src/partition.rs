@@ -42,14 +42,22 @@ impl History {
     pub fn partition(&self) -> Partition<'_> {
         let mut ids: FixedMap<&Value, usize> = FixedMap::default();
         let mut keys = Vec::new();
+        let mut last: Option<(&Value, usize)> = None;
         let key_of: Vec<usize> = self
             .entries
             .iter()
             .map(|entry| {
-                *ids.entry(&entry.operation.key).or_insert_with(|| {
-                    keys.push(&entry.operation.key);
-                    keys.len() - 1
-                })
+                let key = &entry.operation.key;
+                // Many histories are about one key.
+                let id = match last {
+                    Some((same, id)) if same == key => id,
+                    _ => *ids.entry(key).or_insert_with(|| {
+                        keys.push(key);
+                        keys.len() - 1
+                    }),
+                };
+                last = Some((key, id));
+                id
             })
             .collect();
         let mut starts = vec![0; keys.len() + 1];

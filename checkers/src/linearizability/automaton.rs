@@ -11,6 +11,17 @@ pub(crate) trait Automaton {
     fn initial(&self) -> u32;
     /// Appends to `successors` the states that an operation of this class may lead to.
     fn step(&mut self, state: u32, class: u32, successors: &mut Vec<u32>);
+    /// Whether no operation leads on from the state to one in which an operation of this class may happen, but for those that
+    /// [lead back](Self::leads_back). False is always right.
+    fn is_cut_off(&self, state: u32, class: u32) -> bool {
+        let _ = (state, class);
+        false
+    }
+    /// Whether operations of one class lead, from wherever, to where one of the other class may happen later.
+    fn leads_back(&self, by: u32, class: u32) -> bool {
+        let _ = (by, class);
+        true
+    }
     /// Memory held, in bytes.
     fn bytes(&self) -> usize;
 }

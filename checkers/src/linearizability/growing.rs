@@ -53,8 +53,8 @@ pub(super) fn check<M: Model>(model: &M, history: &History, key: &Value, problem
             );
             Shortcut::Illegal(witness.anomaly(anomaly::NON_LINEARIZABLE, vec![a, b], sentence))
         }
-        Ok(levelled) => match levels::order(levelled.clone()) {
-            Ok(order) => Shortcut::Legal(order.into_iter().map(|o| problem.ops[o.op].entry).collect()),
+        Ok(mut levelled) => match levels::order(&mut levelled) {
+            Ok(()) => Shortcut::Legal(levelled.into_iter().map(|o| problem.ops[o.op as usize].entry).collect()),
             Err(contradiction) => Shortcut::Illegal(witness.contradiction(&levelled, contradiction)),
         },
     }
@@ -74,7 +74,7 @@ const UNSEEN: u32 = u32::MAX;
 
 fn levelled(problem: &Problem<'_>, op: usize, level: u32) -> Levelled {
     let o = &problem.ops[op];
-    Levelled { op, level, call: i64::from(o.call), ret: i64::from(o.ret) }
+    Levelled { op: op as u32, level, call: o.call, ret: o.ret }
 }
 
 /// The levels of additions, given the step of the chain that first contains each.
@@ -239,32 +239,33 @@ impl Witness<'_> {
     fn contradiction(&self, placed: &[Levelled], found: Contradiction) -> Anomaly {
         let Contradiction { earlier, later } = found;
         let is_read = |o: Levelled| o.level.is_multiple_of(2);
-        let (first, second) = (self.say(later.op), self.say(earlier.op));
+        let (first, second) = (self.say(later.op as usize), self.say(earlier.op as usize));
+        let named = || vec![later.op as usize, earlier.op as usize];
         // Who shows that an addition came at its level: the first read that saw it.
         let seen_by = |o: Levelled| {
             let reads = placed.iter().filter(|r| is_read(**r) && r.level > o.level);
-            reads.min_by_key(|r| r.level).map(|r| r.op)
+            reads.min_by_key(|r| (r.level, r.op)).map(|r| r.op as usize)
         };
         match (is_read(later), is_read(earlier)) {
             (true, true) => {
                 let sentence = format!("{second} saw less than {first}, which had returned before it began.");
-                self.anomaly(anomaly::NEW_OLD_INVERSION, vec![later.op, earlier.op], sentence)
+                self.anomaly(anomaly::NEW_OLD_INVERSION, named(), sentence)
             }
             (true, false) => {
                 let sentence = format!("{first} returned before {second}, which it saw, was invoked.");
-                self.anomaly(anomaly::FUTURE_READ, vec![later.op, earlier.op], sentence)
+                self.anomaly(anomaly::FUTURE_READ, named(), sentence)
             }
             (false, true) => {
                 let kind = if later.level == UNSEEN { anomaly::LOST_WRITE } else { anomaly::STALE_READ };
                 let sentence = format!("{second} does not show {first}, which had been acknowledged before it began.");
-                self.anomaly(kind, vec![later.op, earlier.op], sentence)
+                self.anomaly(kind, named(), sentence)
             }
             (false, false) => {
                 let shown = seen_by(earlier);
                 let by = shown.map_or(String::new(), |op| format!("{} shows ", self.say(op)));
                 let sentence =
                     format!("{by}{second} without {first}, which had been acknowledged before it was invoked.");
-                let operations = [later.op, earlier.op].into_iter().chain(shown).collect();
+                let operations = named().into_iter().chain(shown).collect();
                 let kind = if later.level == UNSEEN { anomaly::LOST_WRITE } else { anomaly::STALE_READ };
                 self.anomaly(kind, operations, sentence)
             }

@@ -3,10 +3,11 @@
 /// An operation and its place in the known order; ties are free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Levelled {
-    pub(super) op: usize,
+    /// Small, as there is one of each operation.
+    pub(super) op: u32,
     pub(super) level: u32,
-    pub(super) call: i64,
-    pub(super) ret: i64,
+    pub(super) call: u32,
+    pub(super) ret: u32,
 }
 
 /// Two operations that real time orders one way and their levels the other: `earlier` belongs before `later`, but was called
@@ -21,7 +22,7 @@ pub(super) struct Contradiction {
 ///
 /// Within a level calls are a fine order, and across levels an operation may come before another as long as that one had
 /// not returned before it was called. So it is enough to compare each with the earliest return on all higher levels.
-pub(super) fn order(mut ops: Vec<Levelled>) -> Result<Vec<Levelled>, Contradiction> {
+pub(super) fn order(ops: &mut [Levelled]) -> Result<(), Contradiction> {
     ops.sort_by_key(|o| (o.level, o.call));
     let mut higher: Option<Levelled> = None;
     let mut level: Option<Levelled> = None;
@@ -34,7 +35,7 @@ pub(super) fn order(mut ops: Vec<Levelled>) -> Result<Vec<Levelled>, Contradicti
         }
         level = first_to_return(level, Some(op));
     }
-    Ok(ops)
+    Ok(())
 }
 
 fn first_to_return(a: Option<Levelled>, b: Option<Levelled>) -> Option<Levelled> {
@@ -48,15 +49,15 @@ fn first_to_return(a: Option<Levelled>, b: Option<Levelled>) -> Option<Levelled>
 mod tests {
     use super::*;
 
-    fn at(op: usize, level: u32, call: i64, ret: i64) -> Levelled {
+    fn at(op: u32, level: u32, call: u32, ret: u32) -> Levelled {
         Levelled { op, level, call, ret }
     }
 
     #[test]
     fn real_time_may_not_contradict_the_levels() {
-        let names = |ops: Vec<Levelled>| order(ops).map(|o| o.iter().map(|x| x.op).collect::<Vec<_>>());
+        let names = |mut ops: Vec<Levelled>| order(&mut ops).map(|()| ops.iter().map(|x| x.op).collect::<Vec<_>>());
         assert_eq!(names(vec![at(0, 2, 0, 9), at(1, 1, 3, 5), at(2, 1, 1, 4)]), Ok(vec![2, 1, 0]));
         let (early, late) = (at(0, 1, 6, 7), at(1, 3, 2, 5));
-        assert_eq!(order(vec![late, at(2, 2, 1, 8), early]), Err(Contradiction { earlier: early, later: late }));
+        assert_eq!(names(vec![late, at(2, 2, 1, 8), early]), Err(Contradiction { earlier: early, later: late }));
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! Each key is an object of its own and is checked apart (locality). A register with unique values is decided in
 //! O(n log n) (`zones`), a log or a set that only grows likewise (`growing`), and a queue, a stack or a priority queue into
-//! which every element is put once (`containers`); all else is searched (`search`). The search never has a choice, and so
-//! is linear, where operations that change the state are alike or exclude each other: a mutex, a counter that always
+//! which every element is put once (`containers`); all else is searched (`search`), a string by what its reads show (`texts`).
+//! The search never has a choice, and so is linear, where operations that change the state are alike or exclude each other: a mutex, a counter that always
 //! grows by the same amount.
 //! This is about one object in real time; strict serializability is about transactions.
 
@@ -17,9 +17,11 @@ mod levels;
 mod mask;
 pub(crate) mod problem;
 mod search;
+mod texts;
 mod zones;
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     num::NonZero,
     sync::{
@@ -34,6 +36,7 @@ use self::{
     evidence::Witness,
     problem::Problem,
     search::Found,
+    texts::TextAutomaton,
     zones::Zones,
 };
 use crate::{
@@ -73,10 +76,11 @@ pub fn check_with_threads<M: Model>(model: &M, history: &History, budget: &Budge
         return verdict;
     }
     let partition = history.partition();
-    let everything: Vec<EntryId> = (0..history.entries.len()).collect();
+    let everything: Vec<EntryId>;
     let keys: Vec<(&Value, &[EntryId])> = if history.entries.iter().all(|e| model.is_keyed(&e.operation)) {
         partition.iter().collect()
     } else {
+        everything = (0..history.entries.len()).collect();
         vec![(&Value::Nil, &everything)]
     };
     let parts: Vec<Option<Vec<Vec<EntryId>>>> = keys.iter().map(|(_, ids)| parts(model, history, ids)).collect();
@@ -129,7 +133,7 @@ pub fn check_with_threads<M: Model>(model: &M, history: &History, budget: &Budge
     }
     match gave_up {
         Some((reason, progress)) => meter.spent(reason, &progress),
-        None => Verdict::Valid { linearization: Some(merge(history, &orders)) },
+        None => Verdict::Valid { linearization: Some(merge(history, orders)) },
     }
 }
 
@@ -242,16 +246,16 @@ fn decide<M: Model>(model: &M, history: &History, key: &Value, entries: &[EntryI
     {
         return decision;
     }
-    let seen = if whole.register { whole.without_unseen() } else { whole.clone() };
+    let has_unknown = whole.ops.iter().any(|op| !op.certain());
+    let seen = if whole.register && has_unknown { Cow::Owned(whole.without_unseen()) } else { Cow::Borrowed(&whole) };
     if whole.register {
         // What is illegal without the operations that only prove a difference is illegal with them, not the converse.
         let differs = whole.has_differs();
         let plain = if differs {
-            whole.filtered(|op| !matches!(whole.kind(op), problem::Kind::Differs(_)))
+            Cow::Owned(whole.filtered(|op| !matches!(whole.kind(op), problem::Kind::Differs(_))).without_unseen())
         } else {
-            seen.clone()
+            Cow::Borrowed(&*seen)
         };
-        let plain = if differs { plain.without_unseen() } else { plain };
         match zones::check(&plain) {
             Zones::Legal(ops) if !differs => return Decision::Legal(order(&plain, ops)),
             Zones::Illegal(proof) => {
@@ -261,7 +265,7 @@ fn decide<M: Model>(model: &M, history: &History, key: &Value, entries: &[EntryI
         }
     }
     let mut found = run_search(model, &seen, meter);
-    let mut problem = &seen;
+    let mut problem: &Problem<'_> = &seen;
     if whole.ops.len() > seen.ops.len() && whole.has_differs() && matches!(found, Found::Illegal) {
         // An unseen write may be what makes the difference.
         found = run_search(model, &whole, meter);
@@ -286,10 +290,14 @@ fn decide<M: Model>(model: &M, history: &History, key: &Value, entries: &[EntryI
 
 fn run_search<M: Model>(model: &M, problem: &Problem<'_>, meter: &mut Meter) -> Found {
     let mut register;
+    let mut text;
     let mut general;
     let automaton: &mut dyn Automaton = if problem.register {
         register = RegisterAutomaton::new(problem);
         &mut register
+    } else if let Some(automaton) = TextAutomaton::new(model, problem) {
+        text = automaton;
+        &mut text
     } else {
         general = ModelAutomaton::new(model, problem);
         &mut general
@@ -299,11 +307,14 @@ fn run_search<M: Model>(model: &M, problem: &Problem<'_>, meter: &mut Meter) -> 
 
 /// One order for all objects: each operation happens at the earliest instant that its object's order allows, which is never
 /// after its return.
-fn merge(history: &History, orders: &[Vec<EntryId>]) -> Vec<EntryId> {
+fn merge(history: &History, mut orders: Vec<Vec<EntryId>>) -> Vec<EntryId> {
+    if let [_] = orders[..] {
+        return orders.swap_remove(0);
+    }
     let mut instants: Vec<(u32, EntryId)> = Vec::new();
     for order in orders {
         let mut now = 0;
-        for &entry in order {
+        for entry in order {
             now = now.max(history.entries[entry].invoked.position);
             instants.push((now, entry));
         }

@@ -90,6 +90,44 @@ impl<'h> Problem<'h> {
     /// The operations of `entries` that took effect or may have. Failed ones, and observations of unknown outcome, say
     /// nothing and are left out. O(n).
     pub(crate) fn new<M: Model>(model: &M, history: &'h History, entries: &[EntryId]) -> Self {
+        Self::unique(model, history, entries).unwrap_or_else(|| Self::classified(model, history, entries))
+    }
+
+    /// A register whose values are written once each. Each operation is a class of its own: nothing is gained by looking for
+    /// others like it, and it takes most of the time. `None`, and early, where this is something else.
+    fn unique<M: Model>(model: &M, history: &'h History, entries: &[EntryId]) -> Option<Self> {
+        let mut numbers = Numbers::new(model.initial_value(), entries.len());
+        let mut made = vec![true];
+        let mut classes: Vec<Class<'h>> = Vec::new();
+        let mut ops = Vec::new();
+        for &id in entries {
+            let entry = &history.entries[id];
+            let (operation, reply) = (&entry.operation, entry.reply());
+            if !entry.is_ok() && !entry.is_unknown() {
+                continue;
+            }
+            let kind = match model.effect(operation, reply) {
+                Effect::Reads(v) => Kind::Reads(numbers.of(v)),
+                Effect::Writes(v) => Kind::Writes(numbers.of(v)),
+                Effect::Swaps(u, v) => Kind::Swaps(numbers.of(u), numbers.of(v)),
+                Effect::Observes if entry.is_unknown() => continue,
+                _ => return None,
+            };
+            made.resize(numbers.count as usize, false);
+            if kind.establishes().is_some_and(|v| std::mem::replace(&mut made[v as usize], true)) {
+                return None;
+            }
+            if entry.is_unknown() && kind.pure() {
+                continue;
+            }
+            let class = classes.len() as u32;
+            classes.push(Class { operation, reply, kind, group: class, element: None });
+            ops.push(Op { entry: id, call: entry.invoked.position, ret: entry.returned(), class });
+        }
+        Some(Problem { ops, classes: classes.into(), register: true, values: numbers.count as usize })
+    }
+
+    fn classified<M: Model>(model: &M, history: &'h History, entries: &[EntryId]) -> Self {
         let initial = model.initial_value();
         let mut values: FixedMap<Value, ValueId> = FixedMap::default();
         values.insert(initial, Self::INITIAL);
@@ -207,5 +245,44 @@ impl<'h> Problem<'h> {
             i += 1;
             !dropped[i - 1]
         })
+    }
+}
+
+/// Values as numbers. Small integers, which most values are, are looked up without hashing.
+struct Numbers<'v> {
+    initial: Value,
+    small: Vec<ValueId>,
+    small_max: usize,
+    others: FixedMap<&'v Value, ValueId>,
+    count: ValueId,
+}
+
+impl<'v> Numbers<'v> {
+    const NONE: ValueId = ValueId::MAX;
+
+    /// The initial value is [`Problem::INITIAL`]. Room for integers is made up to a few times the number of operations.
+    fn new(initial: Value, operations: usize) -> Self {
+        Numbers { initial, small: Vec::new(), small_max: 4 * operations, others: FixedMap::default(), count: 1 }
+    }
+
+    fn of(&mut self, value: &'v Value) -> ValueId {
+        if *value == self.initial {
+            return Problem::INITIAL;
+        }
+        let small = value.as_int().and_then(|i| usize::try_from(i).ok()).filter(|i| *i < self.small_max);
+        let place = match small {
+            Some(i) => {
+                if self.small.len() <= i {
+                    self.small.resize(i + 1, Self::NONE);
+                }
+                &mut self.small[i]
+            }
+            None => self.others.entry(value).or_insert(Self::NONE),
+        };
+        if *place == Self::NONE {
+            *place = self.count;
+            self.count += 1;
+        }
+        *place
     }
 }

@@ -8,6 +8,7 @@
 //! * Among pending operations that do the same only the one that returns first is tried: any linearization in which another
 //!   goes first stays one when the two are exchanged.
 //! * A register does not leave a value that operations still need and that nothing can establish again.
+//! * A configuration is given up from which some pending read cannot be reached any more ([`Automaton::is_cut_off`]).
 
 use std::collections::HashSet;
 
@@ -73,6 +74,9 @@ struct Search<'p, K> {
     next: Vec<usize>,
     previous: Vec<usize>,
     path: Vec<usize>,
+    /// Operations that write blindly; and by operation, whether it is on the path.
+    writes: Vec<usize>,
+    placed: Vec<bool>,
     /// For a register, by value: operations not on the path that certainly need it, and that can establish it.
     needs: Vec<u32>,
     makes: Vec<u32>,
@@ -121,6 +125,8 @@ impl<'p, K: Mask> Search<'p, K> {
             next: (1..=n).chain([0]).collect(),
             previous: [n].into_iter().chain(0..n).collect(),
             path: Vec::with_capacity(n),
+            writes: (0..n).filter(|&i| matches!(problem.kind(&problem.ops[i]), Kind::Writes(_))).collect(),
+            placed: vec![false; n],
             needs: vec![0; problem.values],
             makes: vec![0; problem.values],
             frames: Vec::new(),
@@ -196,6 +202,9 @@ impl<'p, K: Mask> Search<'p, K> {
         let entry = size_of::<(u32, u32, K)>() + 2 + linearized.heap_bytes();
         let bytes = self.refuted.len() * entry * 3 / 2 + self.automaton.bytes();
         self.meter.step(bytes as u64)?;
+        if !self.problem.register && self.is_cut_off(r, state) {
+            return Ok(false);
+        }
         if self.refuted.insert((r as u32, state, linearized.clone())) {
             let candidates_start = self.candidates.len();
             self.collect(r, state);
@@ -203,6 +212,24 @@ impl<'p, K: Mask> Search<'p, K> {
             self.frames.push(Frame { r, linearized, path_length, candidates_start });
         }
         Ok(false)
+    }
+
+    /// Whether a pending read cannot be reached before it returns.
+    fn is_cut_off(&self, r: usize, state: u32) -> bool {
+        let deadline = self.problem.ops[self.returns[r]].ret;
+        let mut op = self.first();
+        while op < self.problem.ops.len() && self.problem.ops[op].call < deadline {
+            let Op { class, ret, .. } = self.problem.ops[op];
+            let in_time = |&write: &usize| {
+                let Op { call, class: by, .. } = self.problem.ops[write];
+                !self.placed[write] && call < ret && self.automaton.leads_back(by, class)
+            };
+            if ret != NEVER && self.automaton.is_cut_off(state, class) && !self.writes.iter().any(in_time) {
+                return true;
+            }
+            op = self.next[op];
+        }
+        false
     }
 
     /// Pushes the operations that may come next, the most promising last.
@@ -273,6 +300,7 @@ impl<'p, K: Mask> Search<'p, K> {
         self.next[before] = after;
         self.previous[after] = before;
         self.path.push(op);
+        self.placed[op] = true;
         let o = &self.problem.ops[op];
         self.count(self.problem.kind(o), o.certain(), false);
         linearized.insert(self.slots[op]);
@@ -282,6 +310,7 @@ impl<'p, K: Mask> Search<'p, K> {
     fn rewind(&mut self, path_length: usize) {
         while self.path.len() > path_length {
             let op = self.path.pop().expect("longer than `path_length`");
+            self.placed[op] = false;
             let (before, after) = (self.previous[op], self.next[op]);
             self.next[before] = op;
             self.previous[after] = op;

@@ -66,11 +66,38 @@ struct ValueUse {
 #[derive(Clone, Copy)]
 struct Zone {
     root: ValueId,
+    /// Its operations, as a range of all that are sorted by block.
+    start: u32,
+    end: u32,
     first_return: i64,
     last_call: i64,
-    /// Its operations, as a range of all that are sorted by block.
-    start: usize,
-    end: usize,
+}
+
+impl Zone {
+    fn new(root: ValueId, block: &[Levelled], start: u32, end: u32) -> Self {
+        let first = first_return(block);
+        let first_return = if root == Problem::INITIAL { START } else { first };
+        Zone { root, start, end, first_return, last_call: last_call(block) }
+    }
+
+    fn block<'m>(&self, members: &'m [Levelled]) -> Block<'m> {
+        Block { root: self.root, members: &members[self.start as usize..self.end as usize] }
+    }
+}
+
+/// The operations of a zone.
+#[derive(Clone, Copy)]
+struct Block<'m> {
+    root: ValueId,
+    members: &'m [Levelled],
+}
+
+fn first_return(block: &[Levelled]) -> i64 {
+    i64::from(block.iter().map(|o| o.ret).min().expect("blocks are not empty"))
+}
+
+fn last_call(block: &[Levelled]) -> i64 {
+    i64::from(block.iter().map(|o| o.call).max().expect("blocks are not empty"))
 }
 
 /// Decides a register with unique values. The problem must be one of a register, without unseen writes
@@ -82,7 +109,7 @@ pub(super) fn check(problem: &Problem<'_>) -> Zones {
     };
     let Some((roots, levels)) = roots_and_levels(problem, &uses) else { return Zones::NotUnique };
 
-    // Group the operations by the root of their block.
+    // Group the operations by the root of their block, each block by call.
     let block_of = |op: &Op| {
         let kind = problem.kind(op);
         let (value, step) = match (kind.requires(), kind.establishes()) {
@@ -92,33 +119,41 @@ pub(super) fn check(problem: &Problem<'_>) -> Zones {
         };
         (roots[value as usize], 2 * levels[value as usize] + step)
     };
-    let mut members: Vec<(ValueId, Levelled)> = problem
-        .ops
-        .iter()
-        .enumerate()
-        .map(|(i, op)| {
-            let (root, level) = block_of(op);
-            (root, Levelled { op: i, level, call: i64::from(op.call), ret: i64::from(op.ret) })
-        })
-        .collect();
-    members.sort_by_key(|(root, _)| *root);
+    let mut ends = vec![0_u32; problem.values + 1];
+    for op in &problem.ops {
+        ends[block_of(op).0 as usize + 1] += 1;
+    }
+    for root in 0..problem.values {
+        ends[root + 1] += ends[root];
+    }
+    let mut members = vec![Levelled { op: 0, level: 0, call: 0, ret: 0 }; problem.ops.len()];
+    for (i, op) in (0..).zip(&problem.ops) {
+        let (root, level) = block_of(op);
+        let place = &mut ends[root as usize];
+        members[*place as usize] = Levelled { op: i, level, call: op.call, ret: op.ret };
+        *place += 1;
+    }
 
     let mut zones: Vec<Zone> = Vec::new();
-    let mut orders: Vec<Vec<Levelled>> = Vec::new();
-    for block in members.chunk_by(|a, b| a.0 == b.0) {
-        let root = block[0].0;
-        match levels::order(block.iter().map(|(_, o)| *o).collect()) {
-            Ok(order) => orders.push(order),
-            Err(contradiction) => return Zones::Illegal(within_block(problem, &uses, contradiction)),
+    let mut start = 0;
+    for (root, &end) in (0..).zip(&ends[..problem.values]) {
+        if end == start {
+            continue;
         }
-        zones.push(zone(root, block, zones.last().map_or(0, |z| z.end)));
+        let block = &mut members[start as usize..end as usize];
+        if let Err(contradiction) = levels::order(block) {
+            return Zones::Illegal(within_block(problem, &uses, contradiction));
+        }
+        zones.push(Zone::new(root, block, start, end));
+        start = end;
     }
-    match find_interleaved(&zones) {
+    let mut forward: Vec<&Zone> = zones.iter().filter(|z| z.first_return < z.last_call).collect();
+    forward.sort_unstable_by_key(|z| z.first_return);
+    match find_interleaved(&zones, &forward) {
         Some((old, new)) => {
-            let (old, new) = (&members[old.start..old.end], &members[new.start..new.end]);
-            Zones::Illegal(Proof::Interleaved(interleaved(problem, old, new)))
+            Zones::Illegal(Proof::Interleaved(interleaved(problem, old.block(&members), new.block(&members))))
         }
-        None => Zones::Legal(arrange(&zones, &orders)),
+        None => Zones::Legal(arrange(&zones, &forward, &members)),
     }
 }
 
@@ -177,15 +212,8 @@ fn roots_and_levels(problem: &Problem<'_>, uses: &[ValueUse]) -> Option<(Vec<Val
     (0..problem.values).all(reached).then_some((roots, levels))
 }
 
-fn zone(root: ValueId, block: &[(ValueId, Levelled)], start: usize) -> Zone {
-    let first = block.iter().map(|(_, o)| o.ret).min().expect("blocks are not empty");
-    let last_call = block.iter().map(|(_, o)| o.call).max().expect("blocks are not empty");
-    let first_return = if root == Problem::INITIAL { START } else { first };
-    Zone { root, first_return, last_call, start, end: start + block.len() }
-}
-
 fn within_block(problem: &Problem<'_>, uses: &[ValueUse], found: levels::Contradiction) -> Proof {
-    let (late, early) = (found.earlier.op, found.later.op);
+    let (late, early) = (found.earlier.op as usize, found.later.op as usize);
     match problem.kind(&problem.ops[late]) {
         // What `early` saw was established by `late`, directly or through cas.
         Kind::Reads(value) => Proof::Replaced { late, newer: early, swap: uses[value as usize].swap as usize },
@@ -194,10 +222,8 @@ fn within_block(problem: &Problem<'_>, uses: &[ValueUse], found: levels::Contrad
 }
 
 /// Two blocks that must each come before the other: two forward zones that overlap, or a backward zone inside a forward one.
-/// The older one first.
-fn find_interleaved(zones: &[Zone]) -> Option<(Zone, Zone)> {
-    let mut forward: Vec<&Zone> = zones.iter().filter(|z| z.first_return < z.last_call).collect();
-    forward.sort_by_key(|z| z.first_return);
+/// The older one first. `forward` are those that run forward, by their beginning.
+fn find_interleaved(zones: &[Zone], forward: &[&Zone]) -> Option<(Zone, Zone)> {
     if let Some(pair) = forward.windows(2).find(|pair| pair[1].first_return < pair[0].last_call) {
         return Some((*pair[0], *pair[1]));
     }
@@ -209,56 +235,58 @@ fn find_interleaved(zones: &[Zone]) -> Option<(Zone, Zone)> {
 }
 
 /// Picks the plainest four operations that prove it: updates where they will do, and the first operation that went back.
-fn interleaved(problem: &Problem<'_>, old: &[(ValueId, Levelled)], new: &[(ValueId, Levelled)]) -> Interleaved {
-    let last_call = |block: &[(ValueId, Levelled)]| block.iter().map(|(_, o)| o.call).max().unwrap_or(START);
-    let updates = |o: &Levelled| problem.kind(&problem.ops[o.op]).establishes().is_some();
+fn interleaved(problem: &Problem<'_>, old: Block<'_>, new: Block<'_>) -> Interleaved {
+    let kind = |o: &Levelled| problem.kind(&problem.ops[o.op as usize]);
+    let updates = |o: &Levelled| kind(o).establishes().is_some();
     // A block whose latest call is its blind write cannot be the one that came back.
-    let is_blind_write = |o: &Levelled| matches!(problem.kind(&problem.ops[o.op]), Kind::Writes(_));
-    let begun_by_last_call = old.iter().any(|(_, o)| o.call == last_call(old) && is_blind_write(o));
+    let is_blind_write = |o: &Levelled| matches!(kind(o), Kind::Writes(_));
+    let last = last_call(old.members);
+    let begun_by_last_call = old.members.iter().any(|o| i64::from(o.call) == last && is_blind_write(o));
     let (old, new) = if begun_by_last_call { (new, old) } else { (old, new) };
 
     // The first to return, but an update if one returned before `deadline`.
-    let seen = |block: &[(ValueId, Levelled)], deadline: i64| {
-        let in_time = block.iter().map(|(_, o)| *o).filter(|o| o.ret < deadline);
-        in_time.min_by_key(|o| (!updates(o), o.ret))
+    let seen = |block: Block<'_>, deadline: i64| {
+        let in_time = block.members.iter().filter(|o| i64::from(o.ret) < deadline);
+        in_time.min_by_key(|o| (!updates(o), o.ret)).copied()
     };
     // The first to be called after `begin`, but an update if one was.
-    let called = |block: &[(ValueId, Levelled)], begin: i64| {
-        let after = block.iter().map(|(_, o)| *o).filter(|o| o.call > begin);
-        after.min_by_key(|o| (!updates(o), o.call)).expect("the blocks are interleaved")
+    let called = |block: Block<'_>, begin: i64| {
+        let after = block.members.iter().filter(|o| i64::from(o.call) > begin);
+        *after.min_by_key(|o| (!updates(o), o.call)).expect("the blocks are interleaved")
     };
-    let old_seen = if old[0].0 == Problem::INITIAL { None } else { seen(old, last_call(new)) };
-    let new_called = called(new, old_seen.map_or(START, |o| o.ret));
-    let new_seen = seen(new, last_call(old)).expect("the blocks are interleaved");
-    let old_called = old.iter().map(|(_, o)| *o).filter(|o| o.call > new_seen.ret).min_by_key(|o| o.call);
+    let old_seen = if old.root == Problem::INITIAL { None } else { seen(old, last_call(new.members)) };
+    let new_called = called(new, old_seen.map_or(START, |o| i64::from(o.ret)));
+    let new_seen = seen(new, last_call(old.members)).expect("the blocks are interleaved");
+    let old_called = old.members.iter().filter(|o| o.call > new_seen.ret).min_by_key(|o| o.call);
     Interleaved {
-        old_seen: old_seen.map(|o| o.op),
-        old_called: old_called.expect("the blocks are interleaved").op,
-        new_seen: new_seen.op,
-        new_called: new_called.op,
+        old_seen: old_seen.map(|o| o.op as usize),
+        old_called: old_called.expect("the blocks are interleaved").op as usize,
+        new_seen: new_seen.op as usize,
+        new_called: new_called.op as usize,
     }
 }
 
 /// Puts the blocks one after the other: a forward zone where it begins, a backward one at the first point of it that no
 /// forward zone covers.
-fn arrange(zones: &[Zone], orders: &[Vec<Levelled>]) -> Vec<usize> {
-    let mut forward: Vec<&Zone> = zones.iter().filter(|z| z.first_return < z.last_call).collect();
-    forward.sort_by_key(|z| z.first_return);
-    let mut places: Vec<((i64, u8, i64), usize)> = zones
-        .iter()
-        .enumerate()
+fn arrange(zones: &[Zone], forward: &[&Zone], members: &[Levelled]) -> Vec<usize> {
+    let mut places: Vec<((i64, bool, i64), u32)> = (0..)
+        .zip(zones)
         .map(|(i, zone)| {
             if zone.root == Problem::INITIAL {
-                return ((START, 0, START), i);
+                return ((START, false, START), i);
             }
             if zone.first_return < zone.last_call {
-                return ((zone.first_return, 0, zone.first_return), i);
+                return ((zone.first_return, false, zone.first_return), i);
             }
             let before = forward.partition_point(|z| z.first_return < zone.last_call);
             let covering = forward[..before].last().filter(|z| z.last_call > zone.last_call);
-            ((covering.map_or(zone.last_call, |z| z.last_call), 1, zone.last_call), i)
+            ((covering.map_or(zone.last_call, |z| z.last_call), true, zone.last_call), i)
         })
         .collect();
     places.sort_unstable();
-    places.into_iter().flat_map(|(_, i)| orders[i].iter().map(|o| o.op)).collect()
+    let mut order = Vec::with_capacity(members.len());
+    for (_, zone) in places {
+        order.extend(zones[zone as usize].block(members).members.iter().map(|o| o.op as usize));
+    }
+    order
 }
