@@ -14,6 +14,7 @@ use super::{
 use crate::{
     budget::Budget,
     history::{EntryId, History, Order},
+    partition::FixedMap,
     value::Value,
 };
 
@@ -30,11 +31,11 @@ struct Commits<'h> {
     acts: Vec<Acts<'h>>,
     lists: BTreeSet<&'h Value>,
     /// By key: who wrote it, ascending.
-    writers: BTreeMap<&'h Value, Vec<Place>>,
+    writers: FixedMap<&'h Value, Vec<Place>>,
     /// By key of a register and value: who left it, ascending.
-    left: BTreeMap<(&'h Value, &'h Value), Vec<Place>>,
+    left: FixedMap<(&'h Value, &'h Value), Vec<Place>>,
     /// By key of a list: all elements in order, and behind each writer how many there are.
-    elements: BTreeMap<&'h Value, (Vec<&'h Value>, Vec<usize>)>,
+    elements: FixedMap<&'h Value, (Vec<&'h Value>, Vec<usize>)>,
 }
 
 fn refuted(id: EntryId, why: &str) -> Verification {
@@ -62,9 +63,9 @@ impl<'h> Commits<'h> {
             order,
             acts,
             lists: super::isolated::lists(history),
-            writers: BTreeMap::new(),
-            left: BTreeMap::new(),
-            elements: BTreeMap::new(),
+            writers: FixedMap::default(),
+            left: FixedMap::default(),
+            elements: FixedMap::default(),
         };
         for (place, acts) in commits.acts.iter().enumerate() {
             let mut last: BTreeMap<&Value, &Value> = BTreeMap::new();
@@ -320,6 +321,9 @@ impl<'h> Commits<'h> {
     }
 }
 
+/// By process, its writes of a key so far, by number in the process and place.
+type WritesByProcess = BTreeMap<usize, Vec<(u32, Place)>>;
+
 /// What transactions can see.
 struct Visible<'c, 'h> {
     commits: &'c Commits<'h>,
@@ -361,7 +365,7 @@ impl Visible<'_, '_> {
 
     /// What processes did before.
     fn by_processes(&mut self) -> Option<()> {
-        let mut wrote: BTreeMap<(u32, &Value), Place> = BTreeMap::new();
+        let mut wrote: FixedMap<(u32, &Value), Place> = FixedMap::default();
         for (place, looks) in self.looks.iter().enumerate() {
             let process = self.commits.history.entries[self.commits.order[place]].process.0;
             self.spend(1 + looks.len())?;
@@ -392,23 +396,23 @@ impl Visible<'_, '_> {
         let mut done = vec![0_u32; processes];
         let mut latest: Vec<Option<Place>> = vec![None; processes];
         let mut clocks: Vec<u32> = Vec::with_capacity(order.len() * processes);
-        // By key and process: its writes so far, by number in the process and place.
-        let mut wrote: BTreeMap<(&Value, usize), Vec<(u32, Place)>> = BTreeMap::new();
+        let mut wrote: FixedMap<&Value, WritesByProcess> = FixedMap::default();
+        // Many entries of a clock are compared at once.
+        let each = 1 + processes / 64;
         for (place, looks) in self.looks.iter().enumerate() {
             let process = number[&history.entries[order[place]].process.0];
             let mut clock = vec![0_u32; processes];
             let shown = looks.iter().flat_map(|look| self.commits.shown(look).iter().copied());
             for before in shown.chain(latest[process]) {
-                self.steps = self.steps.checked_sub(processes as u64)?;
+                self.spend(each)?;
                 for (mine, theirs) in clock.iter_mut().zip(&clocks[before * processes..]) {
                     *mine = (*mine).max(*theirs);
                 }
             }
             for look in looks {
-                self.spend(processes)?;
-                for (other, &seen) in clock.iter().enumerate() {
-                    let writes = wrote.get(&(look.key, other)).map_or(&[][..], Vec::as_slice);
-                    let before = writes.partition_point(|(number, _)| *number <= seen);
+                for (other, writes) in wrote.get(look.key).into_iter().flatten() {
+                    self.spend(1)?;
+                    let before = writes.partition_point(|(number, _)| *number <= clock[*other]);
                     if let Some(&(_, writer)) = before.checked_sub(1).map(|last| &writes[last]) {
                         self.demand(place, look.source, writer);
                     }
@@ -419,7 +423,7 @@ impl Visible<'_, '_> {
             latest[process] = Some(place);
             clocks.extend(clock);
             for (key, ..) in acts[place].iter().filter(|(_, writes, _)| *writes) {
-                wrote.entry((key, process)).or_default().push((done[process], place));
+                wrote.entry(key).or_default().entry(process).or_default().push((done[process], place));
             }
         }
         Some(())

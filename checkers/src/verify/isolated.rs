@@ -10,6 +10,7 @@ use crate::{
     budget::Budget,
     history::{Entry, EntryId, History, Order},
     operation::Operation,
+    partition::FixedMap,
     value::Value,
 };
 
@@ -156,13 +157,13 @@ fn act<'h>(asked: &'h Value, replied: Option<&'h Value>) -> Option<(&'h Value, b
 
 /// Who wrote what, in the whole history.
 struct Writers<'h> {
-    of: BTreeMap<(&'h Value, &'h Value), Vec<EntryId>>,
+    of: FixedMap<(&'h Value, &'h Value), Vec<EntryId>>,
     lists: BTreeSet<&'h Value>,
 }
 
 impl<'h> Writers<'h> {
     fn new(history: &'h History) -> Self {
-        let mut writers = Writers { of: BTreeMap::new(), lists: BTreeSet::new() };
+        let mut writers = Writers { of: FixedMap::default(), lists: BTreeSet::new() };
         let mut registers = BTreeSet::new();
         let mut shown = BTreeSet::new();
         for (id, entry) in history.entries.iter().enumerate() {

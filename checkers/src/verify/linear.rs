@@ -72,7 +72,11 @@ pub(super) fn impossible(
     if kept.len() > KEPT_MAX {
         return Verification::Unverified(format!("{} operations are too many to try all orders", kept.len()));
     }
-    let mut search = Search { model, kept: &kept, seen: BTreeSet::new(), steps: budget.steps, bytes: budget.bytes };
+    let shown: Vec<&str> = kept.iter().filter_map(|kept| kept.entry.reply()?.as_text()).collect();
+    let longest = shown.iter().map(|text| text.len()).max().unwrap_or_default();
+    let texts = (model == "kv").then(|| Texts { shown, unseen: Value::Text("-".repeat(longest + 1)) });
+    let seen = BTreeSet::new();
+    let mut search = Search { model, kept: &kept, texts, seen, steps: budget.steps, bytes: budget.bytes };
     match search.order_exists(&mut vec![false; kept.len()], &State::new()) {
         Some(false) => Verification::Verified,
         Some(true) => Verification::Refuted("the operations it names have an order".to_owned()),
@@ -131,10 +135,25 @@ fn keep<'h>(history: &'h History, model: &str, key: &Value, named: &[EntryId]) -
     kept.collect()
 }
 
+/// Texts that are read. One that none of them begins with can only be replaced, whatever it is.
+struct Texts<'h> {
+    shown: Vec<&'h str>,
+    /// Stands for such a text; it is longer than what is read.
+    unseen: Value,
+}
+
+impl Texts<'_> {
+    fn forget_unseen(&self, state: &mut State) {
+        let is_seen = |held: &Value| held.as_text().is_none_or(|held| self.shown.iter().any(|s| s.starts_with(held)));
+        state.values_mut().filter(|held| !is_seen(held)).for_each(|held| self.unseen.clone_into(held));
+    }
+}
+
 /// Tries every order. What is left and the state are remembered.
 struct Search<'k, 'h> {
     model: &'k str,
     kept: &'k [Kept<'h>],
+    texts: Option<Texts<'h>>,
     seen: BTreeSet<(Vec<bool>, State)>,
     steps: u64,
     bytes: u64,
@@ -160,6 +179,9 @@ impl Search<'_, '_> {
             let reply = entry.reply().filter(|_| *returned != u32::MAX);
             let mut after = state.clone();
             if replay::apply(self.model, &mut after, &entry.operation, reply).is_some() {
+                if let Some(texts) = &self.texts {
+                    texts.forget_unseen(&mut after);
+                }
                 done[i] = true;
                 if self.order_exists(done, &after)? {
                     return Some(true);
