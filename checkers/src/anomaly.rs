@@ -126,8 +126,12 @@ pub const LOST_ACKNOWLEDGED_WRITE: Name = Name::new("lost-acknowledged-write");
 pub const DIVERGENCE: Name = Name::new("divergence");
 /// After healing and silence a replica shows what the updates cannot have left.
 pub const UNEXPLAINED_STATE: Name = Name::new("unexplained-state");
+/// An element that was removed is there again.
+pub const RESURRECTED_ELEMENT: Name = Name::new("resurrected-element");
 /// In silence a replica changed what it shows.
 pub const UNSETTLED: Name = Name::new("unsettled");
+/// When all had settled a live member was held dead.
+pub const LIVE_MEMBER_HELD_DEAD: Name = Name::new("live-member-held-dead");
 /// After all faults had ended no operation succeeded.
 pub const NO_PROGRESS: Name = Name::new("no-progress");
 
@@ -194,6 +198,8 @@ pub const KINDS: &[(Name, &str)] = &[
     (NON_SEQUENTIAL, "No order of the operations that keeps the order of each process explains what the clients saw."),
     (CYCLIC_VIEW, "No order of the writes explains all that one process read."),
     (DIVERGENCE, "After healing and silence two replicas hold different values."),
+    (LIVE_MEMBER_HELD_DEAD, "When all had settled a replica still held a live member dead."),
+    (RESURRECTED_ELEMENT, "After healing and silence an element that was removed is there again."),
     (UNEXPLAINED_STATE, "After healing and silence a replica shows what the updates cannot have left."),
     (UNSETTLED, "In silence, with no update under way, a replica changed what it shows."),
     (NO_PROGRESS, "After all faults had ended no operation succeeded."),

@@ -97,6 +97,7 @@ pub const CHECKERS: &[CheckerEntry] = &[
     invariants::mutual_exclusion::ENTRY,
     invariants::mutual_exclusion::FENCING_TOKENS,
     invariants::log_order::ENTRY,
+    invariants::eventual_accuracy::ENTRY,
 ];
 
 /// The checker of this name.

@@ -5,9 +5,10 @@
 //! each key at each replica counts. That the silence was long enough for what was under way to arrive is for the workload to
 //! see to.
 //!
-//! Updates leave, in the sense of Burckhardt (2014): of a set, all elements whose addition was acknowledged, and perhaps
-//! others that may have been added; of a register, a value that a write may have written, and not the initial one once a write
-//! was acknowledged. Strong eventual consistency (Shapiro et al. 2011) says that replicas which know the same updates show the
+//! Updates leave, in the sense of Burckhardt (2014): of a set, all elements whose addition was acknowledged and that nobody
+//! removed, and perhaps others that may have been added, but none that was added once and that a removal found there (it
+//! replied true); of a counter, all that was acknowledged, and perhaps what is of unknown outcome; of a register, a value that a
+//! write may have written, and not the initial one once a write was acknowledged. Strong eventual consistency (Shapiro et al. 2011) says that replicas which know the same updates show the
 //! same. In silence all know all, so then every final read counts, not the last alone.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,6 +100,7 @@ impl Checker for Convergence {
             anomalies.extend(finals.diverged());
             if self.asks >= Asks::Explanation {
                 anomalies.extend(finals.unexplained());
+                anomalies.extend(finals.resurrected());
             }
             if self.asks >= Asks::Stability {
                 anomalies.extend(finals.changed());
@@ -147,7 +149,24 @@ impl<'h> Finals<'h> {
     }
 
     fn is_set(&self) -> bool {
+        !self.is_counter() && self.is_added_to()
+    }
+
+    fn is_counter(&self) -> bool {
+        let counts = |id: &EntryId| matches!(self.entry(*id).reply(), Some(Value::Int(_)));
+        self.is_added_to() && self.reads.values().flatten().any(counts)
+    }
+
+    fn is_added_to(&self) -> bool {
         self.ids.iter().any(|&id| self.entry(id).operation.f == "add")
+    }
+
+    /// The operations of this name that took effect or may have.
+    fn named(&self, f: &'static str) -> impl Iterator<Item = &'h Entry> {
+        self.ids
+            .iter()
+            .map(|&id| &self.history.entries[id])
+            .filter(move |e| e.operation.f == f && (e.is_ok() || e.is_unknown()))
     }
 
     /// The last read of each replica.
@@ -157,15 +176,20 @@ impl<'h> Finals<'h> {
 
     /// Whether it is known what the updates leave, and there was silence.
     fn judgeable(&self) -> Result<(), Verdict> {
-        let set = self.is_set();
+        let (set, counter) = (self.is_set(), self.is_counter());
         let known = |e: &Entry| {
+            let f = e.operation.f.as_str();
             !(e.is_ok() || e.is_unknown())
                 || only_reads(e)
-                || if set { e.operation.f == "add" } else { effect(e).is_some() }
+                || match (set, counter) {
+                    (true, _) => matches!(f, "add" | "remove"),
+                    (_, true) => f == "add" && e.operation.args.as_int().is_some(),
+                    _ => effect(e).is_some(),
+                }
         };
         if let Some(&id) = self.ids.iter().find(|&&id| !known(self.entry(id))) {
             let operation = &self.entry(id).operation;
-            let what = "is none of read, write, cas, get and put, nor add and read of a set";
+            let what = "is none of read, write, cas, get and put, nor add, remove and read of a set, nor add and read of a counter";
             return Err(Verdict::precondition(format!("operation {id}, `{operation}`, {what}")));
         }
         let first = self.reads.values().flatten().min().expect("there are reads");
@@ -193,7 +217,12 @@ impl<'h> Finals<'h> {
     /// A replica that shows what no updates leave.
     fn unexplained(&self) -> Option<Anomaly> {
         self.last().find_map(|(replica, read)| {
-            let (others, why) = if self.is_set() { self.wrong_set(read) } else { self.wrong_value(read) }?;
+            let wrong = match (self.is_set(), self.is_counter()) {
+                (true, _) => self.wrong_set(read),
+                (_, true) => self.wrong_count(read),
+                _ => self.wrong_value(read),
+            };
+            let (others, why) = wrong?;
             let sentence = format!("After all had settled replica {replica} shows {}, {why}.", self.say(read));
             let operations = std::iter::once(read).chain(others).collect();
             Some(Anomaly::new(anomaly::UNEXPLAINED_STATE, self.key.clone(), operations, sentence))
@@ -204,7 +233,11 @@ impl<'h> Finals<'h> {
         let list = self.entry(read).reply()?.as_list()?;
         let shown: BTreeSet<&Value> = list.iter().collect();
         let adds = || self.ids.iter().copied().filter(|&id| self.entry(id).operation.f == "add");
-        let missing = |id: &EntryId| self.entry(*id).is_ok() && !shown.contains(&self.entry(*id).operation.args);
+        let removed: BTreeSet<&Value> = self.named("remove").map(|e| &e.operation.args).collect();
+        let missing = |id: &EntryId| {
+            let element = &self.entry(*id).operation.args;
+            self.entry(*id).is_ok() && !shown.contains(element) && !removed.contains(element)
+        };
         if let Some(id) = adds().find(missing) {
             return Some((Some(id), format!("although {} was acknowledged", self.say(id))));
         }
@@ -212,6 +245,44 @@ impl<'h> Finals<'h> {
         let added: BTreeSet<&Value> = adds().filter(alive).map(|id| &self.entry(id).operation.args).collect();
         let unknown = list.iter().find(|element| !added.contains(element));
         unknown.map(|element| (None, format!("but nobody added {element}")))
+    }
+
+    fn wrong_count(&self, read: EntryId) -> Option<(Option<EntryId>, String)> {
+        let shown = i128::from(self.entry(read).reply()?.as_int()?);
+        let (mut least, mut most) = (0, 0);
+        for add in self.named("add") {
+            let n = i128::from(add.operation.args.as_int()?);
+            least += if add.is_ok() { n } else { n.min(0) };
+            most += if add.is_ok() { n } else { n.max(0) };
+        }
+        let all = if least == most { format!("to {least}") } else { format!("to between {least} and {most}") };
+        let why = || format!("although all that was added comes {all}");
+        (!(least..=most).contains(&shown)).then(|| (None, why()))
+    }
+
+    /// An element that was added once, and that a replica shows although a removal had found it there.
+    fn resurrected(&self) -> Option<Anomaly> {
+        if !self.is_set() {
+            return None;
+        }
+        let once = |element: &Value| self.named("add").filter(|e| e.operation.args == *element).count() == 1;
+        let found = |entry: &Entry| entry.operation.f == "remove" && entry.reply() == Some(&Value::Bool(true));
+        let removals = || self.ids.iter().copied().filter(|&id| found(self.entry(id)));
+        self.last().find_map(|(replica, read)| {
+            let shown: BTreeSet<&Value> = self.entry(read).reply()?.as_list()?.iter().collect();
+            let back = |id: &EntryId| {
+                let element = &self.entry(*id).operation.args;
+                shown.contains(element) && once(element)
+            };
+            let removal = removals().find(back)?;
+            let sentence = format!(
+                "After all had settled replica {replica} shows {}, although {} found {} there and removed it, and it was added only once.",
+                self.say(read),
+                self.say(removal),
+                self.entry(removal).operation.args
+            );
+            Some(Anomaly::new(anomaly::RESURRECTED_ELEMENT, self.key.clone(), vec![read, removal], sentence))
+        })
     }
 
     fn wrong_value(&self, read: EntryId) -> Option<(Option<EntryId>, String)> {

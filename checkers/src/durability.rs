@@ -2,8 +2,8 @@
 //!
 //! Judged by the reads of the phase of final reads, key by key. A write is lost if it was acknowledged and every final read of
 //! its key shows a state that is certainly older: for a register a value each of whose writes had returned before the lost
-//! write was invoked (or nothing at all), for a set or a log the elements without the one that was added. What was concurrent may
-//! rightly have overwritten it and proves nothing. Linear in the history.
+//! write was invoked (or nothing at all), for a set or a log the elements without the one that was added, unless somebody may have
+//! removed it. What was concurrent may rightly have overwritten it and proves nothing. Linear in the history.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,7 +56,7 @@ impl Checker for Durability {
                 Err(id) => {
                     let operation = &history.entries[id].operation;
                     return Verdict::precondition(format!(
-                        "operation {id}, `{operation}`, is none of read, write, cas, get, put, add and append, or no read of a set or a log shows it"
+                        "operation {id}, `{operation}`, is none of read, write, cas, get, put, add, remove and append, or no read of a set or a log shows it"
                     ));
                 }
             }
@@ -74,7 +74,7 @@ fn adds(entry: &Entry) -> bool {
 }
 
 fn changes(entry: &Entry) -> bool {
-    adds(entry) || !matches!(effect(entry), Some((_, None)))
+    adds(entry) || (entry.operation.f != "remove" && !matches!(effect(entry), Some((_, None))))
 }
 
 /// The last acknowledged write of a register that every final read misses. Fails with an operation that it does not know.
@@ -113,8 +113,9 @@ fn lost_value(history: &History, ids: &[EntryId], finals: &[EntryId]) -> Result<
 fn lost_element(history: &History, ids: &[EntryId], finals: &[EntryId]) -> Result<Option<EntryId>, EntryId> {
     let known = |id: &&EntryId| {
         let entry = &history.entries[**id];
+        let removes = entry.operation.f == "remove";
         let shows_all = entry.reply().is_none_or(|reply| reply.as_list().is_some());
-        adds(entry) || (entry.operation.f == "read" && shows_all)
+        adds(entry) || removes || (entry.operation.f == "read" && shows_all)
     };
     if let Some(&id) = ids.iter().find(|id| !known(id)) {
         return Err(id);
@@ -128,9 +129,16 @@ fn lost_element(history: &History, ids: &[EntryId], finals: &[EntryId]) -> Resul
         })
         .collect();
     let Some(shown) = shown else { return Ok(None) };
+    let may_remove = |id: &&EntryId| {
+        let entry = &history.entries[**id];
+        entry.operation.f == "remove" && (entry.is_ok() || entry.is_unknown())
+    };
+    let removed: BTreeSet<&Value> =
+        ids.iter().filter(may_remove).map(|&id| &history.entries[id].operation.args).collect();
     let missed = |id: &EntryId| {
         let added = &history.entries[*id];
-        shown.iter().all(|(read, shown)| added.precedes(read) && !shown.contains(&added.operation.args))
+        !removed.contains(&added.operation.args)
+            && shown.iter().all(|(read, shown)| added.precedes(read) && !shown.contains(&added.operation.args))
     };
     Ok(ids.iter().rev().filter(acknowledged).copied().find(missed))
 }

@@ -160,6 +160,8 @@ impl Interface {
     pub const LIST_APPEND: Interface = Interface(Name::new("list-append"));
     /// `txn([[r key nil] [w key value] …]) -> the same with what was read`, `read(k) -> v | nil`: keyed registers.
     pub const RW_REGISTER: Interface = Interface(Name::new("rw-register"));
+    /// `read(member) -> bool`: whether the replica that is asked holds the member alive. Members are counted from 0.
+    pub const MEMBERSHIP: Interface = Interface(Name::new("membership"));
 }
 
 impl fmt::Display for Interface {

@@ -179,8 +179,9 @@ fn lock(random: &mut Random) -> (Operation, Value) {
 }
 
 fn set(random: &mut Random) -> (Operation, Value) {
-    match random.below(2) {
-        0 => asked("add", random.int(3), Value::Nil),
+    match random.below(5) {
+        0 | 1 => asked("add", random.int(3), Value::Nil),
+        2 if random.below(2) == 0 => asked("remove", random.int(3), random.below(2) == 0),
         _ => asked("read", Value::Nil, random.some(3, 3)),
     }
 }
@@ -206,6 +207,10 @@ fn log(random: &mut Random) -> (Operation, Value) {
     }
 }
 
+fn members(random: &mut Random) -> (Operation, Value) {
+    asked("read", Value::Nil, random.below(8) > 0)
+}
+
 fn register(random: &mut Random) -> (Operation, Value) {
     match random.below(5) {
         0 => asked("write", random.int(3), Value::Nil),
@@ -215,8 +220,16 @@ fn register(random: &mut Random) -> (Operation, Value) {
     }
 }
 
-/// Updates of a register or a set, and then reads of two replicas that mostly agree.
-fn settled(random: &mut Random, is_set: bool) -> History {
+/// What updates leave, and replicas show.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Register,
+    Set,
+    Counter,
+}
+
+/// Updates of an object, and then reads of two replicas that mostly agree.
+fn settled(random: &mut Random, left: Left) -> History {
     let mut recorder = HistoryBuilder::new();
     let at_once = |recorder: &mut HistoryBuilder, process: u32, (operation, reply): (Operation, Value), known| {
         let entry = recorder.invoke(ProcessId(process), operation, 0);
@@ -225,7 +238,12 @@ fn settled(random: &mut Random, is_set: bool) -> History {
     let updates = random.below(3);
     for i in 0..updates {
         let known = random.below(4) > 0;
-        let update = asked(if is_set { "add" } else { "write" }, i as i64, Value::Nil);
+        let update = match left {
+            Left::Register => asked("write", i as i64, Value::Nil),
+            Left::Set if i > 0 && random.below(3) == 0 => asked("remove", i as i64 - 1, random.below(2) == 0),
+            Left::Set => asked("add", i as i64, Value::Nil),
+            Left::Counter => asked("add", 1, Value::Nil),
+        };
         at_once(&mut recorder, 10 + i as u32, update, known);
     }
     recorder.mark(MarkKind::Phase(Phase::FinalReads), 0);
@@ -233,24 +251,25 @@ fn settled(random: &mut Random, is_set: bool) -> History {
         recorder.mark(MarkKind::FinalReads(ProcessId(process), process), 0);
     }
     let usual = match updates as i64 {
-        n if is_set => Value::List((0..n).map(Value::Int).collect()),
+        n if left == Left::Set => Value::List((0..n).map(Value::Int).collect()),
+        n if left == Left::Counter => Value::Int(n),
         0 => Value::Nil,
         n => Value::Int(n - 1),
     };
     for process in [1, 2, 1] {
-        let seen = if random.below(4) > 0 { usual.clone() } else { shown_by(random, is_set) };
+        let seen = if random.below(4) > 0 { usual.clone() } else { shown_by(random, left) };
         at_once(&mut recorder, process, asked("read", Value::Nil, seen), true);
     }
     recorder.finish()
 }
 
-fn shown_by(random: &mut Random, is_set: bool) -> Value {
-    if is_set { random.some(2, 3) } else { random.int(3) }
+fn shown_by(random: &mut Random, left: Left) -> Value {
+    if left == Left::Set { random.some(2, 3) } else { random.int(3) }
 }
 
 #[test]
 fn invariants() {
-    let families: [(Draw, &[&str]); 8] = [
+    let families: [(Draw, &[&str]); 9] = [
         (bank, &["bank", "bank-with-overdraft"]),
         (counter, &["counter-bounds"]),
         (ids, &["unique-ids"]),
@@ -258,6 +277,7 @@ fn invariants() {
         (set, &["set-full", "durability", "convergence", "eventual", "strong-eventual"]),
         (queue, &["total-queue", "at-most-once", "at-least-once"]),
         (log, &["log-order"]),
+        (members, &["eventual-accuracy"]),
         (register, &["durability", "convergence", "eventual", "strong-eventual", "liveness"]),
     ];
     let mut counts = Counts::new();
@@ -270,7 +290,7 @@ fn invariants() {
     }
     let mut random = Random(Xoshiro256PlusPlus::seed_from_u64(99));
     for i in 0..3_000 {
-        let history = settled(&mut random, i % 2 == 0);
+        let history = settled(&mut random, [Left::Register, Left::Set, Left::Counter][i % 3]);
         for name in ["durability", "convergence", "eventual", "strong-eventual"] {
             certify(name, &history, &mut counts);
         }

@@ -301,6 +301,11 @@ fn after_the_faults() {
             "0: write[x] 1 ? timeout; 1: write[x] 2; -- final-reads; 2: read[x] -> 1"
         ),
         ("durability", "an element is gone", "0: add 1; 0: add 2; -- final-reads; 1: read -> [2]"),
+        (
+            "durability",
+            "an element that somebody removed may be gone",
+            "0: add 1; 0: add 2; 1: remove 1 -> true; -- final-reads; 1: read -> [2]"
+        ),
         ("durability", "no final reads", "0: write[x] 1"),
         (
             "convergence",
@@ -344,6 +349,31 @@ fn after_the_faults() {
         ),
         (
             "eventual",
+            "what was removed is gone, or was added again",
+            "0: add 1; 0: add 2; 1: remove 1 -> true; 1: remove 2 -> true; 0: add 2; -- process 2 reads replica 0; 2: read -> [2]; -- process 3 reads replica 1; 3: read -> [2]"
+        ),
+        (
+            "eventual",
+            "a removal that did not find the element removes nothing",
+            "0: add 1; 1: remove 1 -> false; -- process 2 reads replica 0; 2: read -> [1]; -- process 3 reads replica 1; 3: read -> [1]"
+        ),
+        (
+            "eventual",
+            "what was removed is there again",
+            "0: add 1; 0: add 2; 1: remove 1 -> true; -- process 2 reads replica 0; 2: read -> [1 2]; -- process 3 reads replica 1; 3: read -> [1 2]"
+        ),
+        (
+            "eventual",
+            "a count of unknown outcome may be there",
+            "0: add 5; 1: add -3; 1: add 2 ? timeout; -- process 2 reads replica 0; 2: read -> 4; -- process 3 reads replica 1; 3: read -> 4"
+        ),
+        (
+            "eventual",
+            "a count is missing",
+            "0: add 5; 1: add 3; 1: add 2 ? timeout; -- process 2 reads replica 0; 2: read -> 5; -- process 3 reads replica 1; 3: read -> 5"
+        ),
+        (
+            "eventual",
             "no silence",
             "-- process 1 reads replica 0; 1: read[x] -> nil; -- process 2 reads replica 1; 2: read[x] -> nil; 0: write[x] 1"
         ),
@@ -362,6 +392,17 @@ fn after_the_faults() {
             "settled",
             "0: write[x] 1; -- process 1 reads replica 0; 1: read[x] -> 1; 1: read[x] -> 1; -- process 2 reads replica 1; 2: read[x] -> 1"
         ),
+        (
+            "eventual-accuracy",
+            "held dead for a while",
+            "0: read[1] -> false; -- final-reads; 1: read[1] -> true; 1: read[2] -> true"
+        ),
+        (
+            "eventual-accuracy",
+            "held dead for good",
+            "0: read[1] -> true; -- final-reads; 1: read[1] -> true; 2: read[1] -> false; 3: read[1] -> false"
+        ),
+        ("eventual-accuracy", "nobody was asked in the end", "0: read[1] -> false; -- final-reads"),
         ("liveness", "nobody gets on", "0: write[x] 1; -- settle; 0: read[x] ? timeout; 1: write[x] 2 ! refused"),
         ("liveness", "all is well again", "0: write[x] 1 ? timeout; -- settle; 1: read[x] -> 1"),
         ("liveness", "no such phase", "0: write[x] 1"),

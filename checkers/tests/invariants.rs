@@ -53,6 +53,7 @@ fn sets_and_queues() {
     insta::assert_snapshot!(check(&[
         ("set-full", "late, but there", "0: add 1; 1: read -> []; 1: read -> [1]"),
         ("set-full", "lost after it was seen", "0: add 1; 0: add 2; 1: read -> [1 2]; 1: read -> [2]; 1: read -> [2]"),
+        ("set-full", "removed", "0: add 1; 0: add 2; 1: remove 1 -> true; 1: read -> [2]"),
         ("set-full", "acknowledged and never seen", "0: add 1; 0: add 2; 1: read -> [2]"),
         (
             "set-full",

@@ -24,9 +24,10 @@ pub static APPEND: GrowingWorkload = GrowingWorkload {
         Setting { key: "appends", default: "3", summary: "weight of appends in the mix" },
         Setting { key: "reads", default: "2", summary: "weight of reads in the mix" },
     ],
-    weights: ["appends", "reads"],
+    weights: &["appends", "reads"],
     model: "log",
     invariants: &[],
+    weaker: &[],
 };
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use squall_checkers::operation::{Interface, Operation};
 
 use crate::{
-    parts::{Asking, DISTRIBUTION, KEYS_MAX, Keys, Weights, judges, keys_setting, on_each_key},
+    parts::{Asking, DISTRIBUTION, EVENTUAL, KEYS_MAX, Keys, Weights, judges, keys_setting, on_each_key},
     random::Stream,
     settings::SettingsReader,
     workload::{Client, Judge, Setting, SettingError, Settings, Workload},
@@ -66,7 +66,10 @@ impl Workload for CounterWorkload {
     }
 
     fn judges(&self, model: &str) -> Vec<Judge> {
-        judges(model, "counter", &["counter-bounds"])
+        match model {
+            "linearizable" => judges(model, "counter", &["counter-bounds"]),
+            _ => judges(model, "counter", &[&["counter-bounds"][..], &EVENTUAL].concat()),
+        }
     }
 
     fn shows_writes(&self) -> bool {

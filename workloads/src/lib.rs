@@ -8,6 +8,7 @@ pub mod growing;
 pub mod list_append;
 pub mod lock;
 pub mod long_fork;
+pub mod membership;
 mod parts;
 pub mod queue;
 pub mod random;
@@ -74,6 +75,11 @@ pub const WORKLOADS: &[WorkloadEntry] = &[
         name: "causal",
         summary: "posts are written and replied to, and a reply is read before its post",
         workload: &causal::CausalWorkload,
+    },
+    WorkloadEntry {
+        name: "membership",
+        summary: "replicas are asked which members of the cluster they hold alive",
+        workload: &membership::MembershipWorkload,
     },
 ];
 

@@ -165,6 +165,11 @@ impl Weights {
         Ok(Weights(weights))
     }
 
+    /// Whether this one of the names ever comes.
+    pub(crate) fn may_draw(&self, name: usize) -> bool {
+        self.0.get(name).is_some_and(|weight| *weight > 0)
+    }
+
     /// Which of the names comes next.
     pub(crate) fn draw(&self, stream: &mut Stream) -> usize {
         let mut point = stream.below(self.0.iter().sum());
@@ -177,6 +182,9 @@ impl Weights {
         unreachable!("the point lies below the sum")
     }
 }
+
+/// What is judged by a checker of that name where replicas only have to agree in the end.
+pub(crate) const EVENTUAL: [&str; 2] = ["eventual", "strong-eventual"];
 
 /// A client that never ends and does not look at replies.
 pub(crate) struct Asking<F>(pub(crate) F);

@@ -15,7 +15,7 @@ use squall_checkers::{
 };
 
 use crate::{
-    parts::{DISTRIBUTION, Fresh, KEYS_MAX, Keys, Weights, on_each_key},
+    parts::{DISTRIBUTION, EVENTUAL, Fresh, KEYS_MAX, Keys, Weights, on_each_key},
     random::Stream,
     settings::SettingsReader,
     workload::{Client, Judge, Setting, SettingError, Settings, Workload},
@@ -110,7 +110,7 @@ impl Workload for RegisterWorkload {
             "linearizable" => vec![Judge::with_model("linearizable", "cas-register")],
             "causal" => std::iter::once("causal").chain(SESSIONS).map(Judge::new).collect(),
             "sessions" => SESSIONS.into_iter().map(Judge::new).collect(),
-            _ => SESSIONS.into_iter().filter(|s| *s == model).map(Judge::new).collect(),
+            _ => SESSIONS.into_iter().chain(EVENTUAL).filter(|s| *s == model).map(Judge::new).collect(),
         }
     }
 }
@@ -358,6 +358,7 @@ mod tests {
         assert_eq!(names("linearizable"), ["linearizable"]);
         assert_eq!(names("causal").len(), 5);
         assert_eq!(names("read-your-writes"), ["read-your-writes"]);
-        assert!(names("eventual").is_empty());
+        assert_eq!(names("strong-eventual"), ["strong-eventual"]);
+        assert!(names("serializable").is_empty());
     }
 }

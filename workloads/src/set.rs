@@ -1,18 +1,20 @@
 //! `set`: elements are added to a few sets, which are read.
 //!
 //! ```text
-//! add(2, 17) -> nil      read(2) -> [3 17 8]
+//! add(2, 17) -> nil      remove(2, 3) -> true | false      read(2) -> [3 17 8]
 //! ```
+//!
+//! A client removes what it has seen in a set. The reply says whether it was still there.
 
 use squall_checkers::operation::Interface;
 
 use crate::{
     growing::GrowingWorkload,
-    parts::{DISTRIBUTION, keys_setting, per_key_setting},
+    parts::{DISTRIBUTION, EVENTUAL, keys_setting, per_key_setting},
     workload::Setting,
 };
 
-/// Additions of unique elements to sets, and reads of all elements.
+/// Additions of unique elements to sets, removals, and reads of all elements.
 pub static SET: GrowingWorkload = GrowingWorkload {
     name: "set",
     interface: Interface::SET,
@@ -23,10 +25,12 @@ pub static SET: GrowingWorkload = GrowingWorkload {
         per_key_setting("60", "elements after which a set is replaced by a fresh one; 0: never"),
         Setting { key: "adds", default: "3", summary: "weight of additions in the mix" },
         Setting { key: "reads", default: "2", summary: "weight of reads in the mix" },
+        Setting { key: "removes", default: "0", summary: "weight of removals in the mix; 0 for sets that only grow" },
     ],
-    weights: ["adds", "reads"],
+    weights: &["adds", "reads", "removes"],
     model: "set",
     invariants: &["set-full"],
+    weaker: &EVENTUAL,
 };
 
 #[cfg(test)]
@@ -45,6 +49,11 @@ mod tests {
             let set = sets.entry(operation.key.clone()).or_default();
             match operation.args.as_int() {
                 None => return Some(set.clone().into()),
+                Some(_) if operation.f == "remove" => {
+                    let before = set.len();
+                    set.retain(|element| *element != operation.args);
+                    return Some((set.len() < before).into());
+                }
                 Some(element) if forgets(element) => {}
                 Some(_) => set.push(operation.args.clone()),
             }
@@ -60,5 +69,14 @@ mod tests {
         assert!(testing::complaints(&SET, "linearizable", &good).is_empty());
         let bad = testing::run(&SET, &[], 200, store(|element| element == 100));
         assert_eq!(testing::complaints(&SET, "linearizable", &bad), ["linearizable", "set-full"]);
+    }
+
+    #[test]
+    fn what_a_client_has_seen_it_may_remove() {
+        let good = testing::run(&SET, &[("removes", "2")], 200, store(|_| false));
+        let removed = good.entries.iter().filter(|e| e.operation.f == "remove").filter_map(|e| e.reply());
+        let said: std::collections::BTreeSet<&Value> = removed.collect();
+        assert_eq!(said.len(), 2, "some are there, some are gone");
+        assert!(testing::complaints(&SET, "linearizable", &good).is_empty());
     }
 }

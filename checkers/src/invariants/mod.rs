@@ -14,6 +14,7 @@ use crate::{
 
 pub(crate) mod bank;
 pub(crate) mod counter_bounds;
+pub(crate) mod eventual_accuracy;
 pub(crate) mod log_order;
 pub(crate) mod mutual_exclusion;
 pub(crate) mod set_full;

@@ -1,8 +1,8 @@
 //! The checker `set-full`: what is added to a set is seen from some time on, and stays.
 //!
-//! `add(element) -> nil`, `read() -> [elements]`. An element is *known* once its addition was acknowledged or a read has shown it. It
+//! `add(element) -> nil`, `remove(element)`, `read() -> [elements]`. An element is *known* once its addition was acknowledged or a read has shown it. It
 //! is lost if the last read (every final read, where these are marked) was invoked after that, does not show it, and was
-//! invoked after all reads that show it had returned. One that some read misses in between is stale: that is no anomaly, but
+//! invoked after all reads that show it had returned; unless somebody may have removed it. One that some read misses in between is stale: that is no anomaly, but
 //! [`visibility`] says for how long. After Jepsen's checker of this name.
 
 use std::collections::BTreeMap;
@@ -117,6 +117,8 @@ struct Element {
     shown: Vec<usize>,
     /// The first of these to return, and when.
     first_shown: Option<(u32, SimTime)>,
+    /// Whether it may have been removed.
+    removed: bool,
 }
 
 impl Element {
@@ -151,6 +153,9 @@ impl<'h> Set<'h> {
             match (entry.operation.f.as_str(), entry.reply()) {
                 ("add", _) if entry.is_ok() || entry.is_unknown() => {
                     set.elements.entry(&entry.operation.args).or_default().adds.push(id);
+                }
+                ("remove", _) if entry.is_ok() || entry.is_unknown() => {
+                    set.elements.entry(&entry.operation.args).or_default().removed = true;
                 }
                 ("read", Some(Value::List(shown))) => {
                     let returned = entry.completed.map(|at| (at.position, at.time));
@@ -187,7 +192,7 @@ impl<'h> Set<'h> {
         let Some(&first_last) = self.last.first() else { return false };
         let begun = self.entry(first_last).invoked.position;
         // Reads that show it had returned before: so no last read does.
-        known < begun && element.shown.iter().all(|&read| self.entry(read).returned() < begun)
+        !element.removed && known < begun && element.shown.iter().all(|&read| self.entry(read).returned() < begun)
     }
 
     /// The last read that misses the element and was invoked after `known`.
@@ -199,7 +204,7 @@ impl<'h> Set<'h> {
 
     /// A read that shows what nobody had added.
     fn unexpected(&self) -> Option<Anomaly> {
-        let never = || self.elements.iter().filter(|(_, e)| e.adds.is_empty());
+        let never = || self.elements.iter().filter(|(_, e)| e.adds.is_empty() && !e.shown.is_empty());
         if let Some((value, element)) = never().min_by_key(|(_, e)| e.shown[0]) {
             let read = self.reads[element.shown[0]];
             let sentence =

@@ -1,4 +1,4 @@
-//! Keyed sets that grow.
+//! Keyed sets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,10 +17,15 @@ impl Object for Sets {
     }
 
     fn update(&mut self, operation: &Operation) -> Result<Value, String> {
-        if operation.f != "add" {
-            return Err(unknown("sets", "add and read", operation));
+        let (f, element) = (operation.f.as_str(), &operation.args);
+        if !matches!(f, "add" | "remove") {
+            return Err(unknown("sets", "add, remove and read", operation));
         }
-        self.0.entry(operation.key.clone()).or_default().insert(operation.args.clone());
+        let set = self.0.entry(operation.key.clone()).or_default();
+        if f == "remove" {
+            return Ok(set.remove(element).into());
+        }
+        set.insert(element.clone());
         Ok(Value::Nil)
     }
 }
@@ -42,6 +47,9 @@ mod tests {
                 (Operation::new("add", 1, 3), "nil"),
                 (Operation::new("add", 1, 7), "nil"),
                 (Operation::read(1), "[3 7]"),
+                (Operation::new("remove", 1, 7), "true"),
+                (Operation::new("remove", 1, 7), "false"),
+                (Operation::read(1), "[3]"),
                 (Operation::read(2), "[]"),
             ],
         );

@@ -81,6 +81,7 @@ pub(super) fn check(history: &History, checker: &str, verdict: &Verdict) -> Opti
         "eventual" => |o, b| settled::converged(o, b, settled::Asks::Explanation),
         "strong-eventual" => |o, b| settled::converged(o, b, settled::Asks::Stability),
         "liveness" => |_, _| {},
+        "eventual-accuracy" => settled::accurate,
         _ => return None,
     };
     // These look at no moment, or at phases and final reads alone.

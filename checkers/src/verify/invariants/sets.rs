@@ -63,7 +63,9 @@ pub(super) fn full(object: &Object<'_>, broken: &mut Broken) {
         reads.drain(..reads.len().saturating_sub(1));
     }
     let Some(begun) = reads.iter().map(|(_, e, _)| e.invoked.position).min() else { return };
-    for element in elements.values() {
+    let removed: BTreeSet<&Value> =
+        object.alive().filter(|(_, e)| e.operation.f == "remove").map(|(_, e)| &e.operation.args).collect();
+    for element in elements.iter().filter(|(value, _)| !removed.contains(*value)).map(|(_, element)| element) {
         let gone =
             element.known.is_some_and(|known| known < begun) && element.shown_until.is_none_or(|until| until < begun);
         if gone {

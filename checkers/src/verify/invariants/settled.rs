@@ -36,6 +36,7 @@ pub(super) fn durable(object: &Object<'_>, broken: &mut Broken) {
         .filter_map(|(_, e)| Some((e, e.reply()?)))
         .collect();
     let is_set = object.ids.iter().any(|&id| object.history.entries[id].operation.f == "add");
+    let removed = removed(object);
     let changes = |e: &Entry| if is_set { e.operation.f == "add" } else { written(e) != Some(None) };
     if finals.is_empty() || !object.alive().any(|(_, e)| e.is_ok() && changes(e)) {
         return;
@@ -50,7 +51,8 @@ pub(super) fn durable(object: &Object<'_>, broken: &mut Broken) {
             let missed = |(call, shown): &(u32, BTreeSet<&Value>)| {
                 add.returned() < *call && !shown.contains(&add.operation.args)
             };
-            if shown.len() == finals.len() && shown.iter().all(missed) {
+            let is_kept = !removed.contains(&add.operation.args);
+            if shown.len() == finals.len() && is_kept && shown.iter().all(missed) {
                 broken.add("lost-acknowledged-write", id);
             }
         }
@@ -96,14 +98,14 @@ pub(super) fn converged(object: &Object<'_>, broken: &mut Broken, asks: Asks) {
             replica_of.entry(process.0).or_default().push((mark.at.position, replica));
         }
     }
-    let is_set = object.ids.iter().any(|&id| object.history.entries[id].operation.f == "add");
+    let adds = object.ids.iter().any(|&id| object.history.entries[id].operation.f == "add");
     let mut at: BTreeMap<u32, Vec<(EntryId, Value)>> = BTreeMap::new();
     for (id, entry) in object.alive().filter(|(_, e)| reads(e)) {
         let marks = replica_of.get(&entry.process.0).map_or(&[][..], Vec::as_slice);
         let Some((_, replica)) = marks.iter().rev().find(|(mark, _)| *mark < entry.invoked.position) else { continue };
         let Some(mut shown) = entry.reply().cloned() else { continue };
         if let Value::List(elements) = &mut shown
-            && is_set
+            && adds
         {
             elements.sort();
         }
@@ -124,9 +126,18 @@ pub(super) fn converged(object: &Object<'_>, broken: &mut Broken, asks: Asks) {
         if object.alive().any(|(_, e)| !reads(e) && Some(e.invoked.position) > begun) {
             broken.open = Some("there is no silence");
         }
+        let counts = adds && at.values().flatten().any(|(_, shown)| matches!(shown, Value::Int(_)));
         for (id, shown) in last {
-            if if is_set { wrong_set(object, shown) } else { wrong_value(object, shown) } {
+            let wrong = match (adds, counts) {
+                (_, true) => wrong_count(object, shown),
+                (true, _) => wrong_set(object, shown),
+                _ => wrong_value(object, shown),
+            };
+            if wrong {
                 broken.add("unexplained-state", *id);
+            }
+            if adds && !counts && is_resurrected(object, shown) {
+                broken.add("resurrected-element", *id);
             }
         }
     }
@@ -144,7 +155,39 @@ fn wrong_set(object: &Object<'_>, shown: &Value) -> bool {
     let shown: BTreeSet<&Value> = shown.as_list().unwrap_or_default().iter().collect();
     let adds = || object.alive().filter(|(_, e)| e.operation.f == "add");
     let may: BTreeSet<&Value> = adds().map(|(_, e)| &e.operation.args).collect();
-    adds().any(|(_, e)| e.is_ok() && !shown.contains(&e.operation.args)) || shown.iter().any(|e| !may.contains(e))
+    let removed = removed(object);
+    let must = |e: &Entry| e.is_ok() && !removed.contains(&e.operation.args);
+    adds().any(|(_, e)| must(e) && !shown.contains(&e.operation.args)) || shown.iter().any(|e| !may.contains(e))
+}
+
+/// The elements that may have been removed.
+fn removed<'h>(object: &Object<'h>) -> BTreeSet<&'h Value> {
+    object.alive().filter(|(_, e)| e.operation.f == "remove").map(|(_, e)| &e.operation.args).collect()
+}
+
+/// Whether an element is there that was added once and that a removal found.
+fn is_resurrected(object: &Object<'_>, shown: &Value) -> bool {
+    let times = |element: &Value| {
+        object.alive().filter(|(_, e)| e.operation.f == "add" && e.operation.args == *element).count()
+    };
+    object.alive().any(|(_, e)| {
+        let element = &e.operation.args;
+        e.operation.f == "remove"
+            && e.reply() == Some(&Value::Bool(true))
+            && times(element) == 1
+            && shown.as_list().is_some_and(|list| list.contains(element))
+    })
+}
+
+/// Whether a counter shows less or more than can have been added.
+fn wrong_count(object: &Object<'_>, shown: &Value) -> bool {
+    let sum = |pick: fn(bool, i64) -> i64| -> i128 {
+        let adds = object.alive().filter(|(_, e)| e.operation.f == "add");
+        adds.map(|(_, e)| i128::from(pick(e.is_ok(), e.operation.args.as_int().unwrap_or_default()))).sum()
+    };
+    let least = sum(|is_sure, n| if is_sure { n } else { n.min(0) });
+    let most = sum(|is_sure, n| if is_sure { n } else { n.max(0) });
+    shown.as_int().is_some_and(|shown| i128::from(shown) < least || i128::from(shown) > most)
 }
 
 /// Whether nobody wrote this, and it is not the initial value of what nobody wrote for certain.
@@ -153,6 +196,19 @@ fn wrong_value(object: &Object<'_>, shown: &Value) -> bool {
     let is_written = writes().any(|(_, value)| value == shown);
     let may_be_initial = is_initial(shown) && writes().all(|(e, _)| !e.is_ok());
     !is_written && !may_be_initial
+}
+
+/// No member is held dead in the end.
+pub(super) fn accurate(object: &Object<'_>, broken: &mut Broken) {
+    let Some(phase) = object.history.phase(Phase::FinalReads) else { return };
+    for (id, _, reply) in object.ok("read").filter(|(_, e, _)| phase.contains(&e.invoked.position)) {
+        broken.judged += 1;
+        match reply {
+            Value::Bool(true) => {}
+            Value::Bool(false) => broken.add("live-member-held-dead", id),
+            _ => broken.open = Some("a read replied neither true nor false"),
+        }
+    }
 }
 
 /// After all faults some operation succeeds.
