@@ -142,9 +142,11 @@ fn systems_fit_what_they_name() {
     for system in SYSTEMS {
         let workload = squall_workloads::find(system.workload);
         let workload = workload.unwrap_or_else(|| panic!("{}: no workload is called {}", system.name, system.workload));
+        let interfaces = promise(system, None).unwrap_or_else(|e| panic!("{}: {e}", system.name)).interfaces;
         for (key, _) in system.defaults {
-            let known = workload.workload.settings().iter().any(|s| s.key == *key);
-            assert!(known, "{}: {} has no setting `{key}`", system.name, workload.name);
+            let mut served = WORKLOADS.iter().filter(|w| interfaces.contains(&w.workload.interface()));
+            let known = served.any(|w| w.workload.settings().iter().any(|s| s.key == *key));
+            assert!(known, "{}: no workload that it serves has a setting `{key}`", system.name);
         }
         for shows in system.bugs.iter().filter_map(|bug| bug.workload) {
             let workload = squall_workloads::find(shows).unwrap_or_else(|| panic!("no workload is called {shows}"));

@@ -3,6 +3,9 @@
 //! A correct system keeps its promise under every fault it says it tolerates; a twin differs from it by one mistake, named in its
 //! entry. To add a system, add a file with its `ENTRY` and a line in [`SYSTEMS`].
 
+mod crdt_gossip;
+mod desk;
+mod foca_members;
 mod journal;
 mod madsim_etcd;
 mod majority_files;
@@ -15,6 +18,7 @@ mod primary_backup_semi_sync;
 mod primary_backup_sync;
 mod quorum_register;
 mod raft_rs_kv;
+mod redb_store;
 mod sessions;
 mod single_copy;
 
@@ -29,6 +33,9 @@ pub const SYSTEMS: &[SystemEntry] = &[
     primary_backup_async::ENTRY,
     single_copy::ENTRY,
     majority_files::ENTRY,
+    crdt_gossip::ENTRY,
+    redb_store::ENTRY,
+    foca_members::ENTRY,
     openraft_kv::ENTRY,
     madsim_etcd::ENTRY,
     misbehaving::ENTRY,
@@ -36,7 +43,15 @@ pub const SYSTEMS: &[SystemEntry] = &[
 
 #[cfg(test)]
 mod tests {
-    use squall_workloads::workload::Settings;
+    use squall::{
+        engine::{
+            run::run_plan,
+            spec::{Registry, Spec},
+        },
+        plan::{Fault, FaultKind, Plan, SECOND, Target},
+        simulators::Options,
+    };
+    use squall_workloads::{WORKLOADS, workload::Settings};
 
     use super::*;
 
@@ -46,15 +61,40 @@ mod tests {
             for bug in [None].into_iter().chain(entry.bugs.iter().map(|bug| Some(bug.name))) {
                 let built = (entry.build)(bug, &Settings::new());
                 let promise = built.unwrap_or_else(|e| panic!("{} with {bug:?}: {e}", entry.name)).promise();
-                let expected = if is_weaker(entry.name) { "causal" } else { "linearizable" };
+                let expected = match entry.name {
+                    "primary-backup-semi-sync" | "primary-backup-async" => "causal",
+                    "crdt-gossip" => "strong-eventual",
+                    "foca-members" => "eventual-accuracy",
+                    _ => "linearizable",
+                };
                 assert_eq!(promise.model, expected, "{}", entry.name);
             }
         }
     }
 
-    /// Whether sessions read where they are pinned.
-    fn is_weaker(name: &str) -> bool {
-        ["primary-backup-semi-sync", "primary-backup-async"].contains(&name)
+    #[test]
+    fn in_a_burst_clients_ask_more_often_and_what_they_ask_more_does_not_count() {
+        let registry = Registry { systems: SYSTEMS, workloads: WORKLOADS };
+        let spec = Spec { nemeses: vec!["none".to_owned()], ..Spec::of("single-copy") };
+        let job = spec.resolve(&registry).expect("the names are known");
+        let mut plan = job.plan(1);
+        let run = |plan: &Plan| {
+            let outcome = run_plan(&job.arena.subject(), plan, Options::default()).expect("the plan can be run");
+            let execution = outcome.execution.expect("a run");
+            let asked = |from: u64, to: u64| {
+                let invoked = execution.history.entries.iter().map(|e| e.invoked.time);
+                invoked.filter(|at| (from * SECOND..to * SECOND).contains(at)).count()
+            };
+            (asked(0, 5), asked(5, 8), asked(8, 20), execution.faults.iter().map(|f| f.effects).sum::<u64>())
+        };
+        let calm = run(&plan);
+        let kind = FaultKind::Burst { factor: 4 };
+        plan.faults = vec![Fault { id: 1, begins_ns: 5 * SECOND, lasts_ns: 3 * SECOND, target: Target::All, kind }];
+        let burst = run(&plan);
+        assert_eq!(calm.0, burst.0, "nothing changes before it");
+        assert!((3 * calm.1..5 * calm.1).contains(&burst.1), "{calm:?}, {burst:?}");
+        assert!(burst.2 > calm.2 * 9 / 10, "there is enough left to ask: {calm:?}, {burst:?}");
+        assert!(calm.3 == 0 && burst.3 >= burst.1 as u64, "each operation is an effect");
     }
 
     #[test]
