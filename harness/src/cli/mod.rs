@@ -6,6 +6,7 @@
 //! }
 //! ```
 
+mod by_hand;
 mod campaign;
 mod check;
 mod ci;

@@ -7,7 +7,7 @@ use squall_reports::{
     story,
 };
 
-use super::{Context, Result, campaign, files, findings, spec_args, wrong};
+use super::{Context, Result, by_hand, campaign, files, findings, spec_args, wrong};
 use crate::{
     engine::{
         campaign::{
@@ -31,7 +31,7 @@ pub(super) struct Args {
     /// The seed
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Run this plan instead, as `squall plan` writes it
+    /// Run this plan instead: as `squall plan` writes it, or in TOML by hand (`FILE.toml`; see docs/formats.md)
     #[arg(long, value_name = "FILE", conflicts_with = "seed")]
     plan: Option<PathBuf>,
     /// Write every event to this file, one JSON value per line
@@ -49,9 +49,13 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
         if args.spec.asks_for_a_draw() {
             return Err(wrong("a plan says all there is to say; only `--simulator` goes with `--plan`", ""));
         }
-        let text = files::read_text(path)?;
-        let plan = file::from_text(&text).map_err(|e| wrong(format!("{}: {e}", path.display()), ""))?;
-        let arena = arena(context, &plan, args.spec.simulator())?;
+        let (arena, plan) = if path.extension().is_some_and(|extension| extension == "toml") {
+            by_hand::read(path, args.spec.simulator(), context)?
+        } else {
+            let text = files::read_text(path)?;
+            let plan = file::from_text(&text).map_err(|e| wrong(format!("{}: {e}", path.display()), ""))?;
+            (arena(context, &plan, args.spec.simulator())?, plan)
+        };
         (arena, plan, format!("squall run --plan {}", path.display()))
     } else {
         let seed = args.seed.unwrap_or_default();

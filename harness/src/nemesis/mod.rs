@@ -4,6 +4,8 @@ mod clock;
 mod combined;
 mod crash;
 mod disk;
+mod healing;
+mod overload;
 mod packets;
 mod partition;
 mod pause;
@@ -12,6 +14,7 @@ mod schedule;
 mod selection;
 mod slow;
 mod wipe;
+mod zones;
 
 pub use self::{
     scene::{Scene, Strike},
@@ -35,6 +38,8 @@ pub struct NemesisEntry {
     pub name: &'static str,
     /// One sentence.
     pub summary: &'static str,
+    /// Whether it is drawn from where nobody names it. A new one is not: what every seed draws would change.
+    pub by_default: bool,
     /// The nemesis.
     pub nemesis: &'static dyn Nemesis,
 }
@@ -44,35 +49,64 @@ pub const NEMESES: &[NemesisEntry] = &[
     NemesisEntry {
         name: "partition",
         summary: "cut links: halves, one isolated, one-way, bridge, overlapping majorities, steady or flapping",
+        by_default: true,
         nemesis: &partition::Partition,
     },
     NemesisEntry {
         name: "packets",
         summary: "messages lost, late, twice, out of order or corrupt; degraded links",
+        by_default: true,
         nemesis: &packets::Packets,
     },
     NemesisEntry {
         name: "crash",
         summary: "processes die or machines lose power: once, again and again, or one after the other",
+        by_default: true,
         nemesis: &crash::Crash,
     },
-    NemesisEntry { name: "pause", summary: "nodes stand still and go on", nemesis: &pause::Pause },
-    NemesisEntry { name: "slow", summary: "nodes need time for every event", nemesis: &slow::Slow },
+    NemesisEntry { name: "pause", summary: "nodes stand still and go on", by_default: true, nemesis: &pause::Pause },
+    NemesisEntry { name: "slow", summary: "nodes need time for every event", by_default: true, nemesis: &slow::Slow },
     NemesisEntry {
         name: "clock",
         summary: "clocks are off, run fast or slow, jump, or flip to and fro",
+        by_default: true,
         nemesis: &clock::Clock,
     },
     NemesisEntry {
         name: "disk",
         summary: "syncs fail, disks are full or slow, bits rot; power is lost while they do",
+        by_default: true,
         nemesis: &disk::Disk,
     },
-    NemesisEntry { name: "wipe", summary: "nodes lose their disks and start afresh", nemesis: &wipe::Wipe },
+    NemesisEntry {
+        name: "wipe",
+        summary: "nodes lose their disks and start afresh",
+        by_default: true,
+        nemesis: &wipe::Wipe,
+    },
     NemesisEntry {
         name: "combined",
         summary: "incidents of several kinds that belong together, such as a crash right after a partition heals",
+        by_default: true,
         nemesis: &combined::Combined,
+    },
+    NemesisEntry {
+        name: "zones",
+        summary: "a zone of replicas fails as one: cut off, without power, standing still, far away; or one after the other (when named)",
+        by_default: false,
+        nemesis: &zones::Zones,
+    },
+    NemesisEntry {
+        name: "healing",
+        summary: "links and nodes that broke at once come back one after the other, in every order and direction (when named)",
+        by_default: false,
+        nemesis: &healing::Healing,
+    },
+    NemesisEntry {
+        name: "overload",
+        summary: "clients ask in bursts, links carry little and lose the rest, nodes need long for everything (when named)",
+        by_default: false,
+        nemesis: &overload::Overload,
     },
 ];
 

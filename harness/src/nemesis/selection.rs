@@ -24,9 +24,9 @@ fn names() -> String {
 }
 
 impl NemesisSelection {
-    /// Every nemesis, within the promise.
+    /// Every nemesis that is drawn from by default, within the promise.
     pub fn all() -> Self {
-        NemesisSelection { entries: NEMESES.iter().collect(), beyond: false }
+        NemesisSelection { entries: NEMESES.iter().filter(|n| n.by_default).collect(), beyond: false }
     }
 
     /// No nemesis.
@@ -34,7 +34,7 @@ impl NemesisSelection {
         NemesisSelection { entries: Vec::new(), beyond: false }
     }
 
-    /// Reads names with commas between them. `all` is every nemesis; `beyond` asks for faults outside the promise, and alone for
+    /// Reads names with commas between them. `all` is every nemesis that is drawn from by default; `beyond` asks for faults outside the promise, and alone for
     /// all of them; `none` adds nothing.
     pub fn parse(text: &str) -> Result<Self, UnknownNemesis> {
         let words: Vec<&str> = text.split(',').map(str::trim).filter(|w| !w.is_empty()).collect();
@@ -45,7 +45,7 @@ impl NemesisSelection {
         }
         let beyond = words.contains(&"beyond");
         let every = words.contains(&"all") || (beyond && words.iter().all(|w| *w == "beyond"));
-        let entries = NEMESES.iter().filter(|n| every || words.contains(&n.name)).collect();
+        let entries = NEMESES.iter().filter(|n| (every && n.by_default) || words.contains(&n.name)).collect();
         Ok(NemesisSelection { entries, beyond })
     }
 

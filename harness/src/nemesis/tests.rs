@@ -53,7 +53,7 @@ fn names_are_unique_and_in_kebab_case() {
 fn every_kind_of_fault_and_target_appears() {
     let mut kinds: BTreeMap<&str, u32> = BTreeMap::new();
     let mut targets: BTreeSet<&str> = BTreeSet::new();
-    for fault in (0..1000).flat_map(|seed| draw(seed, 5, &everything(), "all")) {
+    for fault in (0..1000).flat_map(|seed| draw(seed, 5, &everything(), "all,zones,healing,overload")) {
         *kinds.entry(fault.kind.name()).or_default() += 1;
         targets.insert(match fault.target {
             Target::All => "all",
@@ -62,11 +62,12 @@ fn every_kind_of_fault_and_target_appears() {
             Target::Random(_) => "random",
             Target::Minority => "minority",
             Target::Majority => "majority",
+            Target::Zone { .. } => "zone",
         });
     }
-    assert_eq!(kinds.len(), 19, "{kinds:?}");
+    assert_eq!(kinds.len(), 21, "{kinds:?}");
     assert!(kinds.values().all(|n| *n > 20), "{kinds:?}");
-    assert_eq!(targets.into_iter().collect::<Vec<_>>(), ["all", "leader", "majority", "minority", "nodes"]);
+    assert_eq!(targets.into_iter().collect::<Vec<_>>(), ["all", "leader", "majority", "minority", "nodes", "zone"]);
 }
 
 #[test]
@@ -126,8 +127,10 @@ fn selections_are_read_by_name() {
     let names = |text: &str| NemesisSelection::parse(text).map(|s| s.names().join(","));
     assert_eq!(names("crash, partition"), Ok("partition,crash".to_owned()));
     assert_eq!(names("pause,beyond"), Ok("pause,beyond".to_owned()));
-    assert_eq!(NemesisSelection::parse("beyond").unwrap().entries.len(), NEMESES.len());
-    assert_eq!(NemesisSelection::parse("all").unwrap().entries.len(), NEMESES.len());
+    let by_default = NEMESES.iter().filter(|n| n.by_default).count();
+    assert_eq!(NemesisSelection::parse("beyond").unwrap().entries.len(), by_default);
+    assert_eq!(NemesisSelection::parse("all").unwrap().entries.len(), by_default);
+    assert_eq!(NemesisSelection::parse("all,zones").unwrap().entries.len(), by_default + 1);
     assert_eq!(names("none"), Ok(String::new()));
     assert_eq!(names("crsh"), Err(UnknownNemesis { name: "crsh".to_owned() }));
 }
@@ -155,7 +158,7 @@ proptest! {
     fn every_fault_lies_inside_the_promise_and_the_chaos_phase(
         seed: u64, tolerates in promises(), nodes in 1_u32..8, chaos_ns in 1_u64..30 * SECOND,
     ) {
-        let selection = NemesisSelection::all();
+        let selection = NemesisSelection::parse("all,zones,healing,overload").unwrap();
         let faults = schedule(seed, &Scene { nodes, chaos_ns, tolerates: &tolerates, reaches: Reach::everywhere, beyond: false }, &selection);
         let ids: BTreeSet<u32> = faults.iter().map(|f| f.id).collect();
         prop_assert_eq!(ids.len(), faults.len());

@@ -85,6 +85,19 @@ pub enum FaultKind {
         /// Latency is multiplied by this.
         factor: u32,
     },
+    /// Links from and to the target carry little: messages follow each other at a distance, wait in a queue and, where that is
+    /// full, are lost. Each link has a queue of its own.
+    Bandwidth {
+        /// Messages that a link carries in a second.
+        per_second: u32,
+        /// Messages that may wait for it.
+        queue: u32,
+    },
+    /// Clients whose own replica is among the target ask more often. What they ask more does not count against the plan's limit.
+    Burst {
+        /// So many times as often.
+        factor: u32,
+    },
     /// The target loses power, and starts again when the fault ends.
     Crash {
         /// What becomes of writes that were not synced.
@@ -240,7 +253,9 @@ impl FaultKind {
             FaultKind::Delay { .. } | FaultKind::Reorder { .. } => &[C::Delay],
             FaultKind::Duplicate { .. } => &[C::Duplicate],
             FaultKind::Corrupt { .. } => &[C::Corrupt],
-            FaultKind::Degrade { .. } => &[C::Drop, C::Delay],
+            FaultKind::Degrade { .. } | FaultKind::Bandwidth { .. } => &[C::Drop, C::Delay],
+            // To be asked much is no fault of any class: no promise is about how often clients may ask.
+            FaultKind::Burst { .. } => &[],
             FaultKind::Crash { loss: Loss::Kept } => &[C::Crash],
             FaultKind::Crash { .. } => &[C::Crash, C::PowerLoss],
             FaultKind::Pause | FaultKind::Slow { .. } => &[C::Pause],
@@ -265,6 +280,8 @@ impl FaultKind {
             FaultKind::Reorder { .. } => "reorder",
             FaultKind::Corrupt { .. } => "corrupt",
             FaultKind::Degrade { .. } => "degrade",
+            FaultKind::Bandwidth { .. } => "bandwidth",
+            FaultKind::Burst { .. } => "burst",
             FaultKind::Crash { .. } => "crash",
             FaultKind::Pause => "pause",
             FaultKind::Slow { .. } => "slow",
@@ -311,6 +328,10 @@ impl fmt::Display for FaultKind {
             FaultKind::Degrade { permille, factor } => {
                 write!(f, "degrade, {} lost at {factor}x latency", Share(*permille))
             }
+            FaultKind::Bandwidth { per_second, queue } => {
+                write!(f, "links of {per_second} messages per second with room for {queue} more")
+            }
+            FaultKind::Burst { factor } => write!(f, "burst of {factor} times the load"),
             FaultKind::Crash { loss: Loss::Kept } => f.write_str("crash"),
             FaultKind::Crash { loss: Loss::Lost } => f.write_str("power loss (unsynced writes lost)"),
             FaultKind::Crash { loss: Loss::Torn } => f.write_str("power loss (last unsynced write torn)"),

@@ -25,6 +25,13 @@ pub enum Target {
     Minority,
     /// A random set of replicas, as small as a majority can be.
     Majority,
+    /// The replicas of one zone, where all are spread over `of` zones in turn: replica `n` is in zone `n % of`.
+    Zone {
+        /// Which, from 0.
+        zone: u32,
+        /// How many zones there are.
+        of: u32,
+    },
 }
 
 impl Target {
@@ -37,8 +44,14 @@ impl Target {
             Target::Random(n) => nodes.min(*n),
             Target::Minority => nodes.saturating_sub(1) / 2,
             Target::Majority => nodes.min(nodes / 2 + 1),
+            Target::Zone { zone, of } => zone_of(*zone, *of, nodes).count() as u32,
         }
     }
+}
+
+/// The replicas of a zone; none when there is no such zone.
+pub fn zone_of(zone: u32, of: u32, nodes: u32) -> impl Iterator<Item = NodeId> {
+    (0..nodes).filter(move |n| n.checked_rem(of) == Some(zone)).map(NodeId)
 }
 
 impl fmt::Display for Target {
@@ -57,6 +70,7 @@ impl fmt::Display for Target {
             Target::Random(n) => write!(f, "{n} random nodes"),
             Target::Minority => f.write_str("a minority"),
             Target::Majority => f.write_str("a majority"),
+            Target::Zone { zone, of } => write!(f, "zone {zone} of {of}"),
         }
     }
 }

@@ -121,6 +121,9 @@ fn check_fault(fault: &Fault, cluster: &Cluster, chaos_ns: u64, place: &str) -> 
             }
         }
         Target::Random(n) => check(*n > 0, place, || "target is 0 random nodes; at least 1 is needed".to_owned())?,
+        Target::Zone { zone, of } => check(zone < of && *zone < cluster.nodes, place, || {
+            format!("target is zone {zone} of {of} in a cluster of {} nodes: nobody is there", cluster.nodes)
+        })?,
         Target::All | Target::Leader | Target::Minority | Target::Majority => {}
     }
     check_kind(&fault.kind, place)
@@ -137,6 +140,8 @@ fn check_kind(kind: &FaultKind, place: &str) -> Checked {
         | FaultKind::Reorder { permille, .. }
         | FaultKind::SyncError { permille } => share(*permille),
         FaultKind::Degrade { permille, factor } => share(*permille).and(positive("factor", u64::from(*factor))),
+        FaultKind::Bandwidth { per_second, .. } => positive("per_second", u64::from(*per_second)),
+        FaultKind::Burst { factor } => positive("factor", u64::from(*factor)),
         FaultKind::ClockDrift { ppb } => check(*ppb > -1_000_000_000, place, || {
             format!("ppb is {ppb}: the clock would stand still or go back; more than -1000000000 is needed")
         }),

@@ -103,6 +103,8 @@ fn in_turmoil(kind: &FaultKind) -> Reach {
         | FaultKind::Delay { .. }
         | FaultKind::Reorder { .. }
         | FaultKind::Degrade { .. }
+        | FaultKind::Bandwidth { .. }
+        | FaultKind::Burst { .. }
         | FaultKind::Crash { loss: Loss::Kept }
         | FaultKind::Wipe => Reach::Each,
         FaultKind::ClockDrift { .. } if cfg!(madsim) => Reach::Cluster,
@@ -116,9 +118,11 @@ fn in_turmoil(kind: &FaultKind) -> Reach {
 /// nodes and for its own timers, and no message can be doubled or damaged.
 fn in_madsim(kind: &FaultKind) -> Reach {
     match kind {
-        FaultKind::Partition { .. } | FaultKind::Crash { loss: Loss::Kept } | FaultKind::Wipe | FaultKind::Pause => {
-            Reach::Each
-        }
+        FaultKind::Partition { .. }
+        | FaultKind::Burst { .. }
+        | FaultKind::Crash { loss: Loss::Kept }
+        | FaultKind::Wipe
+        | FaultKind::Pause => Reach::Each,
         FaultKind::Drop { .. } | FaultKind::Delay { .. } | FaultKind::Degrade { .. } => Reach::Cluster,
         _ => Reach::Nobody,
     }
@@ -133,6 +137,8 @@ const KINDS: &[FaultKind] = &[
     FaultKind::Reorder { permille: 1, max_ns: 1 },
     FaultKind::Corrupt { permille: 1 },
     FaultKind::Degrade { permille: 1, factor: 1 },
+    FaultKind::Bandwidth { per_second: 1, queue: 1 },
+    FaultKind::Burst { factor: 1 },
     FaultKind::Crash { loss: Loss::Kept },
     FaultKind::Wipe,
     FaultKind::Pause,

@@ -1,7 +1,7 @@
 //! Making what remains simpler: shorter faults of plainer kinds on fewer nodes, and no idle time.
 
 use super::search::Search;
-use crate::plan::{FaultKind, Loss, MILLISECOND, NodeId, Operations, Plan, Shape, Target};
+use crate::plan::{FaultKind, Loss, MILLISECOND, NodeId, Operations, Plan, Shape, Target, target::zone_of};
 
 /// Faults are not made shorter than this, in nanoseconds: nobody reads a difference below it.
 const SHORT_NS: u64 = 20 * MILLISECOND;
@@ -60,7 +60,7 @@ fn simpler(kind: &FaultKind) -> Vec<FaultKind> {
             }
             kinds
         }
-        FaultKind::Drop { .. } => vec![cut(Shape::Split)],
+        FaultKind::Drop { .. } | FaultKind::Bandwidth { .. } => vec![cut(Shape::Split)],
         FaultKind::Corrupt { permille } | FaultKind::Degrade { permille, .. } => {
             vec![cut(Shape::Split), FaultKind::Drop { permille: *permille }]
         }
@@ -77,6 +77,7 @@ fn simpler(kind: &FaultKind) -> Vec<FaultKind> {
         FaultKind::Crash { loss: Loss::Kept }
         | FaultKind::Delay { .. }
         | FaultKind::Duplicate { .. }
+        | FaultKind::Burst { .. }
         | FaultKind::Pause
         | FaultKind::ClockOffset { .. }
         | FaultKind::ClockDrift { .. }
@@ -91,6 +92,7 @@ fn narrow_target(search: &mut Search, index: usize) {
     let nodes = match &search.plan().faults[index].target {
         Target::All => (0..search.plan().cluster.nodes).map(NodeId).collect(),
         Target::Nodes(nodes) => nodes.clone(),
+        Target::Zone { zone, of } => zone_of(*zone, *of, search.plan().cluster.nodes).collect(),
         Target::Leader | Target::Random(_) | Target::Minority | Target::Majority => return,
     };
     let mut kept = nodes.clone();

@@ -45,6 +45,8 @@ fn kinds() -> impl Strategy<Value = FaultKind> {
         (0..=1000_u32, any::<u64>()).prop_map(|(permille, max_ns)| FaultKind::Reorder { permille, max_ns }),
         (0..=1000_u32).prop_map(|permille| FaultKind::Corrupt { permille }),
         (0..=1000_u32, 1_u32..).prop_map(|(permille, factor)| FaultKind::Degrade { permille, factor }),
+        (1_u32.., any::<u32>()).prop_map(|(per_second, queue)| FaultKind::Bandwidth { per_second, queue }),
+        (1_u32..).prop_map(|factor| FaultKind::Burst { factor }),
     ];
     let machine = prop_oneof![
         losses().prop_map(|loss| FaultKind::Crash { loss }),
@@ -244,6 +246,10 @@ fn a_plan_that_makes_no_sense_says_what_and_where() {
         fault(|f| f.target = Target::Random(0)),
         fault(|f| f.kind = FaultKind::Drop { permille: 1001 }),
         fault(|f| f.kind = FaultKind::Degrade { permille: 1, factor: 0 }),
+        fault(|f| f.kind = FaultKind::Bandwidth { per_second: 0, queue: 1 }),
+        fault(|f| f.kind = FaultKind::Burst { factor: 0 }),
+        fault(|f| f.target = Target::Zone { zone: 3, of: 3 }),
+        fault(|f| f.target = Target::Zone { zone: 0, of: 0 }),
         fault(|f| f.kind = FaultKind::ClockDrift { ppb: -1_000_000_000 }),
         fault(|f| f.kind = FaultKind::ClockStrobe { ns: 1, period_ns: 0 }),
         fault(|f| f.kind = FaultKind::Partition { shape: Shape::Split, flap_ns: Some(0), clients: false }),

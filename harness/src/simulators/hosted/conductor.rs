@@ -150,7 +150,7 @@ impl<S: System> Conductor<S> {
                 let mut actions = Vec::new();
                 self.core(|core| {
                     let stamp = core.stamp;
-                    core.clients.turn(turn, stamp, &mut actions);
+                    core.client_turn(turn, stamp, &mut actions);
                 });
                 self.perform(actions);
             }

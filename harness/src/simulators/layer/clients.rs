@@ -55,6 +55,8 @@ pub(crate) struct Clients {
     rounds: u32,
     /// Operations that are open.
     open: u32,
+    /// By replica, how many times as often its clients ask; 0 in calm.
+    bursts: Vec<u32>,
 }
 
 /// Every replica is read twice: the first round settles writes whose outcome is unknown (a reader may be the first to carry one
@@ -135,6 +137,7 @@ impl Clients {
             reading: Vec::new(),
             rounds: 0,
             open: 0,
+            bursts: vec![0; plan.cluster.nodes as usize],
         })
     }
 
@@ -181,13 +184,28 @@ impl Clients {
             generator.done = true;
             return;
         };
-        *left -= 1;
+        let burst = self.bursts[(client % self.nodes) as usize];
+        if burst == 0 {
+            *left -= 1;
+        }
         generator.busy += 1;
         // Uniform around the mean, so that clients do not march in step.
-        let interval_ns = load.interval_ns(*interval_ns, now);
+        let interval_ns = (load.interval_ns(*interval_ns, now) / u64::from(burst.max(1))).max(1);
         let pause = interval_ns / 2 + generator.pace.between(0, interval_ns);
         actions.push(Action::Invoke(self.invoke(process, operation, now)));
         actions.push(Action::Schedule(now + pause.max(1), Turn::Client(client)));
+    }
+
+    /// The replica whose clients ask more often, when this turn is one of theirs.
+    pub(crate) fn bursting(&self, turn: Turn) -> Option<NodeId> {
+        let Turn::Client(client) = turn else { return None };
+        let home = client % self.nodes;
+        (self.bursts[home as usize] > 0 && matches!(self.source, Source::Generated { .. })).then_some(NodeId(home))
+    }
+
+    /// From now on the clients of this replica ask so many times as often; 0 in calm.
+    pub(crate) fn set_burst(&mut self, home: u32, factor: u32) {
+        self.bursts[home as usize] = factor;
     }
 
     fn script_turn(&mut self, now: u64, actions: &mut Vec<Action>) {

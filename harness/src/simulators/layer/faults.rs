@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use squall_checkers::{operation::Name, value::Value};
 
 use crate::{
-    plan::{Fault, FaultKind, NodeId, Target, mix, scale},
+    plan::{Fault, FaultKind, NodeId, Target, mix, scale, target::zone_of},
     simulators::execution::FaultEffect,
 };
 
@@ -48,6 +48,8 @@ pub(crate) struct Condition {
     pub(crate) clock: bool,
     /// Whether syncs may fail.
     pub(crate) sync_error: bool,
+    /// How many times as often its clients ask; 0 when no burst is on.
+    pub(crate) burst: u32,
 }
 
 /// The slowest a drifting clock may run: half speed below keeps arithmetic and timers sane when faults add up.
@@ -144,6 +146,7 @@ impl Faults {
                 FaultKind::Crash { .. } | FaultKind::Wipe => c.down = true,
                 FaultKind::Pause => c.paused = true,
                 FaultKind::Slow { service_ns } => c.service_ns = c.service_ns.max(service_ns),
+                FaultKind::Burst { factor } => c.burst = c.burst.max(factor),
                 FaultKind::ClockOffset { .. } | FaultKind::ClockStrobe { .. } | FaultKind::ClockJumps { .. } => {
                     c.offset_ns = c.offset_ns.saturating_add(active.offset_ns);
                     c.clock = true;
@@ -162,6 +165,7 @@ impl Faults {
                 | FaultKind::Reorder { .. }
                 | FaultKind::Corrupt { .. }
                 | FaultKind::Degrade { .. }
+                | FaultKind::Bandwidth { .. }
                 | FaultKind::BitRot { .. } => {}
             }
         }
@@ -222,6 +226,7 @@ impl Faults {
             Target::Random(count) => random(*count),
             Target::Minority => random(self.nodes.saturating_sub(1) / 2),
             Target::Majority => random(self.nodes / 2 + 1),
+            Target::Zone { zone, of } => zone_of(*zone, *of, self.nodes).collect(),
         }
     }
 }

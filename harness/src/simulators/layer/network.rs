@@ -4,7 +4,7 @@
 //! from a stream of draws: taking one fault away does not reshuffle the rest of the run. Each fault hashes its own id in, so
 //! faults do not disturb each other either.
 
-use crate::plan::{Fault, FaultKind, Latency, NodeId, Shape, fold, mix, scale};
+use crate::plan::{Fault, FaultKind, Latency, NodeId, SECOND, Shape, fold, mix, scale};
 
 /// Latency of a message to oneself, in nanoseconds.
 const LOOPBACK_NS: u64 = 10_000;
@@ -33,6 +33,8 @@ struct Active {
     kind: FaultKind,
     began: u64,
     links: Vec<bool>,
+    /// With [`FaultKind::Bandwidth`], by link: when what waits there will have been carried. Empty otherwise.
+    carried: Vec<u64>,
 }
 
 impl Active {
@@ -44,6 +46,18 @@ impl Active {
             }
             _ => false,
         }
+    }
+
+    /// When a link of little bandwidth has carried one more message, which comes now; `None` when its queue is full.
+    fn carry(&mut self, link: usize, now: u64) -> Option<u64> {
+        let FaultKind::Bandwidth { per_second, queue } = self.kind else { return Some(now) };
+        let each = SECOND / u64::from(per_second.max(1));
+        let waiting = self.carried[link].saturating_sub(now);
+        if waiting > each.saturating_mul(u64::from(queue)) {
+            return None;
+        }
+        self.carried[link] = now + waiting + each;
+        Some(self.carried[link])
     }
 }
 
@@ -104,10 +118,10 @@ impl Network {
     /// The whole fate of a message that faults have a say in. `touched` is called with the index of each fault that did
     /// something.
     #[cold]
-    pub(crate) fn fate(&self, draw: &Draw, from: u32, to: u32, now: u64, mut touched: impl FnMut(u32)) -> Fate {
+    pub(crate) fn fate(&mut self, draw: &Draw, from: u32, to: u32, now: u64, mut touched: impl FnMut(u32)) -> Fate {
         let link = self.link(from, to);
         let mut fate = Fate { delay: Some(draw.delay), duplicate: None, damage: None, fault: None };
-        for active in self.active.iter().filter(|a| a.links[link]) {
+        for active in self.active.iter_mut().filter(|a| a.links[link]) {
             let own = mix(draw.hash, u64::from(active.id));
             let hit = |permille: u32| scale(own, 1000) < u64::from(permille);
             let extra = mix(own, 1);
@@ -141,6 +155,12 @@ impl Network {
                 }
                 FaultKind::Degrade { permille, factor } => {
                     fate.delay = (!hit(permille)).then(|| draw.delay.saturating_mul(u64::from(factor)));
+                    true
+                }
+                FaultKind::Bandwidth { .. } => {
+                    // What is lost on the way takes its room all the same.
+                    let carried = active.carry(link, now);
+                    fate.delay = fate.delay.zip(carried).map(|(delay, at)| delay.saturating_add(at - now));
                     true
                 }
                 _ => false,
@@ -177,7 +197,8 @@ impl Network {
         for (count, covered) in self.covered.iter_mut().zip(&links) {
             *count += u16::from(*covered);
         }
-        self.active.push(Active { index, id: fault.id, kind: kind.clone(), began: now, links });
+        let carried = if matches!(kind, FaultKind::Bandwidth { .. }) { vec![0; links.len()] } else { Vec::new() };
+        self.active.push(Active { index, id: fault.id, kind: kind.clone(), began: now, links, carried });
         // The order in which faults touch a message is the plan's, whenever they began.
         self.active.sort_by_key(|a| a.index);
     }
@@ -337,6 +358,24 @@ mod tests {
         for content in 0..100 {
             assert_eq!(with.draw(2, 3, content).delay, without.draw(2, 3, content).delay);
         }
+    }
+
+    #[test]
+    fn a_narrow_link_carries_one_message_after_the_other_and_loses_what_does_not_fit_its_queue() {
+        let mut n = network();
+        n.begin(0, &fault(9, FaultKind::Bandwidth { per_second: 100, queue: 3 }), &[NodeId(0)], 5, 0, 3);
+        let mut late = |from, to, now| {
+            let draw = n.draw(from, to, now);
+            let fate = n.fate(&draw, from, to, now, |_| {});
+            fate.delay.map(|delay| (delay - draw.delay) / 1_000_000)
+        };
+        let ms = 1_000_000;
+        let sent: Vec<_> = (0..6).map(|_| late(0, 1, 5 * ms)).collect();
+        assert_eq!(sent, [Some(10), Some(20), Some(30), Some(40), None, None], "one goes, three wait");
+        assert_eq!(late(1, 0, 5 * ms), Some(10), "the way back is a link of its own");
+        assert_eq!(late(0, 1, 30 * ms), Some(25), "half of them have gone by then");
+        assert_eq!(late(0, 1, 900 * ms), Some(10), "and all in the end");
+        assert_eq!(late(2, 3, 5 * ms), Some(0));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use squall_checkers::{
 use squall_workloads::workload::Workload;
 
 use super::{
-    clients::{Action, Clients},
+    clients::{Action, Clients, Turn},
     faults::{Faults, Observed},
     machine::{Knock, Machine},
     network::{Draw, Fate, Network},
@@ -203,6 +203,14 @@ impl<W> State<W> {
             self.faults.touched_on(NodeId(node), 1, |kind| matches!(kind, FaultKind::Slow { .. }));
         }
         admitted
+    }
+
+    /// A client's turn comes.
+    pub(crate) fn client_turn(&mut self, turn: Turn, at: u64, actions: &mut Vec<Action>) {
+        if let Some(home) = self.clients.bursting(turn) {
+            self.faults.touched_on(home, 1, |kind| matches!(kind, FaultKind::Burst { .. }));
+        }
+        self.clients.turn(turn, at, actions);
     }
 
     /// A pause held something up.

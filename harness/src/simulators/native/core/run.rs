@@ -71,7 +71,7 @@ fn shared<H: Host>(host: &mut H, event: &Event<H::Own>) -> bool {
             let actions = host.core(|c| {
                 let mut actions = std::mem::take(&mut c.actions);
                 let now = c.now;
-                c.clients.turn(turn, now, &mut actions);
+                c.client_turn(turn, now, &mut actions);
                 actions
             });
             let actions = perform(host, actions);
