@@ -109,7 +109,9 @@ fn a_broken_twin_shows_under_every_workload_and_its_failure_becomes_small() {
             "{}, {system}: {} at seed {}, {} faults and {} operations after {} runs",
             workload.name, signature.anomaly, plan.seed, after.faults, after.operations, minimised.runs
         );
-        assert!(minimised.minimal && minimised.frozen, "{}: {after:?}", workload.name);
+        // Where nothing has to be asked but what is read in the end there is nothing to freeze.
+        let frozen = minimised.frozen || after.operations == 0;
+        assert!(minimised.minimal && frozen, "{}: {after:?}", workload.name);
         assert!(after.operations <= 12 && after.faults <= 6, "{}: {after:?}", workload.name);
         assert!(run(&job, &minimised.plan).shows(&signature), "{}", workload.name);
     }
