@@ -34,8 +34,8 @@ impl NemesisSelection {
         NemesisSelection { entries: Vec::new(), beyond: false }
     }
 
-    /// Reads names with commas between them. `all` is every nemesis that is drawn from by default; `beyond` asks for faults outside the promise, and alone for
-    /// all of them; `none` adds nothing.
+    /// Reads names with commas between them. `all` is every nemesis that is drawn from by default; `beyond` asks for faults outside
+    /// the promise, and alone for all of them; `none` adds nothing.
     pub fn parse(text: &str) -> Result<Self, UnknownNemesis> {
         let words: Vec<&str> = text.split(',').map(str::trim).filter(|w| !w.is_empty()).collect();
         for word in &words {

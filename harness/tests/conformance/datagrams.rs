@@ -135,13 +135,14 @@ fn a_delayed_datagram_is_late_by_no_more_than_the_fault_says() {
 
 #[test]
 fn a_narrow_link_carries_datagrams_at_a_distance_and_loses_what_finds_its_queue_full() {
-    // One each 143 ms, and one more may wait: the eighth comes too soon.
+    // One each seventh of a second, and one more may wait: the eighth comes too soon.
+    let seventh = Duration::from_secs(1) / 7;
     with_fault(scene!(2), FaultKind::Bandwidth { per_second: 7, queue: 1 }).check(
         |m| count_up(m, 12, ms(100)),
         |run| {
             assert_eq!(got(run), [0, 1, 2, 3, 4, 5, 8, 6, 9, 10, 11]);
-            for (i, ms) in [(3, 543), (4, 686), (5, 829), (6, 971)] {
-                near(run.time(1, &i.to_string()), Duration::from_millis(ms) + LATENCY);
+            for (i, sevenths) in [(3, 1), (4, 2), (5, 3), (6, 4)] {
+                near(run.time(1, &i.to_string()), ms(400) + seventh * sevenths + LATENCY);
             }
         },
     );
