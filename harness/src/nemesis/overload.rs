@@ -1,7 +1,7 @@
 //! `overload`: more is asked than can be done. Clients ask more often, links carry little, a node needs long for everything.
 //!
 //! What waits grows for as long as it lasts, and the system has to get rid of it afterwards: retries that keep it busy for ever are
-//! a metastable failure (Bronson, Aghayev, Charapko & Zhu, HotOS 2021).
+//! a metastable failure (Bronson, Aghayev, Charapko & Zhu, Workshop on Hot Topics in Operating Systems 2021).
 
 use super::{
     Nemesis, Scene, Strike,

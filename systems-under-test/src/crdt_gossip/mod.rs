@@ -286,7 +286,7 @@ impl Replica {
 }
 
 impl CrdtGossip {
-    fn is(&self, mistake: Mistake) -> bool {
+    fn is(self, mistake: Mistake) -> bool {
         self.mistake == Some(mistake)
     }
 }

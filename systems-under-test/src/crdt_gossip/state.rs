@@ -125,7 +125,7 @@ struct Ordered<'s> {
     clock: VClock<Actor>,
     entries: BTreeMap<&'s Value, VClock<Actor>>,
     /// Removals of what has not arrived yet: none, since whole states travel.
-    deferred: BTreeMap<(), ()>,
+    deferred: BTreeMap<Actor, Actor>,
 }
 
 fn in_order<S: Serializer>(set: &Orswot<Value, Actor>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -144,9 +144,8 @@ mod tests {
     fn update(kind: Kind, draw: u64) -> Operation {
         let n = scale(draw, 5) as i64;
         match kind {
-            Kind::GCounter => Operation::new("add", 1, n),
+            Kind::GCounter | Kind::GSet => Operation::new("add", 1, n),
             Kind::PnCounter => Operation::new("add", 1, n - 2),
-            Kind::GSet => Operation::new("add", 1, n),
             Kind::OrSet => Operation::new(if mix(draw, 1).is_multiple_of(3) { "remove" } else { "add" }, 1, n),
             Kind::Register => Operation::write(1, draw as i64),
         }

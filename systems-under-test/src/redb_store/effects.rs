@@ -116,7 +116,7 @@ mod tests {
     fn asked(workload: &str) -> (Interface, Vec<Operation>) {
         let workload = squall_workloads::find(workload).expect("it is in the catalogue").workload;
         let stream = squall::plan::Stream::named(3, "client");
-        let mut client = workload.client(&Default::default(), 0, 1, stream).expect("its defaults are of use");
+        let mut client = workload.client(&BTreeMap::default(), 0, 1, stream).expect("its defaults are of use");
         let process = squall_checkers::history::ProcessId(0);
         (workload.interface(), (0..300).filter_map(|_| client.next(process)).collect())
     }
