@@ -6,10 +6,11 @@
 //! see to.
 //!
 //! Updates leave, in the sense of Burckhardt (2014): of a set, all elements whose addition was acknowledged and that nobody
-//! removed, and perhaps others that may have been added, but none that was added once and that a removal found there (it
-//! replied true); of a counter, all that was acknowledged, and perhaps what is of unknown outcome; of a register, a value that a
-//! write may have written, and not the initial one once a write was acknowledged. Strong eventual consistency (Shapiro et al. 2011) says that replicas which know the same updates show the
-//! same. In silence all know all, so then every final read counts, not the last alone.
+//! removed, and perhaps others that may have been added, but none that was added once and that a removal found there (it replied
+//! true); of a counter, all that was acknowledged, and perhaps what is of unknown outcome; of a register, a value that a write
+//! may have written, and not the initial one once a write was acknowledged. Strong eventual consistency (Shapiro et al. 2011)
+//! says that replicas which know the same updates show the same. In silence all know all, so then every final read counts, not
+//! the last alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -10,8 +10,8 @@
 //! {"type":"open","process":3,"reason":"still open at the end"}
 //! ```
 //!
-//! A completion belongs to the open operation of its process. `ok` has a `reply` unless that is null. `position` may be left out and is then
-//! the next one; `time` in nanoseconds is then the position.
+//! A completion belongs to the open operation of its process. `ok` has a `reply` unless that is null. `position` may be left out
+//! and is then the next one; `time` in nanoseconds is then the position.
 
 use std::{collections::BTreeMap, fmt::Write};
 

@@ -16,7 +16,8 @@
 //! `->` replied nil.
 //!
 //! Other lines say what was run (`%system raft`, `%workload register`, `%seed 7`, `%promised linearizable`), that positions
-//! say nothing of how one process stands to another (`%order processes`), and mark what happened meanwhile: `-- chaos @3`, `-- settle`, `-- final-reads`, `-- fault 1 begins "partition"`, `-- fault 1 ends`,
+//! say nothing of how one process stands to another (`%order processes`), and mark what happened meanwhile: `-- chaos @3`,
+//! `-- settle`, `-- final-reads`, `-- fault 1 begins "partition"`, `-- fault 1 ends`,
 //! `-- process 4 reads replica 2`. A `#` begins a comment.
 
 use std::{collections::BTreeMap, fmt::Write};

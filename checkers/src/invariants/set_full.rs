@@ -1,9 +1,9 @@
 //! The checker `set-full`: what is added to a set is seen from some time on, and stays.
 //!
-//! `add(element) -> nil`, `remove(element)`, `read() -> [elements]`. An element is *known* once its addition was acknowledged or a read has shown it. It
-//! is lost if the last read (every final read, where these are marked) was invoked after that, does not show it, and was
-//! invoked after all reads that show it had returned; unless somebody may have removed it. One that some read misses in between is stale: that is no anomaly, but
-//! [`visibility`] says for how long. After Jepsen's checker of this name.
+//! `add(element) -> nil`, `remove(element)`, `read() -> [elements]`. An element is *known* once its addition was acknowledged or a
+//! read has shown it. It is lost if the last read (every final read, where these are marked) was invoked after that, does not
+//! show it, and was invoked after all reads that show it had returned; unless somebody may have removed it. One that some read
+//! misses in between is stale: that is no anomaly, but [`visibility`] says for how long. After Jepsen's checker of this name.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,9 @@
 //! `crdt-gossip`: the types of the crate `crdts`, kept by replicas that tell each other their states.
 //!
-//! Every replica takes updates by itself, saves the state that one leaves, sends it to the others, and answers; now and then it sends
-//! some of its other states too, for messages are lost. Who gets a state merges it (state-based replication: Shapiro, Preguiça, Baquero & Zawirski, "Conflict-free Replicated
-//! Data Types", 2011). A replica is one actor for ever, so it must not forget what it did: it answers and gossips what is on its disk.
-//! What it merged it may forget, for it will hear of that again.
+//! Every replica takes updates by itself, saves the state that one leaves, sends it to the others, and answers; now and then it
+//! sends some of its other states too, for messages are lost. Who gets a state merges it (state-based replication: Shapiro,
+//! Preguiça, Baquero & Zawirski, "Conflict-free Replicated Data Types", 2011). A replica is one actor for ever, so it must not
+//! forget what it did: it answers and gossips what is on its disk. What it merged it may forget, for it will hear of that again.
 
 mod state;
 

@@ -56,8 +56,8 @@ enum Mistake {
     ShortLease,
 }
 
-/// Linearizable whatever happens to network and clocks, as long as the one server lives. Not live: a lock whose holder went away stays
-/// locked until its lease ends.
+/// Linearizable whatever happens to network and clocks, as long as the one server lives. Not live: a lock whose holder went away
+/// stays locked until its lease ends.
 fn promise() -> Promise {
     let survives = [FaultClass::Partition, FaultClass::Drop, FaultClass::Delay, FaultClass::Pause];
     let mut promise = Promise::new(Interface::REGISTER, "linearizable").tolerating(Tolerates::these(&survives)).on(1);

@@ -160,9 +160,9 @@ pub trait Watcher {
 
 /// Runs the seeds of the charter that have no report yet, and settles the folder.
 ///
-/// The findings do not depend on the number of jobs: seeds are given out in order, reports are entered in the order of seeds,
-/// and with a [`Stop`](ledger::Stop) the campaign ends with the so-manieth failing seed *in that order*; what later seeds showed in the
-/// meantime is dropped. A budget or an interruption ends it wherever it is.
+/// The findings do not depend on the number of jobs: seeds are given out in order, reports are entered in the order of seeds, and
+/// with a [`Stop`](ledger::Stop) the campaign ends with the so-manieth failing seed *in that order*; what later seeds showed in
+/// the meantime is dropped. A budget or an interruption ends it wherever it is.
 ///
 /// # Errors
 /// When it cannot even begin. Later trouble ends it early and is told in the report, beside what was found.

@@ -27,8 +27,8 @@ const AGAIN_NS: u64 = 200 * MILLISECOND;
 /// How often that time doubles: then a segment is sent again every 3 seconds.
 const DOUBLINGS: u32 = 4;
 
-/// Every link in turmoil's order: what is held on it, in turmoil's order too. What was let go has left the link by the next step, and
-/// what is sent comes last. `None` for links of others than machines.
+/// Every link in turmoil's order: what is held on it, in turmoil's order too. What was let go has left the link by the next step,
+/// and what is sent comes last. `None` for links of others than machines.
 pub(super) struct Links(Vec<Option<VecDeque<Held>>>);
 
 /// A message on a link.

@@ -80,7 +80,8 @@ impl<G: Guest> Lodge<G> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The main task of a machine's host: a replica's process once it is started, or a client's sessions. `spawn` starts a task there.
+    /// The main task of a machine's host: a replica's process once it is started, or a client's sessions. `spawn` starts a task
+    /// there.
     pub(in crate::simulators) async fn main(self: Arc<Self>, machine: u32, spawn: impl Fn(Session)) {
         let Some(client) = machine.checked_sub(self.nodes) else { return self.live(machine).await };
         loop {
