@@ -1,25 +1,39 @@
 //! What a client asks of a store: an operation by name, on a key, with arguments; and the interfaces that group them.
 
-use std::{borrow::Cow, fmt};
+use std::{
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+};
 
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct as _};
 
 use crate::value::Value;
 
 /// The name of an operation, interface, anomaly or setting. Cheap to clone when it is a literal.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Name(Cow<'static, str>);
+#[derive(Clone)]
+pub struct Name(Text);
+
+/// Two words, as there is one in each operation of a history.
+#[derive(Clone)]
+enum Text {
+    Literal(&'static str),
+    #[expect(clippy::box_collection, reason = "a boxed `str` would be a word longer")]
+    Made(Box<String>),
+}
 
 impl Name {
     /// A name known when the program is compiled.
     pub const fn new(name: &'static str) -> Self {
-        Name(Cow::Borrowed(name))
+        Name(Text::Literal(name))
     }
 
     /// The text of the name.
     pub fn as_str(&self) -> &str {
-        &self.0
+        match &self.0 {
+            Text::Literal(name) => name,
+            Text::Made(name) => name,
+        }
     }
 }
 
@@ -31,7 +45,51 @@ impl From<&'static str> for Name {
 
 impl From<String> for Name {
     fn from(name: String) -> Self {
-        Name(Cow::Owned(name))
+        Name(Text::Made(Box::new(name)))
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Name").field(&self.as_str()).finish()
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Name {}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Name::from)
     }
 }
 
@@ -173,6 +231,12 @@ impl fmt::Display for Interface {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_two_words() {
+        assert_eq!(size_of::<Name>(), 2 * size_of::<usize>());
+        assert_eq!(Name::new("read"), Name::from("read".to_owned()));
+    }
 
     #[test]
     fn operations_are_read_as_they_were_written() {

@@ -13,7 +13,7 @@ use crate::{
 pub(crate) type FixedMap<K, V> = HashMap<K, V, FixedState>;
 
 /// The entries of a history grouped by key, each group in the order of invocations.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Partition<'h> {
     keys: Vec<&'h Value>,
     starts: Vec<usize>,

@@ -121,8 +121,8 @@ fn on_key(entry: &Entry) -> OnKey {
     (int(&entry.operation.key), asked, replied)
 }
 
-/// The verdict and the time in milliseconds; nothing if this one does not judge such histories.
-pub(crate) fn judge(row: &Row, history: &History, side: &str) -> Option<(bool, f64)> {
+/// The verdict, the time in milliseconds and the memory in KiB; nothing if this one does not judge such histories.
+pub(crate) fn judge(row: &Row, history: &History, side: &str) -> Option<(bool, f64, u64)> {
     let alive = || history.entries.iter().filter(|e| e.is_ok() || e.is_unknown());
     match (side, row.model, row.checker) {
         ("porcupine-rs", "cas-register", "") => {

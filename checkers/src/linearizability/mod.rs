@@ -2,7 +2,7 @@
 //! its completion?
 //!
 //! Each key is an object of its own and is checked apart (locality). A register with unique values is decided in O(n log n)
-//! (`zones`), a log or a set that only grows likewise (`growing`), and a queue, a stack or a priority queue into which every
+//! (`registers`, `zones`), a log or a set that only grows likewise (`growing`), and a queue, a stack or a priority queue into which every
 //! element is put once (`containers`); all else is searched (`search`), a string by what its reads show (`texts`). The search
 //! never has a choice, and so is linear, where operations that change the state are alike or exclude each other: a mutex, a
 //! counter that always grows by the same amount. This is about one object in real time; strict serializability is about
@@ -16,8 +16,10 @@ mod growing;
 mod levels;
 mod mask;
 pub(crate) mod problem;
+mod registers;
 mod search;
 mod texts;
+mod timeline;
 mod zones;
 
 use std::{
@@ -35,14 +37,17 @@ use self::{
     automaton::{Automaton, ModelAutomaton, RegisterAutomaton},
     evidence::Witness,
     problem::Problem,
+    registers::Registers,
     search::Found,
     texts::TextAutomaton,
+    timeline::{Happens, Timeline},
     zones::Zones,
 };
 use crate::{
     budget::{Budget, Meter},
     history::{Entry, EntryId, History, Order},
     model::Model,
+    partition::Partition,
     value::Value,
     verdict::{Anomaly, Reason, Verdict},
 };
@@ -72,12 +77,21 @@ pub fn check<M: Model>(model: &M, history: &History, budget: &Budget) -> Verdict
 
 /// [`check`] by at most so many threads. The verdict and its evidence are the same for any number.
 pub fn check_with_threads<M: Model>(model: &M, history: &History, budget: &Budget, threads: usize) -> Verdict {
-    if let Err(verdict) = precondition(model, history) {
+    let left = match registers::check(model, history) {
+        Some(Registers::Legal(order)) => return Verdict::Valid { linearization: Some(order) },
+        Some(Registers::Left(left)) => Some(left),
+        None => None,
+    };
+    if left.is_none()
+        && let Err(verdict) = precondition(model, history)
+    {
         return verdict;
     }
-    let partition = history.partition();
+    let partition = if left.is_none() { history.partition() } else { Partition::default() };
     let everything: Vec<EntryId>;
-    let keys: Vec<(&Value, &[EntryId])> = if history.entries.iter().all(|e| model.is_keyed(&e.operation)) {
+    let keys: Vec<(&Value, &[EntryId])> = if let Some(left) = &left {
+        left.iter().map(|(key, ids)| (*key, ids.as_slice())).collect()
+    } else if history.entries.iter().all(|e| model.is_keyed(&e.operation)) {
         partition.iter().collect()
     } else {
         everything = (0..history.entries.len()).collect();
@@ -305,21 +319,16 @@ fn run_search<M: Model>(model: &M, problem: &Problem<'_>, meter: &mut Meter) -> 
     search::search(problem, automaton, meter)
 }
 
-/// One order for all objects: each operation happens at the earliest instant that its object's order allows, which is never
-/// after its return.
+/// One order for all objects.
 fn merge(history: &History, mut orders: Vec<Vec<EntryId>>) -> Vec<EntryId> {
     if let [_] = orders[..] {
         return orders.swap_remove(0);
     }
-    let mut instants: Vec<(u32, EntryId)> = Vec::new();
+    let mut timeline = Timeline::default();
     for order in orders {
-        let mut now = 0;
-        for entry in order {
-            now = now.max(history.entries[entry].invoked.position);
-            instants.push((now, entry));
-        }
+        timeline.starts.push(timeline.operations.len());
+        let happens = |entry: EntryId| Happens { at: history.entries[entry].invoked.position, entry: entry as u32 };
+        timeline.operations.extend(order.into_iter().map(happens));
     }
-    // Stable, so that operations of one object at one instant keep their order; two objects never share an instant.
-    instants.sort_by_key(|(instant, _)| *instant);
-    instants.into_iter().map(|(_, entry)| entry).collect()
+    timeline.merged()
 }

@@ -40,7 +40,6 @@ pub(crate) fn history(shape: Shape, seed: u64) -> History {
     let mut below = |n: u64| random.next_u64() % n;
     let mut recorder = HistoryBuilder::new();
     let mut states: Vec<(u32, State)> = (0..shape.processes as u32).map(|p| (p, State::Idle)).collect();
-    let mut asked: Vec<Operation> = Vec::new();
     // By key, the values that it held.
     let mut pasts = vec![vec![Value::Nil]; shape.keys];
     let mut next_process = shape.processes as u32;
@@ -62,11 +61,11 @@ pub(crate) fn history(shape: Shape, seed: u64) -> History {
                     1 => Operation::write(key, new),
                     _ => Operation::cas(key, old, new),
                 };
-                asked.push(operation.clone());
                 State::Invoked(recorder.invoke(ProcessId(*process), operation, 0))
             }
             State::Invoked(entry) => {
-                let reply = apply(&asked[entry], past_of(&mut pasts, &asked[entry]));
+                let asked = &recorder.entries()[entry].operation;
+                let reply = apply(asked, past_of(&mut pasts, asked));
                 State::Applied(entry, reply)
             }
             State::Applied(entry, reply) => {
@@ -75,8 +74,9 @@ pub(crate) fn history(shape: Shape, seed: u64) -> History {
                     *process = next_process;
                     next_process += 1;
                 } else {
-                    let is_due = is_stale_due && entry * 20 > shape.operations * 19 && asked[entry].f == "read";
-                    let past = past_of(&mut pasts, &asked[entry]);
+                    let asked = &recorder.entries()[entry].operation;
+                    let is_due = is_stale_due && entry * 20 > shape.operations * 19 && asked.f == "read";
+                    let past = past_of(&mut pasts, asked);
                     let old = past.len().checked_sub(4 * shape.processes).filter(|_| is_due);
                     is_stale_due &= old.is_none();
                     let reply = old.map_or(reply, |old| past[old].clone());
