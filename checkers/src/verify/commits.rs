@@ -5,11 +5,11 @@
 //! * **Read committed, read atomic, causal** (Biswas & Enea 2019): the order extends that of each process and who read from
 //!   whom, and a read shows the last write of its key among those that it can see.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, hash_map::Entry};
 
 use super::{
     Verification,
-    isolated::{Beside, Sees, acts},
+    isolated::{self, Beside, How, Sees},
 };
 use crate::{
     budget::Budget,
@@ -21,21 +21,74 @@ use crate::{
 /// A place in the order of commits.
 type Place = usize;
 
-/// What one transaction did: for each act its key, whether it writes, and the value or the reply.
-type Acts<'h> = Vec<(&'h Value, bool, &'h Value)>;
+/// A key, as a number.
+type Key = u32;
+
+/// One thing that a transaction did: to which key, whether it wrote, and the value or the reply.
+type Act<'h> = (Key, bool, &'h Value);
 
 /// Transactions in the order in which they commit.
 struct Commits<'h> {
     history: &'h History,
     order: &'h [EntryId],
-    acts: Vec<Acts<'h>>,
-    lists: BTreeSet<&'h Value>,
+    acts: Acts<'h>,
     /// By key: who wrote it, ascending.
-    writers: FixedMap<&'h Value, Vec<Place>>,
-    /// By key of a register and value: who left it, ascending.
-    left: FixedMap<(&'h Value, &'h Value), Vec<Place>>,
+    writers: Vec<Vec<Place>>,
+    /// By key of a register and value: who left it first, and which of the writers that is; and all who left it, if several did.
+    left: FixedMap<(Key, &'h Value), (Place, usize)>,
+    left_again: FixedMap<(Key, &'h Value), Vec<Place>>,
     /// By key of a list: all elements in order, and behind each writer how many there are.
-    elements: FixedMap<&'h Value, (Vec<&'h Value>, Vec<usize>)>,
+    elements: Vec<(Vec<&'h Value>, Vec<usize>)>,
+}
+
+/// What all operations of a history did, each key as a number.
+#[derive(Default)]
+struct Acts<'h> {
+    all: Vec<Act<'h>>,
+    starts: Vec<usize>,
+    is_list: Vec<bool>,
+}
+
+impl<'h> Acts<'h> {
+    fn new(history: &'h History) -> Self {
+        let mut acts = Acts::default();
+        let mut numbers: FixedMap<&Value, Key> = FixedMap::default();
+        // By key: whether it was appended to, written, and shown to be a list.
+        let mut seen: Vec<[bool; 3]> = Vec::new();
+        for entry in &history.entries {
+            acts.starts.push(acts.all.len());
+            for (key, how, value) in isolated::acts_of(entry) {
+                let key = *numbers.entry(key).or_insert_with(|| {
+                    seen.push([false; 3]);
+                    seen.len() as Key - 1
+                });
+                match how {
+                    How::Reads => seen[key as usize][2] |= value.is_some_and(|value| value.as_list().is_some()),
+                    How::Writes => seen[key as usize][1] = true,
+                    How::Appends => seen[key as usize][0] = true,
+                }
+                acts.all.extend(value.map(|value| (key, how != How::Reads, value)));
+            }
+        }
+        acts.starts.push(acts.all.len());
+        acts.is_list = seen.into_iter().map(|[appended, written, shown]| appended || (shown && !written)).collect();
+        acts
+    }
+
+    fn of(&self, id: EntryId) -> &[Act<'h>] {
+        &self.all[self.starts[id]..self.starts[id + 1]]
+    }
+}
+
+/// By key: which transaction was last seen to write it, and by which of its acts.
+struct Own {
+    last: Vec<(Place, usize)>,
+}
+
+impl Own {
+    fn new(keys: usize) -> Self {
+        Own { last: vec![(Place::MAX, 0); keys] }
+    }
 }
 
 fn refuted(id: EntryId, why: &str) -> Verification {
@@ -57,54 +110,84 @@ impl<'h> Commits<'h> {
         if let Some(id) = history.entries.iter().zip(&placed).position(|(entry, placed)| entry.is_ok() && !placed) {
             return Err(refuted(id, "is left out"));
         }
-        let acts: Vec<Acts<'h>> = order.iter().map(|&id| acts(&history.entries[id])).collect();
+        let acts = Acts::new(history);
+        let keys = acts.is_list.len();
         let mut commits = Commits {
             history,
             order,
             acts,
-            lists: super::isolated::lists(history),
-            writers: FixedMap::default(),
+            writers: vec![Vec::new(); keys],
             left: FixedMap::default(),
-            elements: FixedMap::default(),
+            left_again: FixedMap::default(),
+            elements: vec![(Vec::new(), Vec::new()); keys],
         };
-        for (place, acts) in commits.acts.iter().enumerate() {
-            let mut last: BTreeMap<&Value, &Value> = BTreeMap::new();
-            for &(key, _, value) in acts.iter().filter(|(_, writes, _)| *writes) {
-                last.insert(key, value);
-                if commits.lists.contains(key) {
-                    commits.elements.entry(key).or_default().0.push(value);
-                }
+        let mut last_of = vec![Place::MAX; keys];
+        for (place, &id) in order.iter().enumerate() {
+            let written = || commits.acts.of(id).iter().filter(|(_, writes, _)| *writes);
+            for &(key, _, value) in written().filter(|(key, ..)| commits.acts.is_list[*key as usize]) {
+                commits.elements[key as usize].0.push(value);
             }
-            for (key, value) in last {
-                commits.writers.entry(key).or_default().push(place);
-                match commits.elements.get_mut(key) {
-                    Some((elements, behind)) => behind.push(elements.len()),
-                    None => commits.left.entry((key, value)).or_default().push(place),
+            // What it left is what it wrote last.
+            for &(key, _, value) in written().rev() {
+                if std::mem::replace(&mut last_of[key as usize], place) == place {
+                    continue;
+                }
+                let writers = &mut commits.writers[key as usize];
+                writers.push(place);
+                if commits.acts.is_list[key as usize] {
+                    let (elements, behind) = &mut commits.elements[key as usize];
+                    behind.push(elements.len());
+                    continue;
+                }
+                match commits.left.entry((key, value)) {
+                    Entry::Vacant(new) => _ = new.insert((place, writers.len() - 1)),
+                    Entry::Occupied(old) => {
+                        let all = commits.left_again.entry((key, value)).or_insert_with(|| vec![old.get().0]);
+                        all.push(place);
+                    }
                 }
             }
         }
         Ok(commits)
     }
 
-    fn writers(&self, key: &Value) -> &[Place] {
-        self.writers.get(key).map_or(&[], Vec::as_slice)
+    /// What a transaction did.
+    fn acts(&self, place: Place) -> &[Act<'h>] {
+        self.acts.of(self.order[place])
+    }
+
+    fn written(&self, place: Place) -> impl Iterator<Item = Key> {
+        self.acts(place).iter().filter(|(_, writes, _)| *writes).map(|(key, ..)| *key)
+    }
+
+    fn writers(&self, key: Key) -> &[Place] {
+        &self.writers[key as usize]
     }
 
     /// How many writers of a list it takes until the first `others` elements of what was shown are in it, and nothing else;
     /// `None` where that is never so, or what follows are not the elements shown.
-    fn list_writers(&self, key: &Value, shown: &[Value], others: usize) -> Option<usize> {
+    fn list_writers(&self, key: Key, shown: &[Value], others: usize) -> Option<usize> {
         if shown.is_empty() {
             return Some(0);
         }
-        let (elements, behind) = self.elements.get(key)?;
+        let (elements, behind) = &self.elements[key as usize];
         if !elements.get(..shown.len())?.iter().copied().eq(shown) {
             return None;
         }
         if others == 0 { Some(0) } else { behind.binary_search(&others).ok().map(|writer| writer + 1) }
     }
 
+    /// Everyone who left this value in a register.
+    fn left(&self, key: Key, value: &'h Value) -> &[Place] {
+        match (self.left_again.get(&(key, value)), self.left.get(&(key, value))) {
+            (Some(all), _) => all,
+            (None, Some((only, _))) => std::slice::from_ref(only),
+            (None, None) => &[],
+        }
+    }
+
     /// The first state from `from` on in which a read of others shows this, as a number of commits.
-    fn shows(&self, key: &'h Value, foreign: Foreign<'h>, from: usize) -> Option<usize> {
+    fn shows(&self, key: Key, foreign: Foreign<'h>, from: usize) -> Option<usize> {
         let writers = self.writers(key);
         // The state behind so many writers, as the numbers of commits that it lasts.
         let within = |writer: usize| {
@@ -116,29 +199,33 @@ impl<'h> Commits<'h> {
             Foreign::List { shown, others } => within(self.list_writers(key, shown, others)?),
             Foreign::Value(value) => {
                 let initial = if is_initial(value) { within(0) } else { None };
-                let left = self.left.get(&(key, value)).map_or(&[][..], Vec::as_slice);
-                initial.or_else(|| left.iter().find_map(|place| within(writers.binary_search(place).ok()? + 1)))
+                let mut left = self.left(key, value).iter();
+                initial.or_else(|| left.find_map(|place| within(writers.binary_search(place).ok()? + 1)))
             }
         }
     }
 
     /// What a transaction read of others, once its own writes are taken away; `None` where it does not see these.
-    fn foreign(&self, place: Place) -> Option<Vec<(&'h Value, Foreign<'h>)>> {
-        let mut own: BTreeMap<&Value, Vec<&Value>> = BTreeMap::new();
-        let mut reads = Vec::new();
-        for &(key, writes, value) in &self.acts[place] {
+    fn foreign(&self, place: Place, own: &mut Own) -> Option<Vec<(Key, Foreign<'h>)>> {
+        let acts = self.acts(place);
+        let mut reads = Vec::with_capacity(acts.len());
+        let mut appended: BTreeMap<Key, Vec<&Value>> = BTreeMap::new();
+        for (i, &(key, writes, value)) in acts.iter().enumerate() {
+            let last = &mut own.last[key as usize];
+            let is_list = self.acts.is_list[key as usize];
             if writes {
-                own.entry(key).or_default().push(value);
-                continue;
-            }
-            let before = own.get(key).map_or(&[][..], Vec::as_slice);
-            if self.lists.contains(key) {
+                *last = (place, i);
+                if is_list {
+                    appended.entry(key).or_default().push(value);
+                }
+            } else if is_list {
                 let shown = value.as_list().unwrap_or_default();
+                let before = appended.get(&key).map_or(&[][..], Vec::as_slice);
                 let others = shown.len().checked_sub(before.len())?;
                 shown[others..].iter().eq(before.iter().copied()).then_some(())?;
                 reads.push((key, Foreign::List { shown, others }));
-            } else if let Some(last) = before.last() {
-                (*last == value).then_some(())?;
+            } else if last.0 == place {
+                (acts[last.1].2 == value).then_some(())?;
             } else {
                 reads.push((key, Foreign::Value(value)));
             }
@@ -215,13 +302,16 @@ pub(super) fn snapshots(history: &History, order: &[EntryId], beside: Beside, bu
     };
     let mut known = Known::new(history, order, beside);
     let mut steps = budget.steps;
+    let mut own = Own::new(commits.writers.len());
     for (place, &id) in order.iter().enumerate() {
-        let Some(reads) = commits.foreign(place) else { return refuted(id, "does not see its own writes") };
+        let Some(reads) = commits.foreign(place, &mut own) else {
+            return refuted(id, "does not see its own writes");
+        };
         let mut at = match known.of(id, place) {
             Ok(at) => at,
             Err(refuted) => return refuted,
         };
-        for (key, ..) in commits.acts[place].iter().filter(|(_, writes, _)| *writes) {
+        for key in commits.written(place) {
             let writers = commits.writers(key);
             let before = writers.partition_point(|writer| *writer < place);
             at = at.max(before.checked_sub(1).map_or(0, |last| writers[last] + 1));
@@ -246,8 +336,8 @@ pub(super) fn snapshots(history: &History, order: &[EntryId], beside: Beside, bu
 }
 
 /// A read of others: whose write was the last that it saw, and whose it shows: the first so many writers of the key.
-struct Look<'h> {
-    key: &'h Value,
+struct Look {
+    key: Key,
     source: Option<Place>,
     /// All of them are shown by a list, the last alone by a register.
     writers: usize,
@@ -260,9 +350,10 @@ pub(super) fn sees(history: &History, order: &[EntryId], sees: Sees, budget: &Bu
         Ok(commits) => commits,
         Err(refuted) => return refuted,
     };
-    let mut looks: Vec<Vec<Look<'_>>> = Vec::with_capacity(order.len());
+    let mut looks: Vec<Vec<Look>> = Vec::with_capacity(order.len());
+    let mut own = Own::new(commits.writers.len());
     for place in 0..order.len() {
-        match commits.looks(place) {
+        match commits.looks(place, &mut own) {
             Ok(of) => looks.push(of),
             Err(other) => return other,
         }
@@ -286,16 +377,16 @@ pub(super) fn sees(history: &History, order: &[EntryId], sees: Sees, budget: &Bu
     }
 }
 
-impl<'h> Commits<'h> {
-    fn looks(&self, place: Place) -> Result<Vec<Look<'h>>, Verification> {
+impl Commits<'_> {
+    fn looks(&self, place: Place, own: &mut Own) -> Result<Vec<Look>, Verification> {
         let id = self.order[place];
-        let Some(reads) = self.foreign(place) else { return Err(refuted(id, "does not see its own writes")) };
+        let Some(reads) = self.foreign(place, own) else { return Err(refuted(id, "does not see its own writes")) };
         let mut looks = Vec::with_capacity(reads.len());
         for (key, foreign) in reads {
             let writers = match foreign {
                 Foreign::List { shown, others } => self.list_writers(key, shown, others),
-                Foreign::Value(value) => match (self.left.get(&(key, value)).map(Vec::as_slice), is_initial(value)) {
-                    (Some([one]), false) => self.writers(key).binary_search(one).ok().map(|writer| writer + 1),
+                Foreign::Value(value) => match (self.left.get(&(key, value)), is_initial(value)) {
+                    (Some((_, writer)), false) if !self.left_again.contains_key(&(key, value)) => Some(writer + 1),
                     (None, true) => Some(0),
                     (None, false) => None,
                     (Some(_), _) => {
@@ -315,7 +406,7 @@ impl<'h> Commits<'h> {
     }
 
     /// Whose writes a read shows.
-    fn shown(&self, look: &Look<'h>) -> &[Place] {
+    fn shown(&self, look: &Look) -> &[Place] {
         let shown = &self.writers(look.key)[..look.writers];
         if look.is_list { shown } else { &shown[shown.len().saturating_sub(1)..] }
     }
@@ -327,7 +418,7 @@ type WritesByProcess = BTreeMap<usize, Vec<(u32, Place)>>;
 /// What transactions can see.
 struct Visible<'c, 'h> {
     commits: &'c Commits<'h>,
-    looks: &'c [Vec<Look<'h>>],
+    looks: &'c [Vec<Look>],
     steps: u64,
     /// One that did not see what it can see.
     stale: Option<Place>,
@@ -365,7 +456,7 @@ impl Visible<'_, '_> {
 
     /// What processes did before.
     fn by_processes(&mut self) -> Option<()> {
-        let mut wrote: FixedMap<(u32, &Value), Place> = FixedMap::default();
+        let mut wrote: FixedMap<(u32, Key), Place> = FixedMap::default();
         for (place, looks) in self.looks.iter().enumerate() {
             let process = self.commits.history.entries[self.commits.order[place]].process.0;
             self.spend(1 + looks.len())?;
@@ -374,7 +465,7 @@ impl Visible<'_, '_> {
                     self.demand(place, look.source, writer);
                 }
             }
-            for (key, ..) in self.commits.acts[place].iter().filter(|(_, writes, _)| *writes) {
+            for key in self.commits.written(place) {
                 wrote.insert((process, key), place);
             }
         }
@@ -383,7 +474,7 @@ impl Visible<'_, '_> {
 
     /// All that happened before: by process how many of its transactions did.
     fn by_clocks(&mut self, budget: &Budget) -> Option<()> {
-        let Commits { history, order, acts, .. } = self.commits;
+        let Commits { history, order, .. } = self.commits;
         let mut number: BTreeMap<u32, usize> = BTreeMap::new();
         for &id in *order {
             let next = number.len();
@@ -396,7 +487,7 @@ impl Visible<'_, '_> {
         let mut done = vec![0_u32; processes];
         let mut latest: Vec<Option<Place>> = vec![None; processes];
         let mut clocks: Vec<u32> = Vec::with_capacity(order.len() * processes);
-        let mut wrote: FixedMap<&Value, WritesByProcess> = FixedMap::default();
+        let mut wrote: Vec<WritesByProcess> = vec![WritesByProcess::new(); self.commits.writers.len()];
         // Many entries of a clock are compared at once.
         let each = 1 + processes / 64;
         for (place, looks) in self.looks.iter().enumerate() {
@@ -410,7 +501,7 @@ impl Visible<'_, '_> {
                 }
             }
             for look in looks {
-                for (other, writes) in wrote.get(look.key).into_iter().flatten() {
+                for (other, writes) in &wrote[look.key as usize] {
                     self.spend(1)?;
                     let before = writes.partition_point(|(number, _)| *number <= clock[*other]);
                     if let Some(&(_, writer)) = before.checked_sub(1).map(|last| &writes[last]) {
@@ -422,8 +513,8 @@ impl Visible<'_, '_> {
             clock[process] = done[process];
             latest[process] = Some(place);
             clocks.extend(clock);
-            for (key, ..) in acts[place].iter().filter(|(_, writes, _)| *writes) {
-                wrote.entry(key).or_default().entry(process).or_default().push((done[process], place));
+            for key in self.commits.written(place) {
+                wrote[key as usize].entry(process).or_default().push((done[process], place));
             }
         }
         Some(())

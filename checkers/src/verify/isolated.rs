@@ -155,6 +155,35 @@ fn act<'h>(asked: &'h Value, replied: Option<&'h Value>) -> Option<(&'h Value, b
     if f.starts_with('r') { Some((key, false, replied?.as_list()?.get(2)?)) } else { Some((key, true, value)) }
 }
 
+/// How an operation is about a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    Reads,
+    Writes,
+    Appends,
+}
+
+/// The same as [`acts`] with what was asked even where it is not known what was read; then there is no value.
+pub(super) fn acts_of(entry: &Entry) -> impl Iterator<Item = (&Value, How, Option<&Value>)> {
+    let how = |f: &str, writes| match (writes, f.starts_with('a')) {
+        (false, _) => How::Reads,
+        (true, false) => How::Writes,
+        (true, true) => How::Appends,
+    };
+    let is_txn = entry.operation.f == "txn";
+    let asked = entry.operation.args.as_list().filter(|_| is_txn).unwrap_or_default();
+    let replied = entry.reply().and_then(Value::as_list);
+    let micros = asked.iter().enumerate().filter_map(move |(i, micro)| {
+        let [Value::Text(f), key, value] = micro.as_list()? else { return None };
+        let how = how(f, !f.starts_with('r'));
+        let shown = || replied?.get(i)?.as_list()?.get(2);
+        Some((key, how, if how == How::Reads { shown() } else { Some(value) }))
+    });
+    let single = if is_txn { Vec::new() } else { acts(entry) };
+    let f = entry.operation.f.as_str();
+    micros.chain(single.into_iter().map(move |(key, writes, value)| (key, how(f, writes), Some(value))))
+}
+
 /// Who wrote what, in the whole history.
 struct Writers<'h> {
     of: FixedMap<(&'h Value, &'h Value), Vec<EntryId>>,
@@ -200,11 +229,6 @@ impl<'h> Writers<'h> {
     fn kept(&self, key: &'h Value, value: &'h Value, kept: &BTreeSet<EntryId>) -> bool {
         self.of.get(&(key, value)).is_none_or(|writers| writers.iter().all(|w| kept.contains(w)))
     }
-}
-
-/// The keys that are lists.
-pub(super) fn lists(history: &History) -> BTreeSet<&Value> {
-    Writers::new(history).lists
 }
 
 /// The transactions that are named, with those whose writes they saw and the longest reads of their lists. What they saw of
