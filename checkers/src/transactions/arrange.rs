@@ -1,19 +1,24 @@
-//! Serializability and snapshot isolation where the order of some writes is open: each order is chosen, and taken back when it
-//! closes a circle.
+//! Serializability and snapshot isolation where the order of some writes is open.
 //!
 //! Writers of a key that follow each other immediately make a chain. Of two chains of a key one comes first, and whoever read
-//! the end of the first comes before the second as well (Cobra, Tan et al. 2020; `PolySI`, Huang et al. 2023). One guess, in the
-//! order of invocations, is tried for all chains together. Where it fails the pairs are decided one after the other; what an
-//! impossible choice rests on says how far to go back (conflict-directed backjumping, Prosser 1993). The graph is kept sorted
-//! as edges come and go (Pearce & Kelly 2007).
+//! the end of the first comes before the second as well (Cobra, Tan et al. 2020; `PolySI`, Huang et al. 2023). An order of all
+//! vertices in which no chains are torn apart is the answer. The order of invocations often is one, as far as what is certain
+//! allows it. Else what is certain is driven on until all chains have an order ([`forced`](super::forced)); where there are too
+//! many vertices for that, torn chains are mended one after the other ([`search`](super::search)).
 //!
 //! A history is serializable iff there are choices that leave no cycle. For snapshot isolation only cycles without two
 //! neighbouring `rw` count (Cerone & Gotsman 2018): each transaction is two vertices, its begin and its commit, and `rw` leads
 //! from begin to commit, all else from commit to begin. Again there must be no cycle.
 
+use std::{borrow::Cow, ops::Range};
+
 use super::{
+    forced,
     graph::{Beside, Builder, Edge, Graph, Kind, Readers},
-    inference::Inference,
+    inference::{Inference, KeyOrder},
+    line::Line,
+    reach::Reach,
+    search,
 };
 use crate::{budget::Meter, verdict::Reason};
 
@@ -37,40 +42,34 @@ pub(crate) enum Arranged {
 
 /// Looks for an arrangement. `graph` is what is certain: the data and the order that `beside` asks for.
 pub(crate) fn arrange(known: &Inference<'_, '_>, graph: &Graph, isolation: Isolation, meter: &mut Meter) -> Arranged {
-    let split = split(graph, isolation);
+    let split = match isolation {
+        Isolation::Serializable => Cow::Borrowed(graph),
+        Isolation::Snapshot => Cow::Owned(split(graph)),
+    };
     let Some(sorted) = split.sorted() else {
         return Arranged::Impossible { core: Vec::new(), key: None };
     };
-    let readers = Readers::new(known);
-    let arrangement = Arrangement { known, readers, isolation };
-    let Ok(choices) = arrangement.choices(meter) else {
-        return Arranged::Spent { reason: Reason::Steps, placed: 0, of: known.len() };
-    };
-    let order = |sorted: &[u32]| {
+    let arrangement = Arrangement::new(known, isolation);
+    let possible = |sorted: &[u32]| {
         let commits = sorted.iter().copied().filter(|v| isolation == Isolation::Serializable || v % 2 == 1);
-        commits.map(|v| isolation.txn(v)).filter(|v| (*v as usize) < known.len()).collect()
+        Arranged::Possible(commits.map(|v| isolation.txn(v)).filter(|v| (*v as usize) < known.len()).collect())
     };
-    if choices.is_empty() {
-        return Arranged::Possible(order(&sorted));
+    if arrangement.all_torn(&sorted).is_empty() {
+        return possible(&sorted);
+    }
+    let spent = |reason, placed| Arranged::Spent { reason, placed, of: arrangement.pairs() };
+    if Reach::needs(split.vertices) <= meter.budget().bytes {
+        return match forced::order(&arrangement, &split, sorted, meter) {
+            Ok(Ok(sorted)) => possible(&sorted),
+            Ok(Err(impossible)) => arrangement.refused(impossible),
+            Err((reason, placed)) => spent(reason, placed),
+        };
     }
     let mut line = Line::new(&split, &sorted);
-    let decided = match arrangement.guess(&mut line, meter) {
-        Ok(true) => Ok(None),
-        Ok(false) => arrangement.decide(&choices, &mut line, meter),
-        Err(reason) => Err((reason, 0)),
-    };
-    match decided {
-        Ok(None) => Arranged::Possible(order(&line.sorted())),
-        Ok(Some((mut core, key))) => {
-            for vertex in &mut core {
-                *vertex = isolation.txn(*vertex);
-            }
-            core.retain(|vertex| (*vertex as usize) < known.len());
-            core.sort_unstable();
-            core.dedup();
-            Arranged::Impossible { core, key: Some(key) }
-        }
-        Err((reason, placed)) => Arranged::Spent { reason, placed, of: choices.len() },
+    match search::search(&arrangement, arrangement.all_torn(&sorted), &mut line, meter) {
+        Ok(None) => possible(line.sorted()),
+        Ok(Some(impossible)) => arrangement.refused(impossible),
+        Err((reason, placed)) => spent(reason, placed),
     }
 }
 
@@ -84,10 +83,18 @@ pub(crate) fn certain(known: &Inference<'_, '_>, beside: Beside) -> Graph {
 
 impl Isolation {
     /// The transaction that a vertex of the split graph is of.
-    fn txn(self, vertex: u32) -> u32 {
+    pub(super) fn txn(self, vertex: u32) -> u32 {
         match self {
             Isolation::Serializable => vertex,
             Isolation::Snapshot => vertex / 2,
+        }
+    }
+
+    /// The vertex where a transaction begins.
+    pub(super) fn begin(self, txn: u32) -> u32 {
+        match self {
+            Isolation::Serializable => txn,
+            Isolation::Snapshot => 2 * txn,
         }
     }
 
@@ -103,317 +110,132 @@ impl Isolation {
     }
 }
 
-/// The graph whose cycles count.
-fn split(graph: &Graph, isolation: Isolation) -> Graph {
-    let vertices = match isolation {
-        Isolation::Serializable => graph.vertices,
-        Isolation::Snapshot => 2 * graph.vertices,
-    };
-    let mut builder = Builder::new(vertices);
+/// The graph whose cycles count for snapshot isolation.
+fn split(graph: &Graph) -> Graph {
+    let mut builder = Builder::split(2 * graph.vertices, 2 * graph.txns);
     for &Edge { from, to, kind, key } in graph.edges() {
-        isolation.edges(from, to, kind).for_each(|(from, to)| builder.add(from, to, kind, key));
+        Isolation::Snapshot.edges(from, to, kind).for_each(|(from, to)| builder.add(from, to, kind, key));
     }
-    if isolation == Isolation::Snapshot {
-        // What comes after a commit comes after the begin as well, so these close no circle.
-        (0..graph.vertices as u32).for_each(|v| builder.add(2 * v, 2 * v + 1, Kind::SESSION, 0));
-    }
+    // What comes after a commit comes after the begin as well, so these close no circle.
+    (0..graph.vertices as u32).for_each(|v| builder.add(2 * v, 2 * v + 1, Kind::SESSION, 0));
     builder.build()
 }
 
 /// Of two chains of a key, one comes first.
 #[derive(Clone, Copy, Debug)]
-struct Choice {
-    key: u32,
-    chains: [u32; 2],
+pub(super) struct Choice {
+    pub(super) key: u32,
+    pub(super) chains: [u32; 2],
 }
 
-/// What the search remembers of a choice that it made.
-#[derive(Clone, Debug, Default)]
-struct Made {
-    /// Whether the second chain was put first.
-    swapped: bool,
-    tried: u8,
-    /// The earlier choices, by their number from 1, that what failed so far rests on.
-    because: Vec<u32>,
-    /// The vertices of the circles that were closed.
-    core: Vec<u32>,
-}
-
-struct Arrangement<'a, 'h> {
-    known: &'a Inference<'a, 'h>,
-    readers: Readers,
-    isolation: Isolation,
-}
-
-impl Arrangement<'_, '_> {
-    /// The chains of a key whose place is open. What a list was seen to hold comes before what was not seen.
-    fn open(&self, key: u32) -> &[Vec<u32>] {
-        let order = &self.known.keys[key as usize];
-        if order.is_list { order.chains.get(1..).unwrap_or_default() } else { &order.chains }
+impl Choice {
+    /// The other one comes first.
+    pub(super) fn turned(self) -> Choice {
+        let Choice { key, chains: [one, other] } = self;
+        Choice { key, chains: [other, one] }
     }
+}
 
-    fn choices(&self, meter: &mut Meter) -> Result<Vec<Choice>, Reason> {
-        let mut choices = Vec::new();
-        for key in 0..self.known.keys.len() as u32 {
-            let open = self.open(key);
-            // For one order of everything it does not matter where a write comes that nobody read.
-            let idle = |chain: &Vec<u32>| {
-                self.isolation == Isolation::Serializable
-                    && chain.len() == 1
-                    && self.readers.of(key, chain[0]).is_empty()
+/// Vertices that have no order by themselves, because of the chains of this key.
+pub(super) struct Impossible {
+    pub(super) core: Vec<u32>,
+    pub(super) key: u32,
+}
+
+/// A chain whose place is open.
+struct Chain {
+    head: u32,
+    tail: u32,
+    /// Who read what the tail wrote, in [`Arrangement::readers`].
+    readers: Range<usize>,
+    /// Whether for one order of everything it does not matter where it comes: one write that nobody read.
+    idle: bool,
+}
+
+pub(super) struct Arrangement<'a, 'h> {
+    pub(super) known: &'a Inference<'a, 'h>,
+    pub(super) readers: Readers,
+    pub(super) isolation: Isolation,
+    /// By key: the chains whose place is open. What a list was seen to hold comes before what was not seen.
+    chains: Vec<Vec<Chain>>,
+}
+
+impl<'a, 'h> Arrangement<'a, 'h> {
+    fn new(known: &'a Inference<'a, 'h>, isolation: Isolation) -> Self {
+        let readers = Readers::new(known);
+        let open = |(key, order): (u32, &KeyOrder)| {
+            let open = if order.is_list { order.chains.get(1..).unwrap_or_default() } else { &order.chains };
+            let chain = |chain: &Vec<u32>| {
+                let (head, tail) = (chain[0], chain[chain.len() - 1]);
+                let readers = readers.range(key, tail);
+                let idle = isolation == Isolation::Serializable && chain.len() == 1 && readers.is_empty();
+                Chain { head, tail, readers, idle }
             };
-            for (i, one) in open.iter().enumerate() {
-                for (j, other) in open.iter().enumerate().skip(i + 1) {
-                    meter.step(0)?;
-                    if !(idle(one) && idle(other)) {
-                        choices.push(Choice { key, chains: [i as u32, j as u32] });
-                    }
-                }
-            }
-        }
-        Ok(choices)
+            open.iter().map(chain).collect()
+        };
+        let chains = (0..).zip(&known.keys).map(open).collect();
+        Arrangement { known, readers, isolation, chains }
     }
 
-    /// What it means that one chain of a key comes before another.
-    fn before(&self, key: u32, first: &[u32], second: &[u32]) -> Vec<(u32, u32)> {
-        let (tail, head) = (first[first.len() - 1], second[0]);
-        let mut edges: Vec<(u32, u32)> = self.isolation.edges(tail, head, Kind::WW).collect();
-        for &reader in self.readers.of(key, tail).iter().filter(|r| **r != head) {
-            edges.extend(self.isolation.edges(reader, head, Kind::RW));
-        }
-        edges
+    /// All pairs of chains whose order matters.
+    pub(super) fn choices(&self) -> impl Iterator<Item = Choice> {
+        (0..).zip(&self.chains).flat_map(|(key, chains)| {
+            let pairs = (0..chains.len()).flat_map(|one| (one + 1..chains.len()).map(move |other| (one, other)));
+            let matters = pairs.filter(|(one, other)| !(chains[*one].idle && chains[*other].idle));
+            matters.map(move |(one, other)| Choice { key, chains: [one as u32, other as u32] })
+        })
     }
 
-    /// The vertex whose place says where a chain might come.
-    fn place(&self, line: &Line, chain: &[u32]) -> u32 {
-        let head = chain[0];
-        line.place[match self.isolation {
-            Isolation::Serializable => head as usize,
-            Isolation::Snapshot => 2 * head as usize,
-        }]
+    /// The first transactions of two chains.
+    pub(super) fn heads(&self, choice: Choice) -> [u32; 2] {
+        choice.chains.map(|chain| self.chains[choice.key as usize][chain as usize].head)
     }
 
-    /// Tries the order in which the chains of each key stand now. Where each comes before the next, it does so before all.
-    fn guess(&self, line: &mut Line, meter: &mut Meter) -> Result<bool, Reason> {
-        for key in 0..self.known.keys.len() as u32 {
-            let mut chains: Vec<&Vec<u32>> = self.open(key).iter().collect();
-            chains.sort_by_key(|chain| self.place(line, chain));
-            for pair in chains.windows(2) {
-                for (from, to) in self.before(key, pair[0], pair[1]) {
-                    if line.add(from, to, 1, meter)?.is_some() {
-                        line.take_back(1);
-                        return Ok(false);
-                    }
-                }
-            }
-        }
-        Ok(true)
+    /// How many pairs of chains there are.
+    fn pairs(&self) -> usize {
+        self.chains.iter().map(|chains| chains.len() * chains.len().saturating_sub(1) / 2).sum()
     }
 
-    /// Makes all choices; answers the vertices and the key that show that it cannot be done.
-    #[expect(clippy::type_complexity, reason = "read once, by the caller")]
-    fn decide(
-        &self,
-        choices: &[Choice],
-        line: &mut Line,
-        meter: &mut Meter,
-    ) -> Result<Option<(Vec<u32>, u32)>, (Reason, usize)> {
-        let mut made: Vec<Made> = Vec::new();
-        while made.len() <= choices.len() {
-            let number = made.len();
-            if number == choices.len() {
-                return Ok(None);
-            }
-            let choice = choices[number];
-            let [one, other] = choice.chains.map(|c| &self.open(choice.key)[c as usize]);
-            let swapped = self.place(line, other) < self.place(line, one);
-            made.push(Made { swapped, ..Made::default() });
-            // Where the last choice cannot be made either way, go back to the last one that this rests on.
-            loop {
-                let number = made.len();
-                let Some(this) = made.last_mut() else { unreachable!("going back ends at the first choice") };
-                let choice = choices[number - 1];
-                if this.tried == 2 {
-                    let Some(&target) = this.because.iter().max() else {
-                        return Ok(Some((std::mem::take(&mut this.core), choice.key)));
-                    };
-                    let Made { because, core, .. } = std::mem::take(this);
-                    line.take_back(target);
-                    made.truncate(target as usize);
-                    let earlier = &mut made[target as usize - 1];
-                    earlier.because.extend(because.into_iter().filter(|b| *b != target));
-                    tidy(&mut earlier.because);
-                    earlier.core.extend(core);
-                    tidy(&mut earlier.core);
-                    continue;
-                }
-                let swap = this.swapped != (this.tried == 1);
-                this.tried += 1;
-                let [one, other] = choice.chains.map(|c| &self.open(choice.key)[c as usize]);
-                let (first, second) = if swap { (other, one) } else { (one, other) };
-                let mut circle = None;
-                for (from, to) in self.before(choice.key, first, second) {
-                    circle = line.add(from, to, number as u32, meter).map_err(|reason| (reason, number))?;
-                    if circle.is_some() {
-                        break;
-                    }
-                }
-                let Some(circle) = circle else { break };
-                line.take_back(number as u32);
-                this.because.extend(circle.levels.into_iter().filter(|l| *l != 0 && *l != number as u32));
-                tidy(&mut this.because);
-                this.core.extend(circle.vertices);
-                tidy(&mut this.core);
-            }
+    /// What it means that the first of two chains comes before the second.
+    pub(super) fn before(&self, choice: Choice) -> impl Iterator<Item = (u32, u32)> {
+        let [first, second] = choice.chains.map(|chain| &self.chains[choice.key as usize][chain as usize]);
+        let head = second.head;
+        let readers = self.readers.all(first.readers.clone()).iter().filter(move |r| **r != head);
+        let anti = readers.flat_map(move |reader| self.isolation.edges(*reader, head, Kind::RW));
+        self.isolation.edges(first.tail, head, Kind::WW).chain(anti)
+    }
+
+    /// The first two chains of a key that stand side by side, but not one before the other.
+    pub(super) fn torn(&self, key: u32, places: &[u32]) -> Option<Choice> {
+        let open = &self.chains[key as usize];
+        if open.len() < 2 {
+            return None;
         }
-        unreachable!("the loop returns when all choices are made")
+        let place = |chain: u32| places[self.isolation.begin(open[chain as usize].head) as usize];
+        let mut chains: Vec<u32> = (0..open.len() as u32).collect();
+        chains.sort_by_key(|chain| place(*chain));
+        // Where each comes before the next, it does so before all.
+        let pairs = chains.windows(2).map(|pair| Choice { key, chains: [pair[0], pair[1]] });
+        let is_torn = |(from, to): (u32, u32)| places[from as usize] > places[to as usize];
+        pairs.into_iter().find(|pair| self.before(*pair).any(is_torn))
+    }
+
+    /// The keys that have torn chains in this order, the last first.
+    fn all_torn(&self, sorted: &[u32]) -> Vec<u32> {
+        let places = forced::places(sorted);
+        (0..self.chains.len() as u32).rev().filter(|key| self.torn(*key, &places).is_some()).collect()
+    }
+
+    fn refused(&self, impossible: Impossible) -> Arranged {
+        let Impossible { core, key } = impossible;
+        let mut core: Vec<u32> = core.into_iter().map(|vertex| self.isolation.txn(vertex)).collect();
+        core.retain(|vertex| (*vertex as usize) < self.known.len());
+        tidy(&mut core);
+        Arranged::Impossible { core, key: Some(key) }
     }
 }
 
-fn tidy(items: &mut Vec<u32>) {
+pub(super) fn tidy(items: &mut Vec<u32>) {
     items.sort_unstable();
     items.dedup();
-}
-
-/// What an edge would close.
-struct Circle {
-    vertices: Vec<u32>,
-    /// The numbers of the choices whose edges it has; 0 for what is certain.
-    levels: Vec<u32>,
-}
-
-/// A graph without cycles whose vertices stand in a line that all edges follow.
-struct Line {
-    leaving: Vec<Vec<(u32, u32)>>,
-    entering: Vec<Vec<u32>>,
-    place: Vec<u32>,
-    at: Vec<u32>,
-    /// The edges added, by choice.
-    added: Vec<(u32, u32, u32)>,
-    /// By vertex: the search it was last reached in, and from where by an edge of which choice.
-    reached: Vec<(u32, u32, u32)>,
-    epoch: u32,
-}
-
-impl Line {
-    fn new(graph: &Graph, sorted: &[u32]) -> Self {
-        let n = sorted.len();
-        let mut line = Line {
-            leaving: vec![Vec::new(); n],
-            entering: vec![Vec::new(); n],
-            place: vec![0; n],
-            at: sorted.to_vec(),
-            added: Vec::new(),
-            reached: vec![(0, 0, 0); n],
-            epoch: 0,
-        };
-        for (place, &vertex) in (0..).zip(sorted) {
-            line.place[vertex as usize] = place;
-        }
-        for edge in graph.edges() {
-            line.leaving[edge.from as usize].push((edge.to, 0));
-            line.entering[edge.to as usize].push(edge.from);
-        }
-        line
-    }
-
-    fn sorted(&self) -> Vec<u32> {
-        self.at.clone()
-    }
-
-    /// Adds an edge for a choice, or answers the circle that it would close.
-    fn add(&mut self, from: u32, to: u32, level: u32, meter: &mut Meter) -> Result<Option<Circle>, Reason> {
-        if self.place[from as usize] > self.place[to as usize] {
-            let Some(after) = self.forward(from, to, meter)? else { return Ok(Some(self.circle(from, to, level))) };
-            let before = self.backward(from, to, meter)?;
-            self.reorder(before, after);
-        }
-        self.leaving[from as usize].push((to, level));
-        self.entering[to as usize].push(from);
-        self.added.push((from, to, level));
-        Ok(None)
-    }
-
-    /// Takes back the edges of this choice and of all later ones. The line stays right.
-    fn take_back(&mut self, level: u32) {
-        while let Some(&(from, to, of)) = self.added.last() {
-            if of < level {
-                break;
-            }
-            self.added.pop();
-            self.leaving[from as usize].pop();
-            self.entering[to as usize].pop();
-        }
-    }
-
-    /// What `to` leads to, up to the place of `from`; `None` if that includes `from`.
-    fn forward(&mut self, from: u32, to: u32, meter: &mut Meter) -> Result<Option<Vec<u32>>, Reason> {
-        self.epoch += 1;
-        let limit = self.place[from as usize];
-        let mut found = vec![to];
-        self.reached[to as usize] = (self.epoch, to, 0);
-        let mut next = 0;
-        while let Some(&vertex) = found.get(next) {
-            next += 1;
-            meter.step(0)?;
-            for &(successor, level) in &self.leaving[vertex as usize] {
-                let reached = &mut self.reached[successor as usize];
-                if reached.0 != self.epoch && self.place[successor as usize] <= limit {
-                    *reached = (self.epoch, vertex, level);
-                    if successor == from {
-                        return Ok(None);
-                    }
-                    found.push(successor);
-                }
-            }
-        }
-        Ok(Some(found))
-    }
-
-    /// What leads to `from`, down to the place of `to`.
-    fn backward(&mut self, from: u32, to: u32, meter: &mut Meter) -> Result<Vec<u32>, Reason> {
-        self.epoch += 1;
-        let limit = self.place[to as usize];
-        let mut found = vec![from];
-        self.reached[from as usize] = (self.epoch, from, 0);
-        let mut next = 0;
-        while let Some(&vertex) = found.get(next) {
-            next += 1;
-            meter.step(0)?;
-            for &before in &self.entering[vertex as usize] {
-                let reached = &mut self.reached[before as usize];
-                if reached.0 != self.epoch && self.place[before as usize] >= limit {
-                    *reached = (self.epoch, vertex, 0);
-                    found.push(before);
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// Puts all of `before` before all of `after`, in the places that they have together.
-    fn reorder(&mut self, mut before: Vec<u32>, mut after: Vec<u32>) {
-        before.sort_unstable_by_key(|v| self.place[*v as usize]);
-        after.sort_unstable_by_key(|v| self.place[*v as usize]);
-        before.extend(after);
-        let mut places: Vec<u32> = before.iter().map(|v| self.place[*v as usize]).collect();
-        places.sort_unstable();
-        for (vertex, place) in before.into_iter().zip(places) {
-            self.place[vertex as usize] = place;
-            self.at[place as usize] = vertex;
-        }
-    }
-
-    /// The way that [`forward`](Self::forward) found from `to` to `from`.
-    fn circle(&self, from: u32, to: u32, level: u32) -> Circle {
-        let mut circle = Circle { vertices: vec![from], levels: vec![level] };
-        let mut vertex = from;
-        while vertex != to {
-            let (_, before, level) = self.reached[vertex as usize];
-            circle.vertices.push(before);
-            circle.levels.push(level);
-            vertex = before;
-        }
-        circle
-    }
 }

@@ -1,6 +1,6 @@
 //! Dependencies between transactions as a graph: what kind of dependency, over which key, and strongly connected parts.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{cmp::Reverse, collections::BinaryHeap, ops::Range};
 
 use super::inference::{INITIAL, Inference};
 
@@ -21,6 +21,8 @@ impl Kind {
     pub(crate) const TIME: Kind = Kind(16);
     /// Leads on from a vertex that stands for many `RW`.
     pub(crate) const JOIN: Kind = Kind(32);
+    /// Any other order would close a circle; the key is no key, but which conclusion it is.
+    pub(crate) const FORCED: Kind = Kind(64);
 
     /// These kinds and those.
     pub(crate) const fn and(self, other: Kind) -> Kind {
@@ -75,6 +77,11 @@ pub(crate) struct Builder {
 impl Builder {
     pub(crate) fn new(txns: usize) -> Self {
         Builder { txns, vertices: txns, edges: Vec::new() }
+    }
+
+    /// Of which only the first `txns` vertices stand for transactions.
+    pub(crate) fn split(vertices: usize, txns: usize) -> Self {
+        Builder { txns, vertices, edges: Vec::new() }
     }
 
     pub(crate) fn add(&mut self, from: u32, to: u32, kind: Kind, key: u32) {
@@ -202,26 +209,36 @@ impl Builder {
 /// Who read each version of each key, in the order of vertices.
 pub(crate) struct Readers {
     /// (key, source, reader), sorted.
-    all: Vec<(u32, u32, u32)>,
+    versions: Vec<(u32, u32, u32)>,
     readers: Vec<u32>,
 }
 
 impl Readers {
     pub(crate) fn new(known: &Inference<'_, '_>) -> Self {
-        let mut all: Vec<(u32, u32, u32)> = Vec::new();
+        let mut versions: Vec<(u32, u32, u32)> = Vec::new();
         for vertex in 0..known.len() as u32 {
-            all.extend(known.reads(vertex).iter().map(|read| (read.key, read.source, vertex)));
+            versions.extend(known.reads(vertex).iter().map(|read| (read.key, read.source, vertex)));
         }
-        all.sort_unstable();
-        all.dedup();
-        let readers = all.iter().map(|(_, _, reader)| *reader).collect();
-        Readers { all, readers }
+        versions.sort_unstable();
+        versions.dedup();
+        let readers = versions.iter().map(|(_, _, reader)| *reader).collect();
+        Readers { versions, readers }
     }
 
     pub(crate) fn of(&self, key: u32, source: u32) -> &[u32] {
-        let start = self.all.partition_point(|(k, s, _)| (*k, *s) < (key, source));
-        let end = start + self.all[start..].partition_point(|(k, s, _)| (*k, *s) == (key, source));
-        &self.readers[start..end]
+        self.all(self.range(key, source))
+    }
+
+    /// Where the readers of a version are.
+    pub(crate) fn range(&self, key: u32, source: u32) -> Range<usize> {
+        let start = self.versions.partition_point(|(k, s, _)| (*k, *s) < (key, source));
+        let end = start + self.versions[start..].partition_point(|(k, s, _)| (*k, *s) == (key, source));
+        start..end
+    }
+
+    /// The readers that are there.
+    pub(crate) fn all(&self, range: Range<usize>) -> &[u32] {
+        &self.readers[range]
     }
 }
 
@@ -286,22 +303,23 @@ impl Graph {
         parts
     }
 
-    /// The vertices in an order that all edges follow; `None` if there is a cycle. Among those that may come next the one with
-    /// the smallest number does. O((vertices + edges) log vertices).
+    /// The vertices in an order that all edges follow; `None` if there is a cycle. Among those that may come next one that only
+    /// joins edges does, lest it keep others waiting, else the one with the smallest number. O((vertices + edges) log vertices).
     pub(crate) fn sorted(&self) -> Option<Vec<u32>> {
         let mut degree = vec![0_u32; self.vertices];
         for edge in &self.edges {
             degree[edge.to as usize] += 1;
         }
-        let ready = (0..self.vertices as u32).filter(|&v| degree[v as usize] == 0).map(Reverse);
-        let mut ready: BinaryHeap<Reverse<u32>> = ready.collect();
+        let turn = |vertex: u32| Reverse(((vertex as usize) < self.txns, vertex));
+        let ready = (0..self.vertices as u32).filter(|&v| degree[v as usize] == 0).map(turn);
+        let mut ready: BinaryHeap<Reverse<(bool, u32)>> = ready.collect();
         let mut sorted = Vec::with_capacity(self.vertices);
-        while let Some(Reverse(vertex)) = ready.pop() {
+        while let Some(Reverse((_, vertex))) = ready.pop() {
             sorted.push(vertex);
             for edge in self.leaving(vertex) {
                 degree[edge.to as usize] -= 1;
                 if degree[edge.to as usize] == 0 {
-                    ready.push(Reverse(edge.to));
+                    ready.push(turn(edge.to));
                 }
             }
         }

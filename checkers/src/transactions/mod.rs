@@ -6,17 +6,21 @@
 //!
 //! * `cycles`: cycles of dependencies, named after Adya (1999) and found in the manner of Elle (Kingsbury & Alvaro 2020);
 //! * `weak`: read committed, read atomic and causal consistency by saturation, after AWDIT (Møldrup & Pavlogiannis 2025);
-//! * `arrange`: the orders of writes that are not certain, chosen one after the other (Cobra, Tan et al. 2020; `PolySI`, Huang
-//!   et al. 2023), for serializability and snapshot isolation.
+//! * `arrange`: the orders of writes that are not certain (Cobra, Tan et al. 2020; `PolySI`, Huang et al. 2023), for
+//!   serializability and snapshot isolation: what is `forced`, and a `search` where there are too many for that.
 //!
 //! Written values must be unique per key where they are read; else nobody knows who read from whom.
 
 pub(crate) mod arrange;
 pub(crate) mod cycles;
+mod forced;
 pub(crate) mod graph;
 pub(crate) mod inference;
 pub(crate) mod ingest;
+mod line;
 mod lists;
+mod reach;
 mod registers;
+mod search;
 pub(crate) mod weak;
 mod words;
