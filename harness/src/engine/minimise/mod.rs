@@ -126,10 +126,13 @@ pub fn minimise(
         let at_first = search.plan().clone();
         freeze::name_targets(&mut search);
         freeze::record_again(&mut search);
-        parts::shrink_faults(&mut search);
-        parts::shrink_operations(&mut search);
-        parts::shrink_machines(&mut search);
+        parts::take_away(&mut search);
         simplify::simplify(&mut search);
+        if *search.plan() == at_first {
+            // What was tried on the way need not have been tried on this very plan: a pass may undo at its end what it did first. Where
+            // it did nothing, all of this is known and costs no run.
+            parts::take_away(&mut search);
+        }
         minimal = *search.plan() == at_first && !search.spent();
         if search.spent() || (minimal && !parts::escape(&mut search)) {
             break;

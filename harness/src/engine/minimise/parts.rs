@@ -67,12 +67,12 @@ fn shrink(search: &mut Search, count: impl Fn(&Plan) -> usize, remove: impl Fn(&
 }
 
 /// Takes away faults.
-pub(super) fn shrink_faults(search: &mut Search) {
+fn shrink_faults(search: &mut Search) {
     shrink(search, |p| p.faults.len(), |p, range| drop(p.faults.drain(range)));
 }
 
 /// Takes away operations: processes as a whole, then any. Without a script, the limit is lowered.
-pub(super) fn shrink_operations(search: &mut Search) {
+fn shrink_operations(search: &mut Search) {
     match search.plan().workload.operations.clone() {
         Operations::Generated { .. } => lower_limit(search),
         Operations::Script(script) => {
@@ -139,8 +139,15 @@ pub(super) fn escape(search: &mut Search) -> bool {
     *search.plan() != first
 }
 
+/// Takes away whatever part can go.
+pub(super) fn take_away(search: &mut Search) {
+    shrink_faults(search);
+    shrink_operations(search);
+    shrink_machines(search);
+}
+
 /// Takes away clients and nodes.
-pub(super) fn shrink_machines(search: &mut Search) {
+fn shrink_machines(search: &mut Search) {
     gather_clients(search);
     take_each(search, |plan| plan.cluster.clients, without_client);
     take_each(search, |plan| plan.cluster.nodes, without_node);

@@ -118,6 +118,23 @@ fn when_the_time_is_up_no_other_run_begins_and_what_there_is_is_kept() {
     assert_eq!((small.plan, small.runs, small.minimal), (first, 0, false));
 }
 
+/// A toy whose runs are slow: what is scripted early happens a second later, and then the last two nodes are needed.
+fn slow(plan: &Plan) -> Option<Seen> {
+    let mut seen = needs([], [10, 11], 1)(plan)?;
+    let begins = seen.operations.first().map_or(0, |o| o.invoked_ns);
+    for operation in &mut seen.operations {
+        operation.invoked_ns += SECOND;
+        operation.replied_ns = operation.replied_ns.map(|ns| ns + SECOND);
+    }
+    (plan.cluster.nodes > 3 || begins < SECOND).then_some(seen)
+}
+
+#[test]
+fn what_a_pass_undoes_at_its_end_leaves_nothing_untried() {
+    let small = run(&plan(0, 60), rules(&plan(0, 60)), slow, 2_000);
+    assert_eq!(small.after, Counts { faults: 0, operations: 2, clients: 1, nodes: 1 });
+}
+
 fn script(plan: &Plan) -> &[Scripted] {
     let Operations::Script(script) = &plan.workload.operations else { panic!("no script") };
     script
