@@ -15,9 +15,10 @@ mod views;
 
 use std::time::Duration;
 
+use serde::Serialize;
 use squall::{
     Env, Failed, Promise, Reply, Result, System,
-    environment::{Checked, RequestId, Socket},
+    environment::{Address, Checked, RequestId, Socket},
 };
 use squall_checkers::{
     history::ProcessId,
@@ -128,10 +129,11 @@ impl System for PrimaryBackup {
         let (journal, records) = JournalFile::open(&env).await?;
         if env.me().0 == data {
             let memory: Option<Memory> = records.last().map(|record| postcard::from_bytes(record)).transpose()?;
-            return keep_views(&env, &socket, journal, Views::new(self.setup.clone(), data, memory)).await;
+            env.observe("role", "view-service");
+            return keep(&env, &socket, journal, Views::new(self.setup.clone(), data, memory)).await;
         }
         let saved = records.iter().map(|record| postcard::from_bytes(record)).collect::<Result<Vec<Saved>, _>>()?;
-        keep_data(&env, &socket, journal, Replica::new(self.setup.clone(), env.me().0, data, saved)).await
+        keep(&env, &socket, journal, Replica::new(self.setup.clone(), env.me().0, data, saved)).await
     }
 
     async fn connect(&self, env: &Env) -> Result<Session> {
@@ -215,31 +217,26 @@ async fn answer(socket: &Socket, wanted: RequestId) -> Result<Message> {
     }
 }
 
-async fn keep_data(env: &Env, socket: &Socket, mut journal: JournalFile, mut replica: Replica) -> Result<()> {
-    let mut tick = env.interval(TICK);
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        squall::select! {
-            received = socket.recv_from(&mut buffer) => {
-                let (length, from) = received?;
-                if let Some(message) = decode(&buffer[..length]) {
-                    replica.on_message(from, message);
-                }
-            }
-            () = tick.tick() => replica.on_tick(),
-        }
-        if let Some(saved) = replica.unsaved() {
-            journal.append(&postcard::to_stdvec(&saved)?).await?;
-        }
-        for (to, message) in replica.take_out() {
-            socket.send_to(to, &encode(message)?)?;
-        }
-        replica.observe(env);
-    }
+/// What a replica does with what it hears: the part that keeps data, and the view service.
+trait Part {
+    /// What it must not forget.
+    type Saved: Serialize;
+
+    fn on_message(&mut self, from: Address, message: Message);
+
+    fn on_tick(&mut self);
+
+    /// What is to be on disk before anything is sent.
+    fn unsaved(&mut self) -> Option<Self::Saved>;
+
+    /// What there is to send. All that was [unsaved](Self::unsaved) is on disk now.
+    fn take_out(&mut self) -> Vec<(Address, Message)>;
+
+    /// Shows what has changed.
+    fn observe(&mut self, _: &Env) {}
 }
 
-async fn keep_views(env: &Env, socket: &Socket, mut journal: JournalFile, mut views: Views) -> Result<()> {
-    env.observe("role", "view-service");
+async fn keep(env: &Env, socket: &Socket, mut journal: JournalFile, mut part: impl Part) -> Result<()> {
     let mut tick = env.interval(TICK);
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -247,17 +244,18 @@ async fn keep_views(env: &Env, socket: &Socket, mut journal: JournalFile, mut vi
             received = socket.recv_from(&mut buffer) => {
                 let (length, from) = received?;
                 if let Some(message) = decode(&buffer[..length]) {
-                    views.on_message(from, message);
+                    part.on_message(from, message);
                 }
             }
-            () = tick.tick() => views.on_tick(),
+            () = tick.tick() => part.on_tick(),
         }
-        if let Some(memory) = views.unsaved() {
-            journal.append(&postcard::to_stdvec(&memory)?).await?;
+        if let Some(saved) = part.unsaved() {
+            journal.append(&postcard::to_stdvec(&saved)?).await?;
         }
-        for (to, message) in views.take_out() {
+        for (to, message) in part.take_out() {
             socket.send_to(to, &encode(message)?)?;
         }
+        part.observe(env);
     }
 }
 

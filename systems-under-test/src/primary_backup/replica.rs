@@ -1,6 +1,6 @@
 //! One life of one data replica, without I/O: messages and ticks in, messages out.
 //!
-//! What goes out may say only what is on disk: the caller saves [`Replica::unsaved`] before it sends.
+//! What goes out may say only what is on disk: [`keep`](super::keep) saves what is unsaved before it sends.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use squall::{
 use squall_checkers::{operation::Operation, value::Value};
 
 use super::{
-    Mistake, Mode, Setup,
+    Mistake, Mode, Part, Setup,
     log::{Log, Saved},
     message::{Entry, Message, Position, PrimaryState, View, address},
 };
@@ -77,6 +77,59 @@ impl Peer {
     }
 }
 
+impl Part for Replica {
+    type Saved = Saved;
+
+    fn unsaved(&mut self) -> Option<Saved> {
+        if !self.log.is_dirty() && self.promised == self.promised_saved {
+            return None;
+        }
+        self.promised_saved = self.promised;
+        Some(self.log.unsaved(self.promised))
+    }
+
+    fn take_out(&mut self) -> Vec<(Address, Message)> {
+        self.advance();
+        std::mem::take(&mut self.out)
+    }
+
+    fn on_tick(&mut self) {
+        self.ticks += 1;
+        let state = self.primary_state();
+        self.send(self.data, Message::Alive { primary: state });
+        self.append_to_all();
+    }
+
+    fn on_message(&mut self, from: Address, message: Message) {
+        match message {
+            Message::Request { id, seen, operation } => self.on_request(from, id, seen, operation),
+            Message::Open { id } => self.on_open(from, id),
+            Message::Prepare { epoch } => self.on_prepare(epoch),
+            Message::Announce { view, confirmed } => self.on_announce(view, confirmed),
+            Message::Append { epoch, prev, entries, commit, round } => {
+                self.on_append(from, epoch, prev, entries, commit, round);
+            }
+            Message::Appended { epoch, matched, length, round } => {
+                self.on_appended(from.node.0, epoch, matched, length, round);
+            }
+            Message::Reply { .. } | Message::Redirect { .. } | Message::Alive { .. } | Message::Prepared { .. } => {}
+        }
+    }
+
+    /// Shows role and epoch when they have changed.
+    fn observe(&mut self, env: &Env) {
+        let role = if self.serves() { "leader" } else { "follower" };
+        let now = (role, self.view.epoch);
+        let before = self.observed.replace(now);
+        if before.is_none_or(|(_, epoch)| epoch != now.1) {
+            env.observe("term", now.1 as i64);
+        }
+        if before.is_none_or(|(role, _)| role != now.0) {
+            env.observe("role", now.0);
+        }
+    }
+}
+
 impl Replica {
     /// A replica that read these records from its disk.
     pub(super) fn new(setup: Setup, me: u32, data: u32, saved: Vec<Saved>) -> Self {
@@ -99,57 +152,6 @@ impl Replica {
             heard: 0,
             out: Vec::new(),
             observed: None,
-        }
-    }
-
-    /// What must be on disk before [`Replica::take_out`] is sent; `None` when nothing changed.
-    pub(super) fn unsaved(&mut self) -> Option<Saved> {
-        if !self.log.is_dirty() && self.promised == self.promised_saved {
-            return None;
-        }
-        self.promised_saved = self.promised;
-        Some(self.log.unsaved(self.promised))
-    }
-
-    /// What there is to send. All that was [unsaved](Self::unsaved) is on disk now.
-    pub(super) fn take_out(&mut self) -> Vec<(Address, Message)> {
-        self.advance();
-        std::mem::take(&mut self.out)
-    }
-
-    pub(super) fn on_tick(&mut self) {
-        self.ticks += 1;
-        let state = self.primary_state();
-        self.send(self.data, Message::Alive { primary: state });
-        self.append_to_all();
-    }
-
-    pub(super) fn on_message(&mut self, from: Address, message: Message) {
-        match message {
-            Message::Request { id, seen, operation } => self.on_request(from, id, seen, operation),
-            Message::Open { id } => self.on_open(from, id),
-            Message::Prepare { epoch } => self.on_prepare(epoch),
-            Message::Announce { view, confirmed } => self.on_announce(view, confirmed),
-            Message::Append { epoch, prev, entries, commit, round } => {
-                self.on_append(from, epoch, prev, entries, commit, round);
-            }
-            Message::Appended { epoch, matched, length, round } => {
-                self.on_appended(from.node.0, epoch, matched, length, round);
-            }
-            Message::Reply { .. } | Message::Redirect { .. } | Message::Alive { .. } | Message::Prepared { .. } => {}
-        }
-    }
-
-    /// Shows role and epoch when they have changed.
-    pub(super) fn observe(&mut self, env: &Env) {
-        let role = if self.serves() { "leader" } else { "follower" };
-        let now = (role, self.view.epoch);
-        let before = self.observed.replace(now);
-        if before.is_none_or(|(_, epoch)| epoch != now.1) {
-            env.observe("term", now.1 as i64);
-        }
-        if before.is_none_or(|(role, _)| role != now.0) {
-            env.observe("role", now.0);
         }
     }
 

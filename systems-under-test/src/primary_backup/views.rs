@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use squall::environment::Address;
 
 use super::{
-    Mistake, Mode, Setup,
+    Mistake, Mode, Part, Setup,
     message::{Message, Position, PrimaryState, View, address},
 };
 
@@ -51,26 +51,18 @@ struct Election {
     promised: Vec<(u32, Position)>,
 }
 
-impl Views {
-    /// The service of so many data replicas that remembers this.
-    pub(super) fn new(setup: Setup, data: u32, memory: Option<Memory>) -> Self {
-        let all = View { epoch: 0, primary: 0, members: (0..data).collect() };
-        let is_saved = memory.is_some();
-        let memory = memory.unwrap_or(Memory { epoch: 0, view: all.clone(), served: all });
-        Views { setup, data, memory, is_saved, election: None, ticks: 0, heard: 0, changed: 0, out: Vec::new() }
-    }
+impl Part for Views {
+    type Saved = Memory;
 
-    /// What must be on disk before [`Views::take_out`] is sent; `None` when nothing changed.
-    pub(super) fn unsaved(&mut self) -> Option<Memory> {
+    fn unsaved(&mut self) -> Option<Memory> {
         (!std::mem::replace(&mut self.is_saved, true)).then(|| self.memory.clone())
     }
 
-    /// What there is to send.
-    pub(super) fn take_out(&mut self) -> Vec<(Address, Message)> {
+    fn take_out(&mut self) -> Vec<(Address, Message)> {
         std::mem::take(&mut self.out)
     }
 
-    pub(super) fn on_tick(&mut self) {
+    fn on_tick(&mut self) {
         self.ticks += 1;
         let alone = self.memory.view.epoch == 0 || self.ticks - self.heard > DEAD_TICKS;
         if self.election.is_none() && alone {
@@ -85,7 +77,7 @@ impl Views {
         }
     }
 
-    pub(super) fn on_message(&mut self, from: Address, message: Message) {
+    fn on_message(&mut self, from: Address, message: Message) {
         match message {
             Message::Alive { primary } => self.on_alive(from, primary),
             Message::Prepared { epoch, last } if epoch == self.memory.epoch => {
@@ -97,6 +89,16 @@ impl Views {
             }
             _ => {}
         }
+    }
+}
+
+impl Views {
+    /// The service of so many data replicas that remembers this.
+    pub(super) fn new(setup: Setup, data: u32, memory: Option<Memory>) -> Self {
+        let all = View { epoch: 0, primary: 0, members: (0..data).collect() };
+        let is_saved = memory.is_some();
+        let memory = memory.unwrap_or(Memory { epoch: 0, view: all.clone(), served: all });
+        Views { setup, data, memory, is_saved, election: None, ticks: 0, heard: 0, changed: 0, out: Vec::new() }
     }
 
     fn on_alive(&mut self, from: Address, primary: Option<PrimaryState>) {
