@@ -9,6 +9,15 @@ const KNOWN: &[(&str, &str)] = &[
          `env.connect` for `tokio::net`, and `env.disk()` for `tokio::fs`; `tokio::sync` works as it is",
     ),
     (
+        "no task of tokio's runs here",
+        "tasks belong to the simulation: use `env.spawn`, which takes futures that are not `Send` too",
+    ),
+    (
+        "no blocking thread of tokio's runs here",
+        "nothing may block in a simulation, time would stand still: call what blocks where it is needed, with `env.compute` for \
+         the time that it takes, or start it by `env.spawn`",
+    ),
+    (
         "timers are disabled",
         "the tokio runtime found here has no timers: use `env.sleep`, `env.timeout` or `env.interval` for `tokio::time`",
     ),

@@ -34,6 +34,19 @@ pub(super) fn spawn(task: LocalFuture) {
     drop(::tokio::task::spawn_local(task));
 }
 
+/// Waits until the blocking threads of the calling task's runtime have nothing to do. Without `--cfg tokio_unstable` nobody can tell.
+#[cfg(feature = "turmoil")]
+pub(super) fn settle() {
+    #[cfg(tokio_unstable)]
+    {
+        let metrics = ::tokio::runtime::Handle::current().metrics();
+        while metrics.blocking_queue_depth() > 0 || metrics.num_blocking_threads() > metrics.num_idle_blocking_threads()
+        {
+            std::thread::yield_now();
+        }
+    }
+}
+
 /// Whoever asks is alone with tokio in this process, or beside others.
 ///
 /// Tokio numbers the tasks of a process, keeps those of a runtime in four lists by their numbers, and drops a runtime list by list.
@@ -79,8 +92,12 @@ pub(super) fn seeded<R>(seed: u64, call: impl FnOnce() -> R) -> R {
     let mut builder = ::tokio::runtime::Builder::new_current_thread();
     #[cfg(tokio_unstable)]
     builder.rng_seed(::tokio::runtime::RngSeed::from_bytes(&seed.to_le_bytes()));
+    #[cfg(tokio_unstable)]
+    builder.on_task_spawn(|_| panic!("no task of tokio's runs here"));
     #[cfg(not(tokio_unstable))]
     let _ = seed;
+    // Asked for whenever a thread is about to be started.
+    builder.thread_name_fn(|| panic!("no blocking thread of tokio's runs here"));
     let runtime = builder.build().expect("a runtime of one thread, without a reactor, needs nothing of the system");
     let _beside = beside();
     runtime.block_on(::tokio::task::unconstrained(async { call() }))

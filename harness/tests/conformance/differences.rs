@@ -1,5 +1,5 @@
 //! Where a simulator differs from the others. Whoever is listed here has to differ: a line that is not needed any more fails the
-//! suite, but for fatal ones, which cannot be tried.
+//! suite.
 
 /// A fact that does not hold on some simulators.
 pub(crate) struct Difference {
@@ -9,8 +9,6 @@ pub(crate) struct Difference {
     fact: &'static str,
     /// What is so there instead.
     pub(crate) why: &'static str,
-    /// Whether trying it ends the whole process.
-    pub(crate) fatal: bool,
 }
 
 /// What is listed of a fact on a simulator.
@@ -23,10 +21,12 @@ const MADSIM: &[&str] = &["madsim"];
 const TURMOIL: &[&str] = &["turmoil"];
 
 const fn differs(simulators: &'static [&'static str], fact: &'static str, why: &'static str) -> Difference {
-    Difference { simulators, fact, why, fatal: false }
+    Difference { simulators, fact, why }
 }
 
 const DRAWN: &str = "madsim draws from the seed which of the tasks and messages that are due at one time comes first";
+
+const TOKIO: &str = "turmoil hosts run on tokio, whose tasks, threads and reactor are there";
 
 /// All of them.
 const DIFFERENCES: &[Difference] = &[
@@ -42,16 +42,6 @@ const DIFFERENCES: &[Difference] = &[
         "the library's own executor takes wakes from every thread",
     ),
     differs(MADSIM, "crash::a_process_that_spins_at_one_instant_is_stopped", "time goes on a little with each poll"),
-    Difference {
-        simulators: HOSTED,
-        fact: "foreign::tokios_tasks_are_pointed_to_those_of_env",
-        why: "there is a tokio, which these hosts run on or draw their choices from; a run that waits for its blocking threads \
-              waits for ever",
-        fatal: true,
-    },
-    differs(
-        TURMOIL,
-        "foreign::tokios_timers_are_pointed_to_those_of_env",
-        "turmoil hosts run on tokio, whose reactor is there",
-    ),
+    differs(TURMOIL, "foreign::tokios_tasks_are_pointed_to_those_of_env", TOKIO),
+    differs(TURMOIL, "foreign::tokios_timers_are_pointed_to_those_of_env", TOKIO),
 ];

@@ -135,6 +135,27 @@ fn asked_in_vain(scene: Scene, instead: &str) {
 }
 
 #[test]
+fn what_blocks_is_done_by_tokios_threads_at_once_or_pointed_to_env() {
+    let block = |m: Machine| async move {
+        for i in 0..3 {
+            m.until(ms(100 * (i + 1))).await;
+            let (m2, asked) = (m.clone(), tokio::task::spawn_blocking(move || 7 * i));
+            m.spawn(async move { m2.saw("another task") });
+            m.saw(asked.await.map_err(std::io::Error::other)?);
+        }
+        Ok(())
+    };
+    // Twice: when a thread is done must not hang on the machine.
+    Scene::compare(&[scene!(1), scene!(1)], block, &[Options { trace: true }; 2], |runs| {
+        assert_eq!(runs[0].execution.digest, runs[1].execution.digest);
+        match &runs[0].execution.end {
+            End::Panicked { message, .. } => assert!(message.contains("`env.spawn`"), "{message}"),
+            end => assert_eq!((end, runs[0].of(0).len()), (&End::Completed, 6), "{:?}", runs[0].of(0)),
+        }
+    });
+}
+
+#[test]
 fn tokios_timers_are_pointed_to_those_of_env() {
     asked_in_vain(scene!(1).word("sleep"), "`env.sleep`");
     asked_in_vain(scene!(1).word("timeout"), "`env.timeout`");

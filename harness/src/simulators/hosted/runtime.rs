@@ -12,6 +12,8 @@ pub(in crate::simulators) trait Runtime {
     fn sleep(&self, span_ns: u64) -> LocalFuture;
     /// Starts a task on the calling task's host.
     fn spawn(&self, task: LocalFuture);
+    /// Waits for what the calling task had other threads do, so that it is done at no other time than at this one.
+    fn settle(&self) {}
 }
 
 /// A wire for each machine: datagrams and streams between the runtime's own hosts.

@@ -213,6 +213,9 @@ impl Hosted {
         body: Body,
         polled: std::thread::Result<Poll<()>>,
     ) -> (Poll<()>, Option<Body>) {
+        if self.core.running.is_some() {
+            self.runtime.settle();
+        }
         self.core.polling = false;
         let running = self.core.running;
         self.core.runs(None);

@@ -6,7 +6,9 @@ use std::time::Duration;
 /// Calls within madsim's context. The thread must be a fresh one: the keys of its maps are drawn once.
 #[cfg(madsim)]
 pub(in crate::simulators) fn within<R>(seed: u64, call: impl FnOnce() -> R) -> R {
-    let runtime = ::madsim::runtime::Runtime::with_seed_and_config(seed, ::madsim::Config::default());
+    let mut runtime = ::madsim::runtime::Runtime::with_seed_and_config(seed, ::madsim::Config::default());
+    // Tokio's own, for what blocks: a tokio that may start none waits for them for ever when it ends.
+    runtime.set_allow_system_thread(true);
     runtime.block_on(async { call() })
 }
 

@@ -126,6 +126,10 @@ impl Runtime for Turmoil {
     fn spawn(&self, task: LocalFuture) {
         reactor::spawn(task);
     }
+
+    fn settle(&self) {
+        reactor::settle();
+    }
 }
 
 impl Library for Turmoil {
