@@ -67,6 +67,8 @@ fn draw(totals: &Totals, tests: &[(String, Fate)]) -> String {
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"squall\" {figures} time=\"{seconds}\">\n  \
          <testsuite name=\"{system}\" {figures} time=\"{seconds}\">\n"
     );
+    let simulator = escape(&story::simulator(&totals.simulator, totals.nondeterministic));
+    let _ = writeln!(out, "    <properties><property name=\"simulator\" value=\"{simulator}\"/></properties>");
     for (name, fate) in tests {
         let _ = write!(out, "    <testcase classname=\"squall.{system}\" name=\"{}\" time=\"0\"", escape(name));
         match fate {

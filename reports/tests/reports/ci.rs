@@ -65,6 +65,8 @@ fn good_news_is_one_test_that_passes() {
     let totals = Totals { seeds, ..totals(&[]) };
     let junit = junit::document(&totals, &[], &[]);
     assert!(junit.contains("tests=\"1\" failures=\"0\" skipped=\"0\""), "{junit}");
+    let real = junit::document(&Totals { nondeterministic: true, ..totals.clone() }, &[], &[]);
+    assert!(real.contains("value=\"native, nondeterministic\""), "{real}");
     let summary = markdown::summary(&totals, &[], &[]);
     assert!(
         summary.starts_with("## squall: `raft-rs-kv:leader-local-read`: every seed keeps the promise\n"),
