@@ -93,6 +93,9 @@ fn show(system: &str, seeds: Seeds, sides: &[Side]) -> String {
         if side.inconclusive > 0 {
             let _ = write!(out, ", {} inconclusive", side.inconclusive);
         }
+        if SIMULATORS.iter().any(|s| s.name == side.simulator && !s.deterministic) {
+            out.push_str(" (nondeterministic: another time it may be others)");
+        }
         out.push('\n');
     }
     for (anomaly, found) in by_anomaly(sides) {
