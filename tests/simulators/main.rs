@@ -3,6 +3,7 @@
 mod entropy;
 #[cfg(all(feature = "etcd", madsim))]
 mod etcd;
+mod real;
 
 use squall::{
     catalogue::SystemEntry,

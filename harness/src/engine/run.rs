@@ -185,7 +185,9 @@ pub fn judge_run(subject: &Subject, plan: &Plan, run: Result<Execution, Failure>
     let verdicts = match &execution {
         Some(execution) if failure.is_none() => {
             let judges = judge::judges(&subject.system.promise(), subject.workload, plan);
-            judge::judge(&execution.history, &judges, &BUDGET)
+            let mut verdicts = judge::judge(&execution.history, &judges, &BUDGET);
+            judge::excuse(&mut verdicts, execution.statistics.late_ns, plan);
+            verdicts
         }
         _ => Vec::new(),
     };

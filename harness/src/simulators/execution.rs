@@ -48,9 +48,18 @@ pub struct Statistics {
     pub halts: u64,
     /// Wakes from foreign threads; ignored, and a sign of nondeterminism.
     pub foreign_wakes: u64,
+    /// The longest that something was done after it was due, in nanoseconds: in real time only, where the machine had other things to
+    /// do.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub late_ns: u64,
     /// What the system says of itself, for people: counts of observed facts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub notes: BTreeMap<String, u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What one fault did.

@@ -162,7 +162,12 @@ impl Core {
     /// The next thing that is due by `now`.
     pub(super) fn take_due(&mut self, now: u64) -> Option<Event> {
         let entry = self.agenda.first_entry().filter(|entry| entry.key().0 <= now)?;
-        Some(entry.remove())
+        let ((due, _), event) = entry.remove_entry();
+        if !self.steady {
+            let late_ns = &mut self.state.statistics.late_ns;
+            *late_ns = (*late_ns).max(now - due);
+        }
+        Some(event)
     }
 
     /// Has the conductor look at once.
