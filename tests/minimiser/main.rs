@@ -138,10 +138,7 @@ becomes_small! {
 
 /// Left out, so that the tests stay quick: looking for seeds that fail takes long. `squall campaign` and `squall minimize` are for
 /// those.
-const LEFT_OUT: &[&str] = &[
-    "primary-backup-semi-sync:lagging-replica-promoted",
-    "redb-store:failed-sync-trusted",
-];
+const LEFT_OUT: &[&str] = &["primary-backup-semi-sync:lagging-replica-promoted", "redb-store:failed-sync-trusted"];
 
 /// The check itself: what was put into a small case can go, whichever kind of part it is.
 #[test]

@@ -34,7 +34,8 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
     summary: "the embedded database redb on the simulated disk of one replica; each operation is one of its transactions",
     workload: "rw-register",
     settings: &[],
-    defaults: &[],
+    // A page that few commits write keeps for long what happened to it.
+    defaults: &[("keys", "20")],
     bugs: &[
         Bug {
             name: "no-durability",
@@ -91,6 +92,9 @@ const KEEPER: NodeId = NodeId(0);
 const PORT: u16 = 1;
 /// Keys and values as postcard writes them.
 const TABLE: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("cells");
+/// Bytes of each value, most of them zeros: about one row to a page of redb's. So a commit leaves most pages as they are, and what
+/// happened to them earlier shows.
+const ROW_BYTES: usize = 2_500;
 /// Bytes that redb may keep of its file: the image is in memory anyway.
 const CACHE_BYTES: usize = 1 << 20;
 
@@ -153,7 +157,9 @@ impl Redb {
             {
                 let mut table = transaction.open_table(TABLE)?;
                 for (key, value) in writes {
-                    table.insert(&*postcard::to_stdvec(key)?, &*postcard::to_stdvec(value)?)?;
+                    let mut row = postcard::to_stdvec(value)?;
+                    row.resize(row.len().max(ROW_BYTES), 0);
+                    table.insert(&*postcard::to_stdvec(key)?, &*row)?;
                 }
             }
             transaction.commit()?;
