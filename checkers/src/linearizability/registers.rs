@@ -330,7 +330,7 @@ impl<'h> Pass<'h> {
             }
         }
         backward.sort_unstable_by_key(|zone| (zone.first, zone.last));
-        Ok(merged(forward, backward))
+        Ok(merged(forward, &backward))
     }
 
     /// Puts all operations in the places that the blocks say.
@@ -386,21 +386,21 @@ impl<'h> Pass<'h> {
     }
 }
 
-/// Both, each of which is sorted.
-fn merged(forward: Vec<Zone>, backward: Vec<Zone>) -> Vec<Zone> {
-    if backward.is_empty() {
-        return forward;
+/// Both, each of which is sorted; merged from the end, in place.
+fn merged(mut forward: Vec<Zone>, backward: &[Zone]) -> Vec<Zone> {
+    let (mut left, mut new) = (forward.len(), backward.len());
+    forward.extend_from_slice(backward);
+    while new > 0 {
+        let zone = if left > 0 && forward[left - 1].first > backward[new - 1].first {
+            left -= 1;
+            forward[left]
+        } else {
+            new -= 1;
+            backward[new]
+        };
+        forward[left + new] = zone;
     }
-    let mut all = Vec::with_capacity(forward.len() + backward.len());
-    let mut forward = forward.into_iter().peekable();
-    for zone in backward {
-        while let Some(earlier) = forward.next_if(|f| f.first <= zone.first) {
-            all.push(earlier);
-        }
-        all.push(zone);
-    }
-    all.extend(forward);
-    all
+    forward
 }
 
 #[cfg(test)]
