@@ -134,7 +134,7 @@ impl<'r, 'a, 'h> Forced<'r, 'a, 'h> {
             });
             forced.open = open;
             if let Some(choice) = torn {
-                return Ok(Err(forced.impossible(choice)));
+                return forced.impossible(choice, meter).map(Err);
             }
             if known == forced.deductions.len() {
                 forced.prepare(&sorted);
@@ -151,7 +151,7 @@ impl<'r, 'a, 'h> Forced<'r, 'a, 'h> {
             let next = builder.build();
             match next.sorted() {
                 Some(next_sorted) => sorted = next_sorted,
-                None => return Ok(Err(forced.circle(known))),
+                None => return forced.circle(known, meter).map(Err),
             }
             forced.graph = next;
             forced.reach = Reach::new(&forced.graph, &sorted);
@@ -159,12 +159,12 @@ impl<'r, 'a, 'h> Forced<'r, 'a, 'h> {
     }
 
     /// What was forced in the last round contradicts itself: draws it again one by one.
-    fn circle(&mut self, known: usize) -> Impossible {
+    fn circle(&mut self, known: usize, meter: &mut Meter) -> Result<Impossible, Reason> {
         let last: Vec<Deduction> = self.deductions.drain(known..).collect();
         self.enter();
         for deduction in last {
             if self.closes(deduction.choice) {
-                return self.impossible(deduction.choice);
+                return self.impossible(deduction.choice, meter);
             }
             self.deduce(deduction.choice, Why::Circle);
         }
@@ -225,9 +225,9 @@ impl<'r, 'a, 'h> Forced<'r, 'a, 'h> {
                     (false, false) => {}
                     (true, true) => {
                         let mut ground = Ground::default();
-                        self.ground(choice, &mut ground);
-                        self.ground(choice.turned(), &mut ground);
-                        if let Err(impossible) = self.go_back(ground, choice.key) {
+                        self.ground(choice, &mut ground, meter)?;
+                        self.ground(choice.turned(), &mut ground, meter)?;
+                        if let Err(impossible) = self.go_back(ground, choice.key, meter)? {
                             return Ok(Err(impossible));
                         }
                         next = 0;
@@ -285,11 +285,16 @@ impl<'r, 'a, 'h> Forced<'r, 'a, 'h> {
     }
 
     /// Takes back the last choice that a contradiction rests on; its other order is true then.
-    fn go_back(&mut self, mut ground: Ground, mut key: u32) -> Result<(), Impossible> {
+    fn go_back(
+        &mut self,
+        mut ground: Ground,
+        mut key: u32,
+        meter: &mut Meter,
+    ) -> Result<Result<(), Impossible>, Reason> {
         loop {
             tidy(&mut ground.choices);
             tidy(&mut ground.core);
-            let Some(last) = ground.choices.pop() else { return Err(Impossible { core: ground.core, key }) };
+            let Some(last) = ground.choices.pop() else { return Ok(Err(Impossible { core: ground.core, key })) };
             let mut level = self.levels.pop().expect("the choice was made");
             self.reach.restore();
             while self.levels.len() >= last as usize {
@@ -311,26 +316,26 @@ impl<'r, 'a, 'h> Forced<'r, 'a, 'h> {
             let choice = self.open[level.choice].turned();
             key = choice.key;
             if self.closes(choice) {
-                self.ground(choice, &mut ground);
+                self.ground(choice, &mut ground, meter)?;
                 continue;
             }
             self.decide(level.choice as u32);
             self.deduce(choice, Why::Failed(ground));
-            return Ok(());
+            return Ok(Ok(()));
         }
     }
 
     /// Neither order of two chains is possible, without any choice.
-    fn impossible(&self, choice: Choice) -> Impossible {
+    fn impossible(&self, choice: Choice, meter: &mut Meter) -> Result<Impossible, Reason> {
         let mut ground = Ground::default();
-        self.ground(choice, &mut ground);
-        self.ground(choice.turned(), &mut ground);
-        Impossible { core: ground.core, key: choice.key }
+        self.ground(choice, &mut ground, meter)?;
+        self.ground(choice.turned(), &mut ground, meter)?;
+        Ok(Impossible { core: ground.core, key: choice.key })
     }
 
     /// Adds why this order closes a circle, if it does.
-    fn ground(&self, choice: Choice, ground: &mut Ground) {
-        let mut open = self.circle_of(choice, self.round, ground);
+    fn ground(&self, choice: Choice, ground: &mut Ground, meter: &mut Meter) -> Result<(), Reason> {
+        let mut open = self.circle_of(choice, self.round, ground, meter)?;
         let mut seen = vec![false; self.deductions.len()];
         while let Some(number) = open.pop() {
             if std::mem::replace(&mut seen[number as usize], true) {
@@ -338,7 +343,7 @@ impl<'r, 'a, 'h> Forced<'r, 'a, 'h> {
             }
             let Deduction { choice, round, why } = &self.deductions[number as usize];
             match why {
-                Why::Circle => open.extend(self.circle_of(choice.turned(), *round, ground)),
+                Why::Circle => open.extend(self.circle_of(choice.turned(), *round, ground, meter)?),
                 Why::Chosen(level) => ground.choices.push(*level),
                 Why::Failed(before) => {
                     ground.choices.extend(&before.choices);
@@ -346,17 +351,29 @@ impl<'r, 'a, 'h> Forced<'r, 'a, 'h> {
                 }
             }
         }
+        Ok(())
     }
 
     /// Adds the vertices of a circle that this order closes with edges of earlier rounds; answers the deductions that it rests
     /// on.
-    fn circle_of(&self, choice: Choice, round: u32, ground: &mut Ground) -> Vec<u32> {
+    fn circle_of(
+        &self,
+        choice: Choice,
+        round: u32,
+        ground: &mut Ground,
+        meter: &mut Meter,
+    ) -> Result<Vec<u32>, Reason> {
         let edges: Vec<(u32, u32)> = self.all.before(choice).collect();
-        let way = edges.iter().find_map(|(_, start)| self.way(*start, &edges, round));
-        let way = way.unwrap_or_default();
+        let mut way = Vec::new();
+        for (_, start) in &edges {
+            if let Some(found) = self.way(*start, &edges, round, meter)? {
+                way = found;
+                break;
+            }
+        }
         ground.core.extend(&way);
         let steps = way.windows(2).map(|step| (step[1], step[0]));
-        steps.filter_map(|(from, to)| self.rests_on(from, to)).collect()
+        Ok(steps.filter_map(|(from, to)| self.rests_on(from, to)).collect())
     }
 
     /// The first deduction that gives this edge, if nothing else does.
@@ -371,22 +388,25 @@ impl<'r, 'a, 'h> Forced<'r, 'a, 'h> {
 
     /// A shortest way by edges of earlier rounds from here to where one of these edges leads back from; its vertices from the
     /// end. Only what lies in between is looked at.
-    fn way(&self, start: u32, edges: &[(u32, u32)], round: u32) -> Option<Vec<u32>> {
+    fn way(&self, start: u32, edges: &[(u32, u32)], round: u32, meter: &mut Meter) -> Result<Option<Vec<u32>>, Reason> {
         const NOBODY: u32 = u32::MAX;
         let is_earlier = |number: u32| self.deductions[number as usize].round < round;
         let is_between = |vertex: u32| edges.iter().any(|(end, to)| *to == start && self.reach.leads(vertex, *end));
         if !is_between(start) {
-            return None;
+            return Ok(None);
         }
+        // The list is filled much faster than a step is taken.
+        meter.steps(self.graph.vertices as u64 / 64)?;
         let mut came = vec![NOBODY; self.graph.vertices];
         let mut queue = VecDeque::from([start]);
         while let Some(vertex) = queue.pop_front() {
+            meter.step(self.reach.bytes())?;
             if edges.contains(&(vertex, start)) {
                 let mut way = vec![vertex];
                 while way[way.len() - 1] != start {
                     way.push(came[way[way.len() - 1] as usize]);
                 }
-                return Some(way);
+                return Ok(Some(way));
             }
             let certain = |e: &&Edge| e.kind != Kind::FORCED || is_earlier(e.key);
             let early = self.graph.leaving(vertex).iter().filter(certain).map(|edge| edge.to);
@@ -398,7 +418,7 @@ impl<'r, 'a, 'h> Forced<'r, 'a, 'h> {
                 }
             }
         }
-        None
+        Ok(None)
     }
 
     /// An order that all edges follow.
