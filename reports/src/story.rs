@@ -157,7 +157,7 @@ pub fn causes(finding: &Finding) -> Vec<String> {
     vec![match (struck, &finding.minimised) {
         (0, _) => "No fault struck: it fails without any.".to_owned(),
         (_, Some(_)) => format!("Of the {} that are left, none was shown to be needed.", count(struck, "fault")),
-        (_, None) => format!("Not known yet: {} struck, and the run was not minimised.", count(struck, "fault")),
+        (_, None) => format!("{} struck; this run alone does not tell which of them it takes.", count(struck, "fault")),
     }]
 }
 
