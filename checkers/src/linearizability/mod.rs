@@ -2,11 +2,11 @@
 //! its completion?
 //!
 //! Each key is an object of its own and is checked apart (locality). A register with unique values is decided in O(n log n)
-//! (`registers`, `zones`), a log or a set that only grows likewise (`growing`), and a queue, a stack or a priority queue into which every
-//! element is put once (`containers`); all else is searched (`search`), a string by what its reads show (`texts`). The search
-//! never has a choice, and so is linear, where operations that change the state are alike or exclude each other: a mutex, a
-//! counter that always grows by the same amount. This is about one object in real time; strict serializability is about
-//! transactions.
+//! (`registers`, `zones`), a log or a set that only grows likewise (`growing`), and a queue, a stack or a priority queue into
+//! which every element is put once (`containers`); all else is searched (`search`), a string by what its reads show (`texts`).
+//! The search never has a choice, and so is linear, where operations that change the state are alike or exclude each other: a
+//! mutex, a counter that always grows by the same amount. This is about one object in real time; strict serializability is
+//! about transactions.
 
 pub(crate) mod automaton;
 mod containers;

@@ -408,34 +408,52 @@ mod tests {
     use super::*;
     use crate::{
         budget::{Budget, Meter},
+        certificate::Certificate,
         history::{Outcome, ProcessId},
         linearizability::{self, Decision},
         models,
         operation::Operation,
         recorder::HistoryBuilder,
         verdict::Verdict,
+        verify::{self, Verification},
     };
 
-    /// Operations on one register of a few values, chosen by a linear congruential generator.
-    fn random(mut seed: u64) -> History {
-        let mut below = |n: u64| {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (seed >> 33) % n
-        };
+    /// A linear congruential generator.
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, n: usize) -> usize {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) as usize % n
+        }
+    }
+
+    /// Operations on these registers. Each counts its values for itself, so that they are the same in all; one of `again` writes
+    /// is of a value that may have been written before.
+    fn random(seed: u64, keys: &[Value], again: usize) -> History {
+        let mut random = Random(seed);
         let mut recorder = HistoryBuilder::new();
         let mut open = Vec::new();
-        let (mut written, operations) = (0, 2 + below(7));
-        while recorder.len() < operations as usize || !open.is_empty() {
-            if recorder.len() < operations as usize && below(2) == 0 {
-                written += 1;
-                let write = below(2) == 0;
-                let operation = if write { Operation::write("x", written) } else { Operation::read("x") };
-                open.push((recorder.invoke(ProcessId(recorder.len() as u32), operation, 0), write));
+        let mut written = vec![0; keys.len()];
+        let operations = 2 + random.below(7);
+        while recorder.len() < operations || !open.is_empty() {
+            if recorder.len() < operations && random.below(2) == 0 {
+                let key = random.below(keys.len());
+                let write = random.below(2) == 0;
+                let operation = if write {
+                    written[key] += 1;
+                    let is_again = again > 0 && random.below(again) == 0;
+                    let value = if is_again { 1 + random.below(written[key]) } else { written[key] };
+                    Operation::write(keys[key].clone(), value as i64)
+                } else {
+                    Operation::read(keys[key].clone())
+                };
+                open.push((recorder.invoke(ProcessId(recorder.len() as u32), operation, 0), key, write));
             } else if !open.is_empty() {
-                let (entry, write) = open.swap_remove(below(open.len() as u64) as usize);
-                let value = below(written as u64 + 1) as i64;
+                let (entry, key, write) = open.swap_remove(random.below(open.len()));
+                let value = random.below(written[key] + 1) as i64;
                 let reply = if write || value == 0 { Value::Nil } else { Value::Int(value) };
-                let is_known = below(5) > 0;
+                let is_known = random.below(5) > 0;
                 recorder.complete(
                     entry,
                     if is_known { Outcome::Ok(reply) } else { Outcome::Unknown(String::new()) },
@@ -446,27 +464,62 @@ mod tests {
         recorder.finish()
     }
 
+    /// What the slower path says of one key.
+    fn slowly(history: &History, key: &Value) -> Verdict {
+        let of_key: Vec<EntryId> =
+            (0..history.entries.len()).filter(|&id| history.entries[id].operation.key == *key).collect();
+        let meter = &mut Meter::new(Budget::default());
+        match linearizability::decide(&models::Register, history, key, &of_key, meter) {
+            Decision::Legal(order) => Verdict::Valid { linearization: Some(order) },
+            Decision::Illegal(anomaly) => Verdict::of(vec![anomaly]),
+            Decision::GaveUp { .. } => panic!("{history:?}"),
+        }
+    }
+
     #[test]
     fn one_pass_finds_what_the_slower_path_finds() {
         let mut counts = [0; 2];
         for seed in 0..20_000 {
-            let history = random(seed);
+            let history = random(seed, &["x".into()], 0);
             if !history.entries.iter().any(crate::history::Entry::is_ok) {
                 continue;
             }
-            let all: Vec<EntryId> = (0..history.entries.len()).collect();
-            let (model, key) = (models::Register, Value::from("x"));
-            let meter = &mut Meter::new(Budget::default());
-            let slow = match linearizability::decide(&model, &history, &key, &all, meter) {
-                Decision::Legal(order) => Verdict::Valid { linearization: Some(order) },
-                Decision::Illegal(anomaly) => Verdict::of(vec![anomaly]),
-                Decision::GaveUp { .. } => panic!("{history:?}"),
-            };
-            let passes = matches!(check(&model, &history), Some(Registers::Legal(_)));
+            let slow = slowly(&history, &"x".into());
+            let passes = matches!(check(&models::Register, &history), Some(Registers::Legal(_)));
             assert_eq!(passes, slow.is_valid(), "seed {seed}");
-            assert_eq!(linearizability::check(&model, &history, &Budget::default()), slow, "seed {seed}");
+            assert_eq!(linearizability::check(&models::Register, &history, &Budget::default()), slow, "seed {seed}");
             counts[usize::from(passes)] += 1;
         }
         assert!(counts.iter().all(|count| *count > 4_000), "{counts:?}");
+    }
+
+    #[test]
+    fn registers_with_the_same_values_are_told_apart() {
+        // Legal in one pass, legal on another way, illegal.
+        let mut counts = [0; 3];
+        for seed in 0..20_000 {
+            let names: [Value; 3] =
+                if seed % 2 == 0 { [0, 1, 1 << 40].map(Value::Int) } else { ["x", "", "z"].map(Value::from) };
+            let keys = &names[..2 + seed as usize / 2 % 2];
+            let history = random(seed, keys, [0, 8][seed as usize / 4 % 2]);
+            if !history.entries.iter().any(crate::history::Entry::is_ok) {
+                continue;
+            }
+            let mut expected: Vec<_> = keys.iter().flat_map(|key| slowly(&history, key).anomalies().to_vec()).collect();
+            let verdict = linearizability::check(&models::Register, &history, &Budget::default());
+            let mut found = verdict.anomalies().to_vec();
+            expected.sort_by(|a, b| a.operations.cmp(&b.operations));
+            found.sort_by(|a, b| a.operations.cmp(&b.operations));
+            assert_eq!(found, expected, "seed {seed}");
+            let passes = matches!(check(&models::Register, &history), Some(Registers::Legal(_)));
+            assert!(!passes || expected.is_empty(), "seed {seed}");
+            if verdict.is_valid() {
+                let certificate = Certificate::new("linearizable", Some("register"), history.entries.len(), verdict);
+                let verification = verify::verify(&history, &certificate, &Budget::default());
+                assert_eq!(verification, Verification::Verified, "seed {seed}");
+            }
+            counts[if passes { 0 } else { 1 + usize::from(!expected.is_empty()) }] += 1;
+        }
+        assert!(counts.iter().all(|count| *count > 300), "{counts:?}");
     }
 }
