@@ -5,79 +5,47 @@ use std::collections::BTreeSet;
 use super::{
     Verification,
     elements::Elements,
+    held::{Held, Kind},
+    placed::{Placed, refuted},
     replay::{self, State},
 };
 use crate::{
     budget::Budget,
     history::{Entry, EntryId, History, Order},
-    operation::Operation,
-    partition::FixedMap,
     value::Value,
 };
 
+/// So many operations are looked at before they are replayed: memory is waited for once for all of them.
+const BLOCK: usize = 64;
+
 /// Whether the order holds all that certainly happened, keeps real time, and replies as the history says.
-pub(super) fn replays(history: &History, model: &str, order: &[EntryId]) -> Verification {
+pub(super) fn replays(history: &History, model: &str, order: &[EntryId]) -> Result<(), Verification> {
     if history.order == Order::Processes {
-        return Verification::Refuted("the history does not know real time".to_owned());
+        return Err(Verification::Refuted("the history does not know real time".to_owned()));
     }
-    let refuted = |id: EntryId, why: &str| Verification::Refuted(format!("operation {id} {why}"));
-    let mut placed = vec![false; history.entries.len()];
+    let mut placed = Placed::new(history);
+    let kind = Kind::named(model);
+    let mut held = Held::new(history);
     let mut state = State::new();
-    let mut registers = matches!(model, "register" | "cas-register").then(Registers::default);
     let mut now = 0;
-    for &id in order {
-        let Some(entry) = history.entries.get(id) else { return refuted(id, "is not there") };
-        if std::mem::replace(&mut placed[id], true) {
-            return refuted(id, "is there twice");
-        }
-        if !entry.is_ok() && !entry.is_unknown() {
-            return refuted(id, "did not happen");
-        }
-        now = now.max(entry.invoked.position);
-        if entry.returned() < now {
-            return refuted(id, "comes after an operation that was invoked when it had returned");
-        }
-        let applied = match &mut registers {
-            Some(registers) => registers.apply(model, entry),
-            None => replay::apply(model, &mut state, &entry.operation, entry.reply()),
-        };
-        if applied.is_none() {
-            return refuted(id, "cannot reply so where it stands");
-        }
-    }
-    match history.entries.iter().zip(&placed).position(|(entry, placed)| entry.is_ok() && !placed) {
-        Some(id) => refuted(id, "is left out"),
-        None => Verification::Verified,
-    }
-}
-
-/// What registers hold, without copies of it: most long histories are of registers.
-#[derive(Default)]
-struct Registers<'h>(FixedMap<&'h Value, &'h Value>);
-
-impl<'h> Registers<'h> {
-    /// `None` if the reply is impossible, or the operation is none of a register.
-    fn apply(&mut self, model: &str, entry: &'h Entry) -> Option<()> {
-        static NIL: Value = Value::Nil;
-        let Operation { f, key, args } = &entry.operation;
-        let held = |registers: &Self| registers.0.get(key).copied().unwrap_or(&NIL);
-        match (f.as_str(), entry.reply()) {
-            ("read", reply) => reply.is_none_or(|reply| reply == held(self)).then_some(()),
-            ("write", _) => {
-                self.0.insert(key, args);
-                Some(())
+    for block in order.chunks(BLOCK) {
+        for &id in block {
+            let entry = placed.take(id)?;
+            now = now.max(entry.invoked.position);
+            if entry.returned() < now {
+                return Err(refuted(id, "comes after an operation that was invoked when it had returned"));
             }
-            ("cas", reply) if model == "cas-register" => {
-                let [expected, new] = args.as_list()? else { return None };
-                let matches = held(self) == expected;
-                if matches {
-                    self.0.insert(key, new);
-                }
-                reply.is_none_or(|reply| *reply == Value::Bool(matches)).then_some(())
-            }
-            _ => None,
+        }
+        for &id in block {
+            let entry = &history.entries[id];
+            let applied = match kind {
+                Some(kind) => held.apply(kind, entry),
+                None => replay::apply(model, &mut state, &entry.operation, entry.reply()),
+            };
+            applied.ok_or_else(|| refuted(id, "cannot reply so where it stands"))?;
         }
     }
+    placed.all()
 }
 
 /// More operations than this are not searched.

@@ -27,15 +27,23 @@ use crate::{
     verdict::{Anomaly, Verdict},
 };
 
+mod acts;
 mod commits;
 mod elements;
+mod held;
 mod invariants;
 mod isolated;
+mod kept;
 mod linear;
+mod numbers;
+mod orders;
+mod placed;
 mod processes;
 mod registers;
 mod replay;
+mod sees;
 mod sessions;
+mod snapshots;
 mod views;
 
 /// What came of checking a certificate.
@@ -84,10 +92,14 @@ pub fn verify(history: &History, certificate: &Certificate, budget: &Budget) -> 
         (Verdict::Valid { linearization: None }, ..) => {
             Verification::Unverified("it shows no order of the operations".to_owned())
         }
-        (Verdict::Valid { linearization: Some(order) }, "linearizable", _) => linear::replays(history, model, order),
-        (Verdict::Valid { linearization: Some(order) }, "sequential", _) => processes::replays(history, model, order),
+        (Verdict::Valid { linearization: Some(order) }, "linearizable", _) => {
+            verified(linear::replays(history, model, order))
+        }
+        (Verdict::Valid { linearization: Some(order) }, "sequential", _) => {
+            verified(processes::replays(history, model, order))
+        }
         (Verdict::Valid { linearization: Some(order) }, _, Some(level)) => {
-            isolated::replays(history, level, order, budget)
+            verified(isolated::replays(history, level, order, budget))
         }
         (Verdict::Invalid { anomalies }, "linearizable", _) => {
             any(history, anomalies, |anomaly, named| linear::impossible(history, model, &anomaly.key, named, budget))
@@ -100,6 +112,11 @@ pub fn verify(history: &History, certificate: &Certificate, budget: &Budget) -> 
         }
         (_, checker, _) => Verification::Unverified(format!("nothing here checks the checker `{checker}`")),
     }
+}
+
+/// What came of looking for a reason not to believe it.
+fn verified(looked: Result<(), Verification>) -> Verification {
+    looked.err().unwrap_or(Verification::Verified)
 }
 
 /// Compares a verdict with what is decided here once more: of all operations where it says valid, of those that it names where

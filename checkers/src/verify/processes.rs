@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Verification,
+    held::{Held, Kind},
+    placed::{Placed, refuted},
     replay::{self, State},
 };
 use crate::{
@@ -13,30 +15,24 @@ use crate::{
 };
 
 /// Whether the order holds all that certainly happened, keeps the order of each process, and replies as the history says.
-pub(super) fn replays(history: &History, model: &str, order: &[EntryId]) -> Verification {
-    let refuted = |id: EntryId, why: &str| Verification::Refuted(format!("operation {id} {why}"));
-    let mut placed = vec![false; history.entries.len()];
+pub(super) fn replays(history: &History, model: &str, order: &[EntryId]) -> Result<(), Verification> {
+    let mut placed = Placed::new(history);
+    let kind = Kind::named(model);
+    let mut held = Held::new(history);
     let mut state = State::new();
     let mut last: BTreeMap<u32, EntryId> = BTreeMap::new();
     for &id in order {
-        let Some(entry) = history.entries.get(id) else { return refuted(id, "is not there") };
-        if std::mem::replace(&mut placed[id], true) {
-            return refuted(id, "is there twice");
-        }
-        if !entry.is_ok() && !entry.is_unknown() {
-            return refuted(id, "did not happen");
-        }
+        let entry = placed.take(id)?;
         if last.insert(entry.process.0, id).is_some_and(|before| before > id) {
-            return refuted(id, "comes after a later operation of its process");
+            return Err(refuted(id, "comes after a later operation of its process"));
         }
-        if replay::apply(model, &mut state, &entry.operation, entry.reply()).is_none() {
-            return refuted(id, "cannot reply so where it stands");
-        }
+        let applied = match kind {
+            Some(kind) => held.apply(kind, entry),
+            None => replay::apply(model, &mut state, &entry.operation, entry.reply()),
+        };
+        applied.ok_or_else(|| refuted(id, "cannot reply so where it stands"))?;
     }
-    match history.entries.iter().zip(&placed).position(|(entry, placed)| entry.is_ok() && !placed) {
-        Some(id) => refuted(id, "is left out"),
-        None => Verification::Verified,
-    }
+    placed.all()
 }
 
 /// More operations than this are not searched.

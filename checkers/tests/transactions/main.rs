@@ -2,6 +2,7 @@
 
 mod concurrent;
 mod definitions;
+mod forged;
 
 use rand_xoshiro::{
     Xoshiro256PlusPlus,
@@ -189,6 +190,7 @@ const LEVELS: [&str; 10] = [
 fn compare(lists: bool, seeds: std::ops::Range<u64>) {
     let mut counts = [[0; 2]; LEVELS.len()];
     let mut certified = [0; 2];
+    let mut forged = 0;
     for seed in seeds {
         let txns = random(seed, lists);
         let history = history(&txns);
@@ -219,6 +221,9 @@ fn compare(lists: bool, seeds: std::ops::Range<u64>) {
             }
             if seed % 4 == 0 {
                 certify(level, &history, &verdict, &mut certified);
+                if !expected {
+                    forged += forged::no_order_is_verified(&history, level);
+                }
             }
             // What is refuted by an anomaly is indeed refuted.
             for anomaly in verdict.anomalies() {
@@ -248,6 +253,7 @@ fn compare(lists: bool, seeds: std::ops::Range<u64>) {
     }
     let [verified, unverified] = certified;
     assert!(verified > 100 * unverified, "{verified} certificates are verified, {unverified} not");
+    assert!(forged > 10_000, "{forged} orders were forged");
     for (level, [invalid, valid]) in LEVELS.iter().zip(counts) {
         println!("{level}: {invalid} invalid, {valid} valid");
         assert!(invalid * 8 > valid && valid * 8 > invalid, "{level}: {invalid} invalid, {valid} valid");
@@ -273,6 +279,10 @@ fn certify(level: &str, history: &History, verdict: &Verdict, certified: &mut [u
         Verification::Refuted(why) => panic!("{level}: {why}: {verdict:?}\n{}", shown()),
     }
     assert_ne!(verify(opposite), Verification::Verified, "{level}: {verdict:?}\n{}", shown());
+}
+
+fn text(history: &History) -> String {
+    squall_checkers::formats::text::write(history)
 }
 
 #[test]

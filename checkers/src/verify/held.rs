@@ -1,0 +1,239 @@
+//! What registers and lists hold while an order is replayed, without copies of it: most long histories are of these. The same as
+//! `replay` says of them.
+
+use super::numbers::{Numbers, same};
+use crate::{
+    history::{Entry, History},
+    operation::Operation,
+    value::Value,
+};
+
+/// The models that are known here, by their operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `read` and `write`.
+    Register,
+    /// And `cas`.
+    CasRegister,
+    /// `get` and `put`.
+    Texts,
+    /// `txn`, of `r` and `w`.
+    Registers,
+    /// And of `append`.
+    Lists,
+}
+
+impl Kind {
+    /// The model, if all its operations are known here.
+    pub(super) fn named(model: &str) -> Option<Kind> {
+        Some(match model {
+            "register" => Kind::Register,
+            "cas-register" => Kind::CasRegister,
+            "rw-register" => Kind::Registers,
+            "list-append" => Kind::Lists,
+            _ => return None,
+        })
+    }
+
+    /// The model of an operation in a history where all stand side by side.
+    pub(super) fn of(entry: &Entry) -> Option<Kind> {
+        Some(match entry.operation.f.as_str() {
+            "txn" => Kind::Lists,
+            "read" | "write" | "cas" => Kind::CasRegister,
+            "get" | "put" => Kind::Texts,
+            _ => return None,
+        })
+    }
+}
+
+/// What is held under each key.
+pub(super) struct Held<'h> {
+    keys: Numbers<'h>,
+    of: Vec<Thing<'h>>,
+}
+
+#[derive(Clone)]
+enum Thing<'h> {
+    Nothing,
+    Value(&'h Value),
+    List(Vec<&'h Value>),
+}
+
+impl<'h> Held<'h> {
+    /// Nothing at first.
+    pub(super) fn new(history: &History) -> Self {
+        Held { keys: Numbers::new(history.entries.len()), of: Vec::new() }
+    }
+
+    fn thing(&mut self, key: &'h Value) -> &mut Thing<'h> {
+        let key = self.keys.of(key) as usize;
+        if key == self.of.len() {
+            self.of.push(Thing::Nothing);
+        }
+        &mut self.of[key]
+    }
+
+    /// Changes what is held; `None` if the reply is impossible, or the operation is none of the model.
+    pub(super) fn apply(&mut self, kind: Kind, entry: &'h Entry) -> Option<()> {
+        let Operation { f, key, args } = &entry.operation;
+        let reply = entry.reply();
+        match (kind, f.as_str()) {
+            (Kind::Register | Kind::CasRegister, "read") => match reply {
+                Some(reply) => self.thing(key).reads(reply, kind),
+                None => Some(()),
+            },
+            (Kind::Register | Kind::CasRegister, "write") | (Kind::Texts, "put") => {
+                *self.thing(key) = Thing::Value(args);
+                Some(())
+            }
+            (Kind::CasRegister, "cas") => {
+                let [expected, new] = args.as_list()? else { return None };
+                let thing = self.thing(key);
+                let matches = thing.is(expected) || (matches!(thing, Thing::Nothing) && expected.is_nil());
+                if reply.is_some_and(|reply| *reply != Value::Bool(matches)) {
+                    return None;
+                }
+                if matches {
+                    *thing = Thing::Value(new);
+                }
+                Some(())
+            }
+            (Kind::Texts, "get") => {
+                let held = match self.thing(key) {
+                    Thing::Value(Value::Text(held)) => held.as_str(),
+                    _ => "",
+                };
+                reply.is_none_or(|reply| reply.as_text() == Some(held)).then_some(())
+            }
+            (Kind::Registers | Kind::Lists, "txn") => {
+                let replied = reply.and_then(Value::as_list);
+                args.as_list()?.iter().enumerate().try_for_each(|(i, asked)| {
+                    let seen = match replied {
+                        Some(replied) => Some(replied.get(i)?.as_list()?.get(2)?),
+                        None => None,
+                    };
+                    self.micro(kind, asked.as_list()?, seen)
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// One read, write or append of a transaction.
+    fn micro(&mut self, kind: Kind, asked: &'h [Value], seen: Option<&Value>) -> Option<()> {
+        let [Value::Text(f), key, argument] = asked else { return None };
+        match (f.as_str(), seen) {
+            ("w" | "write", _) => *self.thing(key) = Thing::Value(argument),
+            ("append", _) => return self.thing(key).append(argument),
+            ("r" | "read", Some(seen)) => return self.thing(key).reads(seen, kind),
+            ("r" | "read", None) => {}
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+impl<'h> Thing<'h> {
+    fn is(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Thing::Value(held), value) => same(held, value),
+            (Thing::List(held), Value::List(list)) => held.iter().copied().eq(list),
+            _ => false,
+        }
+    }
+
+    /// Whether a read may show this.
+    fn reads(&self, shown: &Value, kind: Kind) -> Option<()> {
+        let fits = match (self, shown) {
+            (Thing::Nothing, Value::List(list)) => kind == Kind::Lists && list.is_empty(),
+            (Thing::Nothing, shown) => shown.is_nil(),
+            (held, shown) => held.is(shown),
+        };
+        fits.then_some(())
+    }
+
+    /// Adds an element to a list.
+    fn append(&mut self, element: &'h Value) -> Option<()> {
+        match self {
+            Thing::Nothing => *self = Thing::List(vec![element]),
+            Thing::List(list) => list.push(element),
+            Thing::Value(Value::List(list)) => *self = Thing::List(list.iter().chain([element]).collect()),
+            Thing::Value(_) => return None,
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_xoshiro::{
+        Xoshiro256PlusPlus,
+        rand_core::{Rng, SeedableRng},
+    };
+
+    use super::*;
+    use crate::{
+        history::{Outcome, ProcessId},
+        recorder::HistoryBuilder,
+        verify::replay::{self, State},
+    };
+
+    /// An operation that may belong to the model, and some reply.
+    fn drawn(below: &mut impl FnMut(usize) -> usize, model: &str) -> (Operation, Outcome) {
+        let value = |n: usize| [Value::Nil, 1.into(), 2.into(), "a".into(), Value::List(vec![1.into()])][n].clone();
+        let list =
+            |below: &mut dyn FnMut(usize) -> usize| Value::List((0..below(3)).map(|_| value(below(3))).collect());
+        let key = value(below(5));
+        let (f, args, reply) = match (model, below(4)) {
+            ("kv", 0 | 1) => ("put", value(below(5)), Value::Nil),
+            ("kv", _) => ("get", Value::Nil, [value(below(5)), "".into()][below(2)].clone()),
+            ("rw-register" | "list-append", 0..3) => {
+                let (mut asked, mut shown) = (Vec::new(), Vec::new());
+                for _ in 0..=below(3) {
+                    let f = ["r", "read", "w", "append", "append", "r", "w", "append", "x"][below(9)];
+                    let f = if model == "rw-register" && f == "append" { "r" } else { f };
+                    let key = value(below(2));
+                    asked.push(Value::List(vec![f.into(), key.clone(), value(below(3))]));
+                    let reply = if model == "list-append" { list(below) } else { value(below(5)) };
+                    shown.push(Value::List(vec![f.into(), key, reply]));
+                }
+                ("txn", Value::List(asked), Value::List(shown))
+            }
+            (_, 0 | 1) => ("read", Value::Nil, value(below(5))),
+            (_, 2) => ("write", value(below(5)), Value::Nil),
+            _ => ("cas", Value::List(vec![value(below(5)), value(below(5))]), Value::Bool(below(2) == 0)),
+        };
+        let outcome = if below(6) == 0 { Outcome::Unknown(String::new()) } else { Outcome::Ok(reply) };
+        (Operation::new(f, key, args), outcome)
+    }
+
+    #[test]
+    fn what_is_held_is_what_the_models_say() {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
+        let mut below = |n: usize| (random.next_u64() % n as u64) as usize;
+        for model in ["register", "cas-register", "rw-register", "list-append", "kv"] {
+            let kind = Kind::named(model).unwrap_or(Kind::Texts);
+            let mut counts = [0; 2];
+            for _ in 0..500 {
+                let mut builder = HistoryBuilder::new();
+                for process in 0..100 {
+                    let (operation, outcome) = drawn(&mut below, model);
+                    let entry = builder.invoke(ProcessId(process), operation, 0);
+                    builder.complete(entry, outcome, 0);
+                }
+                let history = builder.finish();
+                let (mut held, mut state) = (Held::new(&history), State::new());
+                for entry in &history.entries {
+                    let expected = replay::apply(model, &mut state, &entry.operation, entry.reply());
+                    assert_eq!(held.apply(kind, entry), expected, "{model}: {entry:?}");
+                    counts[usize::from(expected.is_some())] += 1;
+                    // A transaction that is refused may have done a part of it, in another order.
+                    if expected.is_none() && entry.operation.f == "txn" {
+                        break;
+                    }
+                }
+            }
+            assert!(counts.iter().all(|count| *count > 100), "{model}: {counts:?}");
+        }
+    }
+}
