@@ -11,7 +11,9 @@ mod madsim_etcd;
 mod majority_files;
 mod misbehaving;
 mod objects;
+mod openraft_env;
 mod openraft_kv;
+mod openraft_store;
 mod primary_backup;
 mod primary_backup_async;
 mod primary_backup_semi_sync;
@@ -36,6 +38,7 @@ pub const SYSTEMS: &[SystemEntry] = &[
     crdt_gossip::ENTRY,
     redb_store::ENTRY,
     foca_members::ENTRY,
+    openraft_env::ENTRY,
     openraft_kv::ENTRY,
     madsim_etcd::ENTRY,
     misbehaving::ENTRY,

@@ -67,6 +67,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("harness/src/engine/campaign/folder.rs", "thread::sleep", "waits for the lock of a folder, outside of every run"),
     ("harness/src/engine/stopwatch.rs", "Instant", "watchdogs, budgets and progress, outside of every run"),
     ("harness/src/simulators/real/mod.rs", "Instant", "runs in real time, and says so"),
+    ("systems-under-test/src/openraft_env/runtime.rs", "Instant", "openraft's word for the machine's own clock"),
     ("systems-under-test/src/openraft_kv/runtime.rs", "Instant", "a guest's, by tokio's clock, which turmoil sets"),
     ("systems-under-test/src/misbehaving.rs", "HashMap", "the mistake of its bug `unordered`"),
 ];

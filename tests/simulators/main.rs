@@ -74,7 +74,7 @@ fn a_plan_strikes_the_same_nodes_at_the_same_times_on_every_simulator() {
 #[test]
 fn the_same_run_in_two_threads_is_the_same() {
     for simulator in deterministic() {
-        let systems = ["quorum-register", "majority-files", "openraft-kv"];
+        let systems = ["quorum-register", "majority-files", "openraft-env", "openraft-kv"];
         for system in SYSTEMS.iter().filter(|s| systems.contains(&s.name) && runs_on(s, simulator)).map(|s| s.name) {
             let job = job(system, simulator.name);
             for seed in 0..3 {

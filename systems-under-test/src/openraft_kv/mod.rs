@@ -1,29 +1,31 @@
-//! `openraft-kv`: keyed registers replicated by the crate openraft, which nobody here wrote, as a program over tokio and
-//! `turmoil::net` that knows nothing of squall's `Env`.
+//! `openraft-kv`: keyed registers replicated by the crate openraft, as a program over tokio and `turmoil::net` that knows nothing of
+//! squall's `Env`.
 //!
-//! Raft is due to Ongaro & Ousterhout, "In Search of an Understandable Consensus Algorithm" (ATC 2014). What stands here is what a
-//! host must add: log and vote on a disk, snapshots, the wire, the state machine, and clients who go to the leader.
+//! The store itself is [`openraft_store`](crate::openraft_store); here is what carries it.
 
 #[cfg(feature = "openraft")]
-mod client;
-#[cfg(feature = "openraft")]
-mod disk;
-#[cfg(feature = "openraft")]
-mod machine;
-#[cfg(feature = "openraft")]
-mod replica;
+mod host;
 #[cfg(feature = "openraft")]
 mod runtime;
-#[cfg(feature = "openraft")]
-mod wire;
 
+#[cfg(feature = "openraft")]
+use squall::{
+    Reply, Result,
+    environment::{Guest, Machine},
+};
 use squall::{
     catalogue::{Bug, SystemEntry},
     plan::{FaultClass, Promise, Tolerates},
     simulators::AnySystem,
 };
 use squall_checkers::operation::Interface;
+#[cfg(feature = "openraft")]
+use squall_checkers::operation::Operation;
 use squall_workloads::settings::SettingsReader;
+
+use crate::openraft_store::{COMMIT_NOT_SAVED, LEADER_LOCAL_READ, Mistake};
+#[cfg(feature = "openraft")]
+use crate::openraft_store::{client::Session, replica};
 
 /// The entry in the catalogue.
 pub(crate) const ENTRY: SystemEntry = SystemEntry {
@@ -33,13 +35,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
     settings: &[],
     defaults: &[],
     bugs: &[
-        Bug {
-            name: "leader-local-read",
-            summary: "a leader answers reads from its own state, without asking whether it still leads",
-            trigger: "a leader cut off from the others while clients still reach it",
-            workload: None,
-            anomalies: &["stale-read", "new-old-inversion"],
-        },
+        LEADER_LOCAL_READ,
         Bug {
             name: "ack-before-sync",
             summary: "a replica says that log entries are on its disk a quarter of a second before they are",
@@ -48,34 +44,15 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             // A majority goes back to the state before an acknowledged write.
             anomalies: &["lost-acknowledged-write", "lost-write", "lost-update", "stale-read", "new-old-inversion"],
         },
-        Bug {
-            name: "commit-not-saved",
-            summary: "how far the log was committed is not written to disk, which openraft's interface leaves open",
-            trigger: "a leader that crashes and is back before another one is elected",
-            workload: None,
-            // It leads on at once, and reads are linearizable to it from its term's first entry on.
-            anomalies: &["stale-read", "new-old-inversion"],
-        },
+        COMMIT_NOT_SAVED,
     ],
     build: |bug, settings| {
         SettingsReader::new(NAME, settings, &[])?;
-        Ok(build(bug.map(|bug| match bug {
-            "leader-local-read" => Mistake::LeaderLocalRead,
-            "ack-before-sync" => Mistake::AckBeforeSync,
-            "commit-not-saved" => Mistake::CommitNotSaved,
-            _ => unreachable!("`{bug}` is not in the entry"),
-        })))
+        Ok(build(bug.map(Mistake::of)))
     },
 };
 
 const NAME: &str = "openraft-kv";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mistake {
-    LeaderLocalRead,
-    AckBeforeSync,
-    CommitNotSaved,
-}
 
 /// Linearizable and durable whatever happens to network and machines, but for wiped and rotten disks. Its messages have no checksum
 /// of their own, since streams do.
@@ -84,9 +61,36 @@ fn promise() -> Promise {
     Promise::new(Interface::REGISTER, "linearizable").tolerating(Tolerates::all_but(&breaks))
 }
 
+/// The store.
+#[cfg(feature = "openraft")]
+struct OpenraftKv {
+    mistake: Option<Mistake>,
+}
+
+#[cfg(feature = "openraft")]
+impl Guest for OpenraftKv {
+    type Client = Session<host::OnTurmoil>;
+
+    fn promise(&self) -> Promise {
+        promise()
+    }
+
+    async fn serve(&self, machine: Machine) -> Result<()> {
+        replica::run(host::OnTurmoil(machine), self.mistake).await
+    }
+
+    async fn connect(&self, machine: &Machine) -> Result<Self::Client> {
+        Ok(Session::new(host::OnTurmoil(machine.clone()), machine.home()))
+    }
+
+    async fn invoke(&self, session: &mut Self::Client, _: &Machine, operation: &Operation) -> Result<Reply> {
+        session.ask(operation).await
+    }
+}
+
 #[cfg(feature = "openraft")]
 fn build(mistake: Option<Mistake>) -> Box<dyn AnySystem> {
-    Box::new(squall::simulators::InTurmoil::new(client::OpenraftKv { mistake }))
+    Box::new(squall::simulators::InTurmoil::new(OpenraftKv { mistake }))
 }
 
 #[cfg(not(feature = "openraft"))]

@@ -1,10 +1,10 @@
-//! What goes over turmoil's streams: frames, the questions of clients and their answers, and openraft's calls between replicas.
+//! What goes over the streams: the questions of clients and their answers, and openraft's calls between replicas.
 
-use std::io;
+use std::{io, time::Duration};
 
 use openraft::{
     EmptyNode, Raft, RaftNetwork, RaftNetworkFactory,
-    error::{InstallSnapshotError, NetworkError, RPCError, RaftError, RemoteError, Unreachable},
+    error::{InstallSnapshotError, NetworkError, RPCError, RaftError, RemoteError},
     network::RPCOption,
     raft::{
         AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse, VoteRequest,
@@ -12,17 +12,19 @@ use openraft::{
     },
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use squall::{environment::Machine, plan::NodeId};
+use squall::plan::NodeId;
 use squall_checkers::value::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use turmoil::net::TcpStream;
 
-use super::machine::Types;
+use super::host::{Frames, Host, Kind};
 
 /// Where clients are served.
 pub(super) const CLIENTS: u16 = 80;
 /// Where replicas hear one another.
 pub(super) const PEERS: u16 = 81;
+
+/// How long a replica that cannot be reached is left alone. Not by openraft's own backoff, which chooses between its timer and its
+/// next task by tokio's dice where both are ready, and those no seed decides everywhere.
+const BACKOFF: Duration = Duration::from_millis(100);
 
 /// What a client is told.
 #[derive(Serialize, Deserialize)]
@@ -37,34 +39,34 @@ pub(super) enum Answer {
 
 /// A call from one replica to another.
 #[derive(Serialize, Deserialize)]
-pub(super) enum Call {
-    Append(AppendEntriesRequest<Types>),
+#[serde(bound = "")]
+pub(super) enum Call<C: Kind> {
+    Append(AppendEntriesRequest<C>),
     Vote(VoteRequest<u32>),
-    Install(InstallSnapshotRequest<Types>),
+    Install(InstallSnapshotRequest<C>),
 }
 
 /// Says one thing and hears the answer.
-pub(super) async fn exchange<T: DeserializeOwned>(stream: &mut TcpStream, said: &impl Serialize) -> io::Result<T> {
+pub(super) async fn exchange<T: DeserializeOwned>(
+    stream: &mut impl Frames,
+    said: &(impl Serialize + Sync),
+) -> io::Result<T> {
     say(stream, said).await?;
     hear(stream).await
 }
 
-/// Writes a frame: its length, then what is said, in JSON.
-pub(super) async fn say(stream: &mut TcpStream, said: &impl Serialize) -> io::Result<()> {
-    let bytes = serde_json::to_vec(said)?;
-    stream.write_u32(u32::try_from(bytes.len()).map_err(io::Error::other)?).await?;
-    stream.write_all(&bytes).await
+/// Says one thing, in JSON.
+pub(super) async fn say(stream: &mut impl Frames, said: &(impl Serialize + Sync)) -> io::Result<()> {
+    stream.write(&serde_json::to_vec(said)?).await
 }
 
-/// Reads a frame.
-pub(super) async fn hear<T: DeserializeOwned>(stream: &mut TcpStream) -> io::Result<T> {
-    let mut bytes = vec![0; stream.read_u32().await? as usize];
-    stream.read_exact(&mut bytes).await?;
-    Ok(serde_json::from_slice(&bytes)?)
+/// Hears one thing.
+pub(super) async fn hear<T: DeserializeOwned>(stream: &mut impl Frames) -> io::Result<T> {
+    Ok(serde_json::from_slice(&stream.read().await?)?)
 }
 
 /// Answers the calls that come over a stream.
-pub(super) async fn answer_calls(mut stream: TcpStream, raft: Raft<Types>) -> io::Result<()> {
+pub(super) async fn answer_calls<C: Kind>(mut stream: impl Frames, raft: Raft<C>) -> io::Result<()> {
     loop {
         match hear(&mut stream).await? {
             Call::Append(rpc) => say(&mut stream, &raft.append_entries(rpc).await).await?,
@@ -75,33 +77,38 @@ pub(super) async fn answer_calls(mut stream: TcpStream, raft: Raft<Types>) -> io
 }
 
 /// Opens ways to other replicas.
-pub(super) struct Peers;
+pub(super) struct Peers<H>(pub(super) H);
 
 /// The way to another replica.
-pub(super) struct Peer {
+pub(super) struct Peer<H: Host> {
+    host: H,
     target: u32,
     /// Open, and with nothing under way on it: openraft drops calls that take too long.
-    stream: Option<TcpStream>,
+    stream: Option<H::Stream>,
 }
 
-impl RaftNetworkFactory<Types> for Peers {
-    type Network = Peer;
+impl<H: Host> RaftNetworkFactory<H::Types> for Peers<H> {
+    type Network = Peer<H>;
 
-    async fn new_client(&mut self, target: u32, _: &EmptyNode) -> Peer {
-        Peer { target, stream: None }
+    async fn new_client(&mut self, target: u32, _: &EmptyNode) -> Peer<H> {
+        Peer { host: self.0.clone(), target, stream: None }
     }
 }
 
-impl Peer {
+impl<H: Host> Peer<H> {
     async fn call<T: DeserializeOwned, E: std::error::Error + DeserializeOwned>(
         &mut self,
-        call: Call,
+        call: Call<H::Types>,
     ) -> Result<T, RPCError<u32, EmptyNode, E>> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
-            None => TcpStream::connect((Machine::address(NodeId(self.target)), PEERS))
-                .await
-                .map_err(|error| Unreachable::new(&error))?,
+            None => match self.host.connect(NodeId(self.target), PEERS).await {
+                Ok(stream) => stream,
+                Err(error) => {
+                    self.host.sleep(BACKOFF).await;
+                    return Err(NetworkError::new(&error).into());
+                }
+            },
         };
         let answer: Result<T, E> = exchange(&mut stream, &call).await.map_err(|error| NetworkError::new(&error))?;
         self.stream = Some(stream);
@@ -109,10 +116,10 @@ impl Peer {
     }
 }
 
-impl RaftNetwork<Types> for Peer {
+impl<H: Host> RaftNetwork<H::Types> for Peer<H> {
     async fn append_entries(
         &mut self,
-        rpc: AppendEntriesRequest<Types>,
+        rpc: AppendEntriesRequest<H::Types>,
         _: RPCOption,
     ) -> Result<AppendEntriesResponse<u32>, RPCError<u32, EmptyNode, RaftError<u32>>> {
         self.call(Call::Append(rpc)).await
@@ -128,7 +135,7 @@ impl RaftNetwork<Types> for Peer {
 
     async fn install_snapshot(
         &mut self,
-        rpc: InstallSnapshotRequest<Types>,
+        rpc: InstallSnapshotRequest<H::Types>,
         _: RPCOption,
     ) -> Result<InstallSnapshotResponse<u32>, RPCError<u32, EmptyNode, RaftError<u32, InstallSnapshotError>>> {
         self.call(Call::Install(rpc)).await

@@ -1,19 +1,19 @@
 //! One replica's life: openraft with its log, its state machine and its peers, and the ports at which it is asked.
 
-use std::{collections::BTreeMap, future::Future, io, net::Ipv4Addr, sync::Arc};
+use std::{collections::BTreeMap, io, sync::Arc};
 
 use openraft::{
     Config, EmptyNode, Raft, ServerState, SnapshotPolicy,
     error::{CheckIsLeaderError, InitializeError, RaftError},
 };
-use squall::{Failed, Result, environment::Machine};
+use squall::{Failed, Result};
 use squall_checkers::operation::Operation;
-use turmoil::net::{TcpListener, TcpStream};
 
 use super::{
     Mistake,
-    disk::{Disk, Journal},
-    machine::{Applied, Types},
+    host::Host,
+    machine::Applied,
+    storage::Storage,
     wire::{Answer, CLIENTS, PEERS, Peers, answer_calls, hear, say},
 };
 
@@ -21,29 +21,28 @@ use super::{
 const SNAPSHOT_AFTER: u64 = 100;
 
 /// Runs a replica until openraft gives up.
-pub(super) async fn run(machine: Machine, mistake: Option<Mistake>) -> Result<()> {
-    let disk: Arc<Disk> = machine.kept();
-    let applied = Applied::open(disk.clone())?;
-    let journal = Journal::open(disk, mistake);
-    let me = machine.me().0;
-    let raft = Raft::new(me, Arc::new(config()), Peers, journal, applied.clone()).await?;
+pub(crate) async fn run<H: Host>(host: H, mistake: Option<Mistake>) -> Result<()> {
+    let (disk, saved) = host.disk().await?;
+    let storage = Storage::<H>::new(disk, saved, mistake);
+    let applied = Applied::open(storage.clone())?;
+    let raft = Raft::new(host.me().0, Arc::new(config()), Peers(host.clone()), storage, applied.clone()).await?;
     // Each replica says who they are; the first time, one of these words becomes the log's first entry.
     #[expect(clippy::zero_sized_map_values, reason = "openraft asks for a map")]
-    let members: BTreeMap<u32, EmptyNode> = machine.nodes().map(|node| (node.0, EmptyNode {})).collect();
+    let members: BTreeMap<u32, EmptyNode> = (0..host.node_count()).map(|node| (node, EmptyNode {})).collect();
     match raft.initialize(members).await {
         Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
         Err(error) => return Err(error.into()),
     }
     let peers = raft.clone();
-    serve(PEERS, move |stream| answer_calls(stream, peers.clone())).await?;
+    host.listen(PEERS, move |stream| answer_calls(stream, peers.clone())).await?;
     let asked = Asked { raft: raft.clone(), applied, mistake };
-    serve(CLIENTS, move |stream| asked.clone().attend(stream)).await?;
+    host.listen(CLIENTS, move |stream| asked.clone().attend(stream)).await?;
     let mut metrics = raft.metrics();
     loop {
         {
             let metrics = metrics.borrow_and_update();
-            machine.observe("role", role(metrics.state));
-            machine.observe("term", i64::try_from(metrics.current_term)?);
+            host.observe("role", role(metrics.state).into());
+            host.observe("term", i64::try_from(metrics.current_term)?.into());
             if let Err(fatal) = &metrics.running_state {
                 return Err(Failed::Unknown(fatal.to_string()));
             }
@@ -72,30 +71,21 @@ fn role(state: ServerState) -> &'static str {
     }
 }
 
-/// Listens at a port, and attends to each stream in a task of its own until it breaks.
-async fn serve<F>(port: u16, attend: impl Fn(TcpStream) -> F + Send + 'static) -> io::Result<()>
-where
-    F: Future<Output = io::Result<()>> + Send + 'static,
-{
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?;
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(attend(stream));
-        }
-    });
-    Ok(())
-}
-
 /// A replica, as its clients meet it.
-#[derive(Clone)]
-struct Asked {
-    raft: Raft<Types>,
-    applied: Applied,
+struct Asked<H: Host> {
+    raft: Raft<H::Types>,
+    applied: Applied<H>,
     mistake: Option<Mistake>,
 }
 
-impl Asked {
-    async fn attend(self, mut stream: TcpStream) -> io::Result<()> {
+impl<H: Host> Clone for Asked<H> {
+    fn clone(&self) -> Self {
+        Asked { raft: self.raft.clone(), applied: self.applied.clone(), mistake: self.mistake }
+    }
+}
+
+impl<H: Host> Asked<H> {
+    async fn attend(self, mut stream: H::Stream) -> io::Result<()> {
         loop {
             let operation: Operation = hear(&mut stream).await?;
             let answer = if operation.f == "read" { self.read(&operation).await } else { self.write(operation).await };
@@ -108,8 +98,12 @@ impl Asked {
         if self.mistake == Some(Mistake::LeaderLocalRead) && self.leads() {
             return Answer::Done(self.applied.read(&operation.key));
         }
-        match self.raft.ensure_linearizable().await {
-            Ok(_) => Answer::Done(self.applied.read(&operation.key)),
+        match self.raft.get_read_log_id().await {
+            // `ensure_linearizable` would wait for the same, but by tokio's dice, which no seed decides everywhere.
+            Ok((upto, _)) => {
+                self.applied.reaches(upto).await;
+                Answer::Done(self.applied.read(&operation.key))
+            }
             Err(RaftError::APIError(CheckIsLeaderError::ForwardToLeader(to))) => Answer::Elsewhere(to.leader_id),
             Err(_) => Answer::Elsewhere(None),
         }

@@ -11,19 +11,13 @@ use openraft::{
 };
 use serde::{Deserialize, Serialize};
 use squall_checkers::{operation::Operation, value::Value};
+use tokio::sync::Notify;
 
-use super::{disk::Disk, runtime::Tokio};
+use super::{
+    host::{Host, Kind},
+    storage::{Change, Snapshot, Storage},
+};
 use crate::objects::Objects;
-
-openraft::declare_raft_types!(
-    /// What openraft is told of the store.
-    pub(super) Types:
-        D = Operation,
-        R = Value,
-        NodeId = u32,
-        Node = EmptyNode,
-        AsyncRuntime = Tokio,
-);
 
 /// What has been applied so far. Not in JSON: the keys of its maps are strings, and registers have keys of every kind.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -33,36 +27,54 @@ struct State {
     registers: Objects,
 }
 
-/// A snapshot on disk.
-#[derive(Clone, Debug)]
-pub(super) struct Snapshot {
-    meta: SnapshotMeta<u32, EmptyNode>,
-    bytes: Vec<u8>,
-}
-
 impl Snapshot {
-    fn opened(&self) -> openraft::Snapshot<Types> {
+    fn opened<C: Kind>(&self) -> openraft::Snapshot<C> {
         openraft::Snapshot { meta: self.meta.clone(), snapshot: Box::new(Cursor::new(self.bytes.clone())) }
     }
 }
 
 /// The state machine. Clones are of one.
-#[derive(Clone)]
-pub(super) struct Applied {
+pub(crate) struct Applied<H: Host> {
     state: Arc<Mutex<State>>,
-    disk: Arc<Disk>,
+    /// Told whenever the state is another.
+    changed: Arc<Notify>,
+    storage: Storage<H>,
 }
 
-impl Applied {
-    /// The state of the last snapshot on disk.
-    pub(super) fn open(disk: Arc<Disk>) -> Result<Self, postcard::Error> {
-        let snapshot = disk.files().snapshot.clone();
+impl<H: Host> Clone for Applied<H> {
+    fn clone(&self) -> Self {
+        Applied { state: self.state.clone(), changed: self.changed.clone(), storage: self.storage.clone() }
+    }
+}
+
+impl<H: Host> Applied<H> {
+    /// The state of the last snapshot that was saved.
+    pub(super) fn open(storage: Storage<H>) -> Result<Self, postcard::Error> {
+        let snapshot = storage.files().snapshot.clone();
         let state = snapshot.map_or_else(|| Ok(State::default()), |snapshot| postcard::from_bytes(&snapshot.bytes))?;
-        Ok(Applied { state: Arc::new(Mutex::new(state)), disk })
+        Ok(Applied { state: Arc::new(Mutex::new(state)), changed: Arc::default(), storage })
+    }
+
+    /// Saves a snapshot.
+    async fn save(&self, snapshot: Snapshot) -> Result<(), StorageError<u32>> {
+        let signature = snapshot.meta.signature();
+        let saved = self.storage.save(Change::Snapshot(snapshot)).await;
+        Ok(saved.map_err(|error| StorageIOError::write_snapshot(Some(signature), &error))?)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the log is applied up to here.
+    pub(super) async fn reaches(&self, upto: Option<LogId<u32>>) {
+        loop {
+            let changed = self.changed.notified();
+            if self.state().applied >= upto {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// The value of a register.
@@ -71,8 +83,8 @@ impl Applied {
     }
 }
 
-impl RaftSnapshotBuilder<Types> for Applied {
-    async fn build_snapshot(&mut self) -> Result<openraft::Snapshot<Types>, StorageError<u32>> {
+impl<H: Host> RaftSnapshotBuilder<H::Types> for Applied<H> {
+    async fn build_snapshot(&mut self) -> Result<openraft::Snapshot<H::Types>, StorageError<u32>> {
         let state = self.state().clone();
         let bytes = postcard::to_stdvec(&state).map_err(|error| StorageIOError::read_state_machine(&error))?;
         let meta = SnapshotMeta {
@@ -82,13 +94,13 @@ impl RaftSnapshotBuilder<Types> for Applied {
         };
         let snapshot = Snapshot { meta, bytes };
         let opened = snapshot.opened();
-        self.disk.files().snapshot = Some(snapshot);
+        self.save(snapshot).await?;
         Ok(opened)
     }
 }
 
-impl RaftStateMachine<Types> for Applied {
-    type SnapshotBuilder = Applied;
+impl<H: Host> RaftStateMachine<H::Types> for Applied<H> {
+    type SnapshotBuilder = Self;
 
     async fn applied_state(
         &mut self,
@@ -99,11 +111,11 @@ impl RaftStateMachine<Types> for Applied {
 
     async fn apply<I>(&mut self, entries: I) -> Result<Vec<Value>, StorageError<u32>>
     where
-        I: IntoIterator<Item = Entry<Types>> + OptionalSend,
+        I: IntoIterator<Item = Entry<H::Types>> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
         let mut state = self.state();
-        let apply = |entry: Entry<Types>| {
+        let apply = |entry: Entry<H::Types>| {
             state.applied = Some(entry.log_id);
             match entry.payload {
                 EntryPayload::Blank => Value::Nil,
@@ -115,10 +127,12 @@ impl RaftStateMachine<Types> for Applied {
                 }
             }
         };
-        Ok(entries.into_iter().map(apply).collect())
+        let replies = entries.into_iter().map(apply).collect();
+        self.changed.notify_waiters();
+        Ok(replies)
     }
 
-    async fn get_snapshot_builder(&mut self) -> Applied {
+    async fn get_snapshot_builder(&mut self) -> Self {
         self.clone()
     }
 
@@ -134,13 +148,14 @@ impl RaftStateMachine<Types> for Applied {
         let bytes = snapshot.into_inner();
         let state = postcard::from_bytes(&bytes)
             .map_err(|error| StorageIOError::read_snapshot(Some(meta.signature()), &error))?;
-        self.disk.files().snapshot = Some(Snapshot { meta: meta.clone(), bytes });
+        self.save(Snapshot { meta: meta.clone(), bytes }).await?;
         *self.state() = state;
+        self.changed.notify_waiters();
         Ok(())
     }
 
-    async fn get_current_snapshot(&mut self) -> Result<Option<openraft::Snapshot<Types>>, StorageError<u32>> {
-        Ok(self.disk.files().snapshot.as_ref().map(Snapshot::opened))
+    async fn get_current_snapshot(&mut self) -> Result<Option<openraft::Snapshot<H::Types>>, StorageError<u32>> {
+        Ok(self.storage.files().snapshot.as_ref().map(Snapshot::opened))
     }
 }
 
@@ -153,16 +168,8 @@ mod tests {
         let mut state = State::default();
         state.registers.apply(&Operation::write(1, 2)).unwrap();
         state.registers.apply(&Operation::write("1", Value::Nil)).unwrap();
-        let disk = Arc::new(Disk::default());
         let bytes = postcard::to_stdvec(&state).expect("all of it can be written");
-        let meta = SnapshotMeta {
-            last_log_id: None,
-            last_membership: StoredMembership::default(),
-            snapshot_id: String::new(),
-        };
-        disk.files().snapshot = Some(Snapshot { meta, bytes });
-        let opened = Applied::open(disk).expect("it can be read again");
-        assert_eq!(opened.state().registers, state.registers);
-        assert_eq!(opened.read(&Value::Int(1)), Value::Int(2));
+        let read: State = postcard::from_bytes(&bytes).expect("it can be read again");
+        assert_eq!(read.registers, state.registers);
     }
 }
