@@ -1,12 +1,15 @@
 //! One life of one member, without I/O: data and time in, data out. The protocol is foca's; here are its timers.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     num::{NonZeroU8, NonZeroUsize},
     time::Duration,
 };
 
-use foca::{AccumulatingRuntime, Config, Foca, Identity, NoCustomBroadcast, PeriodicParams, PostcardCodec, Timer};
+use foca::{
+    AccumulatingRuntime, Config, Foca, Identity, NoCustomBroadcast, OwnedNotification, PeriodicParams, PostcardCodec,
+    Timer,
+};
 use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
 use serde::{Deserialize, Serialize};
 use squall::{Env, Reply};
@@ -40,7 +43,7 @@ impl Identity for Member {
     }
 }
 
-/// A member that knows nobody asks all nodes to take it in, as often as this.
+/// How often a member asks to be taken in.
 const JOIN_PERIOD: Duration = Duration::from_millis(500);
 
 pub(super) struct Agent {
@@ -52,6 +55,8 @@ pub(super) struct Agent {
     timers: BTreeMap<(Duration, u64), Timer<Member>>,
     timers_set: u64,
     next_join: Duration,
+    /// Whether somebody has spoken to it under the identity that it has.
+    is_in: bool,
 }
 
 impl Agent {
@@ -68,6 +73,7 @@ impl Agent {
             timers: BTreeMap::new(),
             timers_set: 0,
             next_join: env.monotonic(),
+            is_in: false,
         };
         agent.on_time(env.monotonic());
         agent
@@ -100,9 +106,7 @@ impl Agent {
         }
         if now >= self.next_join {
             self.next_join = now + JOIN_PERIOD;
-            if self.foca.iter_members().next().is_none() {
-                self.join();
-            }
+            self.join();
         }
         self.set_timers(now);
     }
@@ -117,8 +121,19 @@ impl Agent {
         Ok((held_alive || node == i64::from(self.me)).into())
     }
 
+    /// Asks to be taken in: by all while it is not, and then by those of which it knows nothing, neither that they live nor that
+    /// they died. Foca leaves both to who uses it.
+    ///
+    /// * Where all take new identities at once, as after a partition in which each half has declared the other dead, each speaks
+    ///   to the old identity of the others, which nobody answers to any more, and foca is silent until it is spoken to.
+    /// * Where all start again while they are cut off in two halves, each half finds its own, and neither looks for the other.
     fn join(&mut self) {
-        for node in (0..self.nodes).filter(|node| *node != self.me) {
+        let known: BTreeSet<u32> = if self.is_in {
+            self.foca.iter_membership_state().map(|member| member.id().node).collect()
+        } else {
+            BTreeSet::new()
+        };
+        for node in (0..self.nodes).filter(|node| *node != self.me && !known.contains(node)) {
             let peer = Member { node, start: 0, renewal: 0, renews: false };
             drop(self.foca.announce(peer, &mut self.runtime));
         }
@@ -129,7 +144,15 @@ impl Agent {
             self.timers_set += 1;
             self.timers.insert((now + after, self.timers_set), timer);
         }
-        while self.runtime.to_notify().is_some() {}
+        while let Some(notification) = self.runtime.to_notify() {
+            match notification {
+                OwnedNotification::Active => self.is_in = true,
+                OwnedNotification::Idle | OwnedNotification::Rejoin(_) | OwnedNotification::Defunct => {
+                    self.is_in = false;
+                }
+                _ => {}
+            }
+        }
     }
 }
 
