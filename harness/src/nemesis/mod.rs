@@ -5,6 +5,7 @@ mod combined;
 mod crash;
 mod disk;
 mod healing;
+mod limits;
 mod overload;
 mod packets;
 mod partition;
@@ -107,6 +108,12 @@ pub const NEMESES: &[NemesisEntry] = &[
         summary: "clients ask in bursts, links carry little and lose the rest, nodes need long for everything (when named)",
         by_default: false,
         nemesis: &overload::Overload,
+    },
+    NemesisEntry {
+        name: "limits",
+        summary: "inboxes are full and lose what comes, connections run out and are refused (when named)",
+        by_default: false,
+        nemesis: &limits::Limits,
     },
 ];
 

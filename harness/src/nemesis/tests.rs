@@ -53,7 +53,7 @@ fn names_are_unique_and_in_kebab_case() {
 fn every_kind_of_fault_and_target_appears() {
     let mut kinds: BTreeMap<&str, u32> = BTreeMap::new();
     let mut targets: BTreeSet<&str> = BTreeSet::new();
-    for fault in (0..1000).flat_map(|seed| draw(seed, 5, &everything(), "all,zones,healing,overload")) {
+    for fault in (0..1000).flat_map(|seed| draw(seed, 5, &everything(), "all,zones,healing,overload,limits")) {
         *kinds.entry(fault.kind.name()).or_default() += 1;
         targets.insert(match fault.target {
             Target::All => "all",
@@ -65,7 +65,7 @@ fn every_kind_of_fault_and_target_appears() {
             Target::Zone { .. } => "zone",
         });
     }
-    assert_eq!(kinds.len(), 21, "{kinds:?}");
+    assert_eq!(kinds.len(), 23, "{kinds:?}");
     assert!(kinds.values().all(|n| *n > 20), "{kinds:?}");
     assert_eq!(targets.into_iter().collect::<Vec<_>>(), ["all", "leader", "majority", "minority", "nodes", "zone"]);
 }
@@ -158,7 +158,7 @@ proptest! {
     fn every_fault_lies_inside_the_promise_and_the_chaos_phase(
         seed: u64, tolerates in promises(), nodes in 1_u32..8, chaos_ns in 1_u64..30 * SECOND,
     ) {
-        let selection = NemesisSelection::parse("all,zones,healing,overload").unwrap();
+        let selection = NemesisSelection::parse("all,zones,healing,overload,limits").unwrap();
         let faults = schedule(seed, &Scene { nodes, chaos_ns, tolerates: &tolerates, reaches: Reach::everywhere, beyond: false }, &selection);
         let ids: BTreeSet<u32> = faults.iter().map(|f| f.id).collect();
         prop_assert_eq!(ids.len(), faults.len());

@@ -110,6 +110,19 @@ pub enum FaultKind {
         /// How long for each.
         service_ns: u64,
     },
+    /// The target needs time for each message and timer, one after the other, and has little room for what waits: a message that
+    /// finds it full is lost. Streams send what was lost again.
+    Inbox {
+        /// How long for each.
+        service_ns: u64,
+        /// Messages and timers that may wait.
+        room: u32,
+    },
+    /// The target takes few connections: a stream that would be one more is refused. Those that stand, stand.
+    Connections {
+        /// Streams that others may have opened to each node.
+        limit: u32,
+    },
     /// The target's wall clock is off.
     ClockOffset {
         /// By this much; negative is behind.
@@ -248,7 +261,8 @@ impl FaultKind {
     pub fn classes(&self) -> &'static [FaultClass] {
         use FaultClass as C;
         match self {
-            FaultKind::Partition { .. } => &[C::Partition],
+            // Who is not let in is as good as cut off.
+            FaultKind::Partition { .. } | FaultKind::Connections { .. } => &[C::Partition],
             FaultKind::Drop { .. } => &[C::Drop],
             FaultKind::Delay { .. } | FaultKind::Reorder { .. } => &[C::Delay],
             FaultKind::Duplicate { .. } => &[C::Duplicate],
@@ -259,6 +273,7 @@ impl FaultKind {
             FaultKind::Crash { loss: Loss::Kept } => &[C::Crash],
             FaultKind::Crash { .. } => &[C::Crash, C::PowerLoss],
             FaultKind::Pause | FaultKind::Slow { .. } => &[C::Pause],
+            FaultKind::Inbox { .. } => &[C::Pause, C::Drop],
             FaultKind::ClockOffset { .. } | FaultKind::ClockStrobe { .. } => &[C::WallClock],
             FaultKind::ClockDrift { .. } => &[C::Drift],
             FaultKind::ClockJumps { .. } => &[C::WallClock, C::Drift],
@@ -285,6 +300,8 @@ impl FaultKind {
             FaultKind::Crash { .. } => "crash",
             FaultKind::Pause => "pause",
             FaultKind::Slow { .. } => "slow",
+            FaultKind::Inbox { .. } => "inbox",
+            FaultKind::Connections { .. } => "connections",
             FaultKind::ClockOffset { .. } => "clock-offset",
             FaultKind::ClockDrift { .. } => "clock-drift",
             FaultKind::ClockJumps { .. } => "clock-jumps",
@@ -338,6 +355,10 @@ impl fmt::Display for FaultKind {
             FaultKind::Crash { loss: Loss::Reordered } => f.write_str("power loss (unsynced writes kept out of order)"),
             FaultKind::Pause => f.write_str("pause"),
             FaultKind::Slow { service_ns } => write!(f, "slow, {} per event", Span(*service_ns)),
+            FaultKind::Inbox { service_ns, room } => {
+                write!(f, "slow, {} per event, with room for {room} more", Span(*service_ns))
+            }
+            FaultKind::Connections { limit } => write!(f, "limit of {limit} connections"),
             FaultKind::ClockOffset { ns } => write!(f, "wall clock off by {}", Signed(*ns)),
             FaultKind::ClockDrift { ppb } => {
                 let sign = if *ppb < 0 { "-" } else { "+" };

@@ -142,6 +142,7 @@ fn check_kind(kind: &FaultKind, place: &str) -> Checked {
         FaultKind::Degrade { permille, factor } => share(*permille).and(positive("factor", u64::from(*factor))),
         FaultKind::Bandwidth { per_second, .. } => positive("per_second", u64::from(*per_second)),
         FaultKind::Burst { factor } => positive("factor", u64::from(*factor)),
+        FaultKind::Inbox { service_ns, .. } => positive("service_ns", *service_ns),
         FaultKind::ClockDrift { ppb } => check(*ppb > -1_000_000_000, place, || {
             format!("ppb is {ppb}: the clock would stand still or go back; more than -1000000000 is needed")
         }),
@@ -152,6 +153,7 @@ fn check_kind(kind: &FaultKind, place: &str) -> Checked {
         | FaultKind::Crash { .. }
         | FaultKind::Pause
         | FaultKind::Slow { .. }
+        | FaultKind::Connections { .. }
         | FaultKind::ClockOffset { .. }
         | FaultKind::DiskFull
         | FaultKind::DiskSlow { .. }

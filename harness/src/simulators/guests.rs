@@ -143,6 +143,8 @@ const KINDS: &[FaultKind] = &[
     FaultKind::Wipe,
     FaultKind::Pause,
     FaultKind::Slow { service_ns: 1 },
+    FaultKind::Inbox { service_ns: 1, room: 1 },
+    FaultKind::Connections { limit: 1 },
     FaultKind::ClockOffset { ns: 1 },
     FaultKind::ClockDrift { ppb: 1 },
     FaultKind::ClockJumps { ns: 1, period_ns: 1 },

@@ -267,6 +267,78 @@ fn a_slow_machine_loses_no_time_over_timers_that_were_cancelled() {
 }
 
 #[test]
+fn a_full_inbox_loses_the_datagrams_that_find_no_room() {
+    let full = FaultKind::Inbox { service_ns: ns(ms(300)), room: 3 };
+    scene!(2).fault(&[0], ms(500), ms(3_500), full).lasting(secs(6)).check(
+        |m| async move {
+            if m.number() == 0 {
+                return m.hear().await;
+            }
+            let socket = m.bind(PORT)?;
+            for (from, at) in [(0, 600), (10, 2_200), (20, 4_500)] {
+                m.until(ms(at)).await;
+                for i in from..from + 6 {
+                    socket.send_to(m.at(0), i.to_string().as_bytes())?;
+                    m.sleep(ms(30)).await;
+                }
+            }
+            Ok(())
+        },
+        |run| {
+            let got: Vec<i128> = (0..4).chain(10..14).chain(20..26).collect();
+            assert_eq!(run.numbers(0, ""), got, "one is served and three wait, until there is room for all again");
+            let at = |i: u32| run.time(0, &i.to_string());
+            (1..4).for_each(|i| assert!((ms(290)..ms(330)).contains(&(at(i) - at(i - 1))), "{i} after {:?}", at(i)));
+        },
+    );
+}
+
+#[test]
+fn a_full_inbox_loses_no_timer() {
+    scene!(1).fault(&[0], ms(500), secs(1), FaultKind::Inbox { service_ns: ns(ms(40)), room: 0 }).check(
+        |m| async move {
+            m.until(ms(600)).await;
+            for i in 0..5 {
+                let alarm = m.clone();
+                m.spawn(async move {
+                    alarm.sleep(ms(10 + 2 * i)).await;
+                    alarm.saw(i);
+                });
+            }
+            m.sleep(ms(300)).await;
+            Ok(())
+        },
+        |run| assert_eq!(run.numbers(0, ""), [0, 1, 2, 3, 4]),
+    );
+}
+
+#[test]
+fn what_a_full_inbox_loses_of_a_stream_is_sent_again() {
+    let full = FaultKind::Inbox { service_ns: ns(ms(40)), room: 0 };
+    scene!(2).fault(&[1], ms(500), secs(2), full).lasting(secs(5)).check(
+        |m| async move {
+            if m.number() == 1 {
+                read_on(&m, &mut answer(&m).await?).await;
+                return Ok(());
+            }
+            m.until(ms(100)).await;
+            let mut stream = call(&m).await?;
+            m.until(ms(600)).await;
+            for word in ["a", "b", "c", "d"] {
+                stream.write_all(word.as_bytes()).await?;
+                m.sleep(ms(5)).await;
+            }
+            m.until(secs(4)).await;
+            Ok(())
+        },
+        |run| {
+            let heard = run.of(1).join("");
+            assert_eq!(heard.trim_end_matches("end"), "abcd");
+        },
+    );
+}
+
+#[test]
 fn what_waits_for_a_slow_machine_is_served_at_once_when_it_is_quick_again() {
     scene!(2).fault(&[0], ms(500), ms(300), FaultKind::Slow { service_ns: ns(ms(100)) }).check(
         |m| async move {

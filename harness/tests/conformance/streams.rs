@@ -104,6 +104,40 @@ fn a_stream_carries_bytes_both_ways_and_knows_both_ends() {
 }
 
 #[test]
+fn a_machine_that_takes_few_connections_refuses_one_more_and_keeps_those_that_stand() {
+    scene!(2).fault(&[1], ms(500), ms(1_000), FaultKind::Connections { limit: 1 }).lasting(secs(3)).check(
+        |m| async move {
+            if m.number() == 1 {
+                let listener = m.listen(PORT)?;
+                loop {
+                    let (mut stream, _) = listener.accept().await?;
+                    let reader = m.clone();
+                    m.spawn(async move { read_on(&reader, &mut stream).await });
+                }
+            }
+            m.until(ms(100)).await;
+            let mut first = call(&m).await?;
+            m.until(ms(600)).await;
+            m.saw(outcome(call(&m).await));
+            first.write_all(b"stands").await?;
+            m.until(ms(800)).await;
+            drop(first);
+            m.until(ms(1_000)).await;
+            let _second = call(&m).await?;
+            m.saw("connected");
+            m.saw(outcome(call(&m).await));
+            m.until(ms(1_600)).await;
+            m.saw(outcome(call(&m).await));
+            Ok(())
+        },
+        |run| {
+            assert_eq!(run.of(0), ["ConnectionRefused", "connected", "ConnectionRefused", "ok"]);
+            assert_eq!(run.of(1)[..2], ["stands", "end"]);
+        },
+    );
+}
+
+#[test]
 fn many_bytes_arrive_in_order_over_links_of_many_latencies() {
     scene!(2).latency(ms(1), ms(40)).lasting(secs(20)).check(
         |m| long_text(m, 200_000),

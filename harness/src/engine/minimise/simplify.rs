@@ -66,6 +66,8 @@ fn simpler(kind: &FaultKind) -> Vec<FaultKind> {
         }
         FaultKind::Reorder { max_ns, .. } => vec![FaultKind::Delay { max_ns: *max_ns }],
         FaultKind::Slow { .. } => vec![FaultKind::Pause],
+        FaultKind::Inbox { service_ns, .. } => vec![FaultKind::Pause, FaultKind::Slow { service_ns: *service_ns }],
+        FaultKind::Connections { limit } if *limit > 0 => vec![FaultKind::Connections { limit: 0 }],
         FaultKind::Crash { loss: Loss::Lost } => vec![FaultKind::Crash { loss: Loss::Kept }],
         FaultKind::Crash { loss: Loss::Torn | Loss::Reordered } | FaultKind::Wipe => {
             [Loss::Kept, Loss::Lost].map(|loss| FaultKind::Crash { loss }).into()
@@ -78,6 +80,7 @@ fn simpler(kind: &FaultKind) -> Vec<FaultKind> {
         | FaultKind::Delay { .. }
         | FaultKind::Duplicate { .. }
         | FaultKind::Burst { .. }
+        | FaultKind::Connections { .. }
         | FaultKind::Pause
         | FaultKind::ClockOffset { .. }
         | FaultKind::ClockDrift { .. }

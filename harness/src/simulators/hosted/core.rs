@@ -24,7 +24,7 @@ use crate::{
             payload::Payload,
             physics::{RESTART_AFTER_NS, flip},
             sockets::{datagram_hash, datagram_text},
-            state::{Due, State},
+            state::{Admission, Due, State},
             streams::StreamEvent,
         },
     },
@@ -255,8 +255,8 @@ impl Core {
         }
     }
 
-    /// Whether a machine takes an arrival now. Otherwise it is kept for later, or gone with the machine.
-    pub(super) fn admit(&mut self, node: u32, arrival: Arrival) -> Option<Arrival> {
+    /// Whether a machine takes an arrival now.
+    pub(super) fn admit(&mut self, node: u32, arrival: Arrival) -> Admission<Arrival> {
         let mut turn = None;
         let admitted = self.state.admit(node, arrival, |place, at| turn = Some((at, Event::Serve(place))));
         if let Some((at, event)) = turn {

@@ -8,7 +8,7 @@ use crate::{
         Address,
         world::{DiskKey, Place, TaskKey, TimerKey},
     },
-    simulators::layer::{disk::Sync, payload::Payload, streams::StreamEvent},
+    simulators::layer::{disk::Sync, machine::Caller, payload::Payload, streams::StreamEvent},
 };
 
 /// Something that reaches a machine, and waits at its door while the machine stands still or is slow.
@@ -18,6 +18,16 @@ pub(in crate::simulators) enum Arrival {
     Timer(TimerKey),
     Disk(DiskDone),
     Stream(StreamEvent),
+}
+
+impl Caller for Arrival {
+    fn may_be_lost(&self) -> bool {
+        match self {
+            Arrival::Datagram { .. } => true,
+            Arrival::Stream(event) => event.is_sent_again(),
+            Arrival::Timer(_) | Arrival::Disk(_) => false,
+        }
+    }
 }
 
 /// A disk request that came to its end.

@@ -28,6 +28,7 @@ use crate::{
             payload::Payload,
             slots::Slots,
             sockets::{datagram_hash, datagram_text},
+            state::Admission,
             streams::knocked_in_vain,
             world::{Kernel, Layered},
         },
@@ -81,8 +82,10 @@ impl Hosted {
             }
             return;
         }
-        if let Some(arrival) = self.core.admit(machine, arrival) {
-            self.handle(arrival);
+        match self.core.admit(machine, arrival) {
+            Admission::Enters(arrival) => self.handle(arrival),
+            Admission::Lost(Arrival::Stream(event)) => knocked_in_vain(event, &mut self.core),
+            Admission::Kept | Admission::Lost(_) => {}
         }
     }
 

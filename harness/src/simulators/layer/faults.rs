@@ -40,6 +40,10 @@ pub(crate) struct Condition {
     pub(crate) paused: bool,
     /// Time each event keeps it busy; 0 when it is not slow.
     pub(crate) service_ns: u64,
+    /// How much may wait at its door; messages that find no room are lost.
+    pub(crate) room: Option<u32>,
+    /// How many streams others may have opened to it.
+    pub(crate) connections: Option<u32>,
     pub(crate) offset_ns: i64,
     pub(crate) ppb: i64,
     pub(crate) disk_full: bool,
@@ -146,6 +150,11 @@ impl Faults {
                 FaultKind::Crash { .. } | FaultKind::Wipe => c.down = true,
                 FaultKind::Pause => c.paused = true,
                 FaultKind::Slow { service_ns } => c.service_ns = c.service_ns.max(service_ns),
+                FaultKind::Inbox { service_ns, room } => {
+                    c.service_ns = c.service_ns.max(service_ns);
+                    c.room = Some(least(c.room, room));
+                }
+                FaultKind::Connections { limit } => c.connections = Some(least(c.connections, limit)),
                 FaultKind::Burst { factor } => c.burst = c.burst.max(factor),
                 FaultKind::ClockOffset { .. } | FaultKind::ClockStrobe { .. } | FaultKind::ClockJumps { .. } => {
                     c.offset_ns = c.offset_ns.saturating_add(active.offset_ns);
@@ -229,6 +238,11 @@ impl Faults {
             Target::Zone { zone, of } => zone_of(*zone, *of, self.nodes).collect(),
         }
     }
+}
+
+/// The tighter of two limits.
+fn least(limit: Option<u32>, other: u32) -> u32 {
+    limit.map_or(other, |limit| limit.min(other))
 }
 
 /// The keys under which replicas show what they are.

@@ -5,6 +5,12 @@ use std::collections::VecDeque;
 use super::{clock::Clock, faults::Condition};
 use crate::{environment::image::DiskImage, plan::mix};
 
+/// What comes to a machine's door.
+pub(crate) trait Caller {
+    /// Whether it comes over the network, which may lose it; the machine's own timers and its disk's answers are never lost.
+    fn may_be_lost(&self) -> bool;
+}
+
 /// One machine. `W` is what can wait at its door.
 pub(crate) struct Machine<W> {
     /// How often its process has died.
@@ -34,6 +40,8 @@ pub(crate) enum Knock<W> {
     WaitsItsTurn,
     /// The machine is down.
     Gone,
+    /// As much waits as has room.
+    NoRoom(W),
 }
 
 impl<W> Machine<W> {
@@ -66,22 +74,25 @@ impl<W> Machine<W> {
     }
 
     /// Something comes to the door.
-    pub(crate) fn knock(&mut self, now: u64, what: W) -> Knock<W> {
+    pub(crate) fn knock(&mut self, now: u64, what: W) -> Knock<W>
+    where
+        W: Caller,
+    {
         if !self.up {
             return Knock::Gone;
         }
-        if self.condition.paused {
-            self.backlog.push_back(what);
-            return Knock::WaitsForPause;
-        }
-        if self.condition.service_ns == 0 {
+        let Condition { paused, service_ns, room, .. } = self.condition;
+        if !paused && service_ns == 0 {
             return Knock::Enters(what, None);
         }
-        if self.busy_until > now || !self.backlog.is_empty() {
-            self.backlog.push_back(what);
-            return Knock::WaitsItsTurn;
+        if !paused && self.busy_until <= now && self.backlog.is_empty() {
+            return Knock::Enters(what, Some(self.take_turn(now)));
         }
-        Knock::Enters(what, Some(self.take_turn(now)))
+        if what.may_be_lost() && room.is_some_and(|room| self.backlog.len() >= room as usize) {
+            return Knock::NoRoom(what);
+        }
+        self.backlog.push_back(what);
+        if paused { Knock::WaitsForPause } else { Knock::WaitsItsTurn }
     }
 
     /// A slow machine takes something: returns until when it is busy.

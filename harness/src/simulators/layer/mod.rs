@@ -4,7 +4,7 @@ pub(crate) mod clients;
 pub(crate) mod clock;
 pub(crate) mod disk;
 pub(crate) mod faults;
-mod machine;
+pub(crate) mod machine;
 pub(crate) mod network;
 pub(crate) mod panics;
 pub(crate) mod payload;

@@ -12,7 +12,7 @@ use squall_workloads::workload::Workload;
 use super::{
     clients::{Action, Clients, Turn},
     faults::{Faults, Observed},
-    machine::{Knock, Machine},
+    machine::{Caller, Knock, Machine},
     network::{Draw, Fate, Network},
     physics::OVERTIME_NS,
 };
@@ -21,6 +21,16 @@ use crate::{
     plan::{FaultKind, NodeId, Plan, fold, mix},
     simulators::{End, Execution, Options, PlanError, Statistics, Trace, TraceEvent, TraceKind, log},
 };
+
+/// Whether a hindered machine takes something.
+pub(crate) enum Admission<W> {
+    /// It does, now.
+    Enters(W),
+    /// It is kept for later, or gone with the machine.
+    Kept,
+    /// It is lost: as much waits as has room.
+    Lost(W),
+}
 
 /// The state of a run. `W` is what can wait at a machine's door.
 pub(crate) struct State<W> {
@@ -181,28 +191,45 @@ impl<W> State<W> {
         self.clients.home(ProcessId(at.incarnation))
     }
 
-    /// Whether a hindered machine takes something now; otherwise it is kept for later, or gone with the machine. `serve` is
-    /// called with the place and the time of the next turn of a slow one.
-    pub(crate) fn admit(&mut self, node: u32, what: W, serve: impl FnOnce(Place, u64)) -> Option<W> {
+    /// Whether a hindered machine takes something now. `serve` is called with the place and the time of the next turn of a slow
+    /// one.
+    pub(crate) fn admit(&mut self, node: u32, what: W, serve: impl FnOnce(Place, u64)) -> Admission<W>
+    where
+        W: Caller,
+    {
         let machine = &mut self.machines[node as usize];
         let place = Place { machine: node, incarnation: machine.incarnation };
-        let (admitted, slow) = match machine.knock(self.now, what) {
-            Knock::Gone => return None,
+        let admission = match machine.knock(self.now, what) {
+            Knock::Gone => return Admission::Kept,
             Knock::WaitsForPause => {
                 self.pause_felt(node);
-                return None;
+                return Admission::Kept;
             }
-            Knock::Enters(what, None) => return Some(what),
+            Knock::Enters(what, None) => return Admission::Enters(what),
             Knock::Enters(what, Some(busy_until)) => {
                 serve(place, busy_until);
-                (Some(what), true)
+                Admission::Enters(what)
             }
-            Knock::WaitsItsTurn => (None, true),
+            Knock::WaitsItsTurn => Admission::Kept,
+            Knock::NoRoom(what) => {
+                self.trace(Some(node), || TraceKind::Process { text: "has no room for one more message".to_owned() });
+                Admission::Lost(what)
+            }
         };
-        if slow {
-            self.faults.touched_on(NodeId(node), 1, |kind| matches!(kind, FaultKind::Slow { .. }));
-        }
-        admitted
+        self.faults
+            .touched_on(NodeId(node), 1, |kind| matches!(kind, FaultKind::Slow { .. } | FaultKind::Inbox { .. }));
+        admission
+    }
+
+    /// How many streams others may have opened to a machine, if that is limited.
+    pub(crate) fn connections_max(&self, machine: u32) -> Option<u32> {
+        self.machines[machine as usize].condition.connections
+    }
+
+    /// A stream was refused because a machine has all that it takes.
+    pub(crate) fn connection_refused(&mut self, machine: u32) {
+        self.faults.touched_on(NodeId(machine), 1, |kind| matches!(kind, FaultKind::Connections { .. }));
+        self.trace(Some(machine), || TraceKind::Process { text: "takes no more connections".to_owned() });
     }
 
     /// A client's turn comes.

@@ -14,7 +14,7 @@ use crate::{
         Address,
         world::{ListenerKey, StreamKey},
     },
-    plan::fold,
+    plan::{NodeId, fold},
     simulators::{TraceKind, layer::waiters::Waiters},
 };
 
@@ -86,11 +86,19 @@ impl Streams {
             from: from.node,
             text: format!("connect to port {}", to.port),
         });
+        let fresh = c.claim == Claim::Nobody;
+        let full =
+            carrier.state().connections_max(to.node.0).is_some_and(|most| self.opened_to(to.node) >= most as usize);
+        if full && fresh {
+            carrier.state_mut().connection_refused(to.node.0);
+        }
+        let Some(c) = self.connections.get_mut(stream, serial) else { return };
         let listener = self.ports[to.node.0 as usize].get(to.port);
         let listener = listener.and_then(|(slot, s)| self.listeners.get_mut(slot, s));
         let accepted = match (c.claim, listener) {
             // Only the answer was lost.
             (Claim::Listener | Claim::Accepted, _) => !c.ends[1].forgotten && c.ends[1].broken.is_none(),
+            (Claim::Nobody, _) if full => false,
             (Claim::Nobody, Some(l)) if l.queue.len() < BACKLOG => {
                 c.claim = Claim::Listener;
                 l.queue.push_back((stream, serial));
@@ -104,6 +112,12 @@ impl Streams {
             Some(at) => carrier.schedule(at, StreamEvent::SynAck { stream, serial, accepted }),
             None => syn_lost(stream, serial, attempt, carrier),
         }
+    }
+
+    /// How many streams that others have opened to a machine stand.
+    fn opened_to(&mut self, machine: NodeId) -> usize {
+        let stands = |c: &Connection| c.claim != Claim::Nobody && !c.ends[1].closed && c.ends[1].broken.is_none();
+        self.connections.iter_mut().filter(|(_, _, c)| c.ends[1].address.node == machine && stands(c)).count()
     }
 
     /// Polls for a stream that connected.

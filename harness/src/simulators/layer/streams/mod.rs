@@ -66,6 +66,11 @@ pub(crate) struct Segment {
 }
 
 impl StreamEvent {
+    /// Whether it is said again where it is lost.
+    pub(crate) fn is_sent_again(&self) -> bool {
+        matches!(self, StreamEvent::Syn { .. } | StreamEvent::Segment(_))
+    }
+
     /// For traces.
     pub(crate) fn describe(&self) -> String {
         match self {
@@ -311,7 +316,7 @@ impl Streams {
     }
 }
 
-/// A stream's event came to a machine that is down: as good as lost.
+/// A stream's event came to a machine that is down, or has no room for it: as good as lost.
 pub(crate) fn knocked_in_vain(event: StreamEvent, carrier: &mut impl Carrier) {
     match event {
         StreamEvent::Syn { stream, serial, attempt } => syn_lost(stream, serial, attempt, carrier),

@@ -20,9 +20,10 @@ use crate::{
         End, Execution, Options, PlanError, TraceKind,
         layer::{
             clients::{Action, Turn},
+            machine::Caller,
             network::Draw,
             physics::RESTART_AFTER_NS,
-            state::{Due, State},
+            state::{Admission, Due, State},
         },
     },
 };
@@ -31,7 +32,7 @@ use crate::{
 const EVENTS_PER_INSTANT_MAX: u64 = 1_000_000;
 
 /// What a host's own events can do.
-pub(super) trait OwnEvent: Clone {
+pub(super) trait OwnEvent: Caller + Clone {
     /// The event with bits flipped; `None` when the result does not decode.
     fn damaged(&self, hash: u64) -> Option<Self>;
     /// For traces.
@@ -213,8 +214,8 @@ impl<X: OwnEvent> Core<X> {
         }
     }
 
-    /// Whether a hindered machine takes an event now. Otherwise the event is kept for later, or gone with the machine.
-    pub(super) fn admit(&mut self, node: u32, event: X) -> Option<X> {
+    /// Whether a hindered machine takes an event now.
+    pub(super) fn admit(&mut self, node: u32, event: X) -> Admission<X> {
         let Self { state, queue, .. } = self;
         state.admit(node, event, |place, at| queue.push(at, Event::Serve(place)))
     }

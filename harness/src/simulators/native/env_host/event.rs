@@ -5,6 +5,7 @@ use crate::{
     simulators::{
         layer::{
             disk::Sync,
+            machine::Caller,
             payload::Payload,
             physics::flip,
             sockets::{datagram_hash, datagram_text},
@@ -40,6 +41,16 @@ pub(in super::super) enum EnvEvent {
         sync: Option<Sync>,
     },
     Stream(StreamEvent),
+}
+
+impl Caller for EnvEvent {
+    fn may_be_lost(&self) -> bool {
+        match self {
+            EnvEvent::Datagram { .. } => true,
+            EnvEvent::Stream(event) => event.is_sent_again(),
+            EnvEvent::Timer { .. } | EnvEvent::Disk { .. } => false,
+        }
+    }
 }
 
 impl OwnEvent for EnvEvent {

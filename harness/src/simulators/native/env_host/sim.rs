@@ -15,7 +15,7 @@ use crate::{
             payload::Payload,
             slots::Slots,
             sockets::{datagram_hash, datagram_text},
-            state::State,
+            state::{Admission, State},
             streams::{Carrier, StreamEvent, knocked_in_vain, wait, wake},
             world::{Kernel, Layered},
         },
@@ -59,15 +59,14 @@ impl Sim {
         if !self.core.machines[machine as usize].up {
             return self.knocked_in_vain(event);
         }
-        let event = if admitted || !self.core.machines[machine as usize].is_hindered() {
-            Some(event)
-        } else if self.is_cancelled(&event) {
-            None
-        } else {
-            self.core.admit(machine, event)
-        };
-        if let Some(event) = event {
+        if admitted || !self.core.machines[machine as usize].is_hindered() {
             self.handle(event);
+        } else if !self.is_cancelled(&event) {
+            match self.core.admit(machine, event) {
+                Admission::Enters(event) => self.handle(event),
+                Admission::Kept => {}
+                Admission::Lost(event) => self.knocked_in_vain(event),
+            }
         }
     }
 
@@ -110,7 +109,7 @@ impl Sim {
         }
     }
 
-    /// An event came to a machine that is down.
+    /// An event came to a machine that is down, or has no room for it.
     #[cold]
     fn knocked_in_vain(&mut self, event: EnvEvent) {
         if let EnvEvent::Stream(event) = event {

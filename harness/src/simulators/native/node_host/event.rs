@@ -5,7 +5,7 @@ use std::io;
 use super::super::core::{Core, OwnEvent};
 use crate::{
     environment::{Failed, Node, Reply, TimerId, content, image::SyncTicket},
-    simulators::layer::physics::flip,
+    simulators::layer::{machine::Caller, physics::flip},
 };
 
 /// What happens to nodes and between them and clients.
@@ -46,6 +46,12 @@ impl<N: Node> NodeEvent<N> {
             }
             _ => false,
         }
+    }
+}
+
+impl<N: Node> Caller for NodeEvent<N> {
+    fn may_be_lost(&self) -> bool {
+        matches!(self, Self::Message { .. } | Self::Request { .. })
     }
 }
 

@@ -15,7 +15,7 @@ use super::core::{self, Core, Host};
 use crate::{
     environment::{Context, Node},
     plan::NodeId,
-    simulators::{Execution, TraceKind},
+    simulators::{Execution, TraceKind, layer::state::Admission},
 };
 
 /// Runs a plan on nodes.
@@ -60,7 +60,7 @@ impl<N: Node> NodeHost<'_, N> {
     #[cold]
     fn own_hindered(&mut self, node: u32, event: NodeEvent<N>) {
         if !event.is_stale(&self.services.core)
-            && let Some(event) = self.services.core.admit(node, event)
+            && let Admission::Enters(event) = self.services.core.admit(node, event)
         {
             self.handle_admitted(event);
         }
