@@ -20,6 +20,37 @@ fn a_plan_runs_as_its_seed_does() {
 }
 
 #[test]
+fn the_plan_of_a_folder_is_what_runs_when_nothing_else_is_said() {
+    let folder = Folder::new();
+    folder.run(&["run"]).exits(2).says("neither a system nor a plan is given, and there is no `squall.toml` here");
+    let plan = "system = \"single-copy\"\nseed = 7\n[[fault]]\nat = \"2s\"\nlasts = \"1s\"\nfault = \"pause\"\n";
+    folder.write("squall.toml", plan);
+    let ran = folder.run(&["run", "--json"]).json();
+    assert_eq!((&ran["system"], &ran["seed"]), (&"single-copy".into(), &7.into()));
+    assert_eq!(ran, folder.run(&["run", "--plan", "squall.toml", "--json"]).json());
+    // Another seed meets the same fault.
+    assert_ne!(ran["digest"], folder.run(&["run", "--seed", "8", "--json"]).json()["digest"]);
+    // Whoever names a system means that one.
+    assert_ne!(ran["digest"], folder.run(&["run", "single-copy", "--seed", "7", "--json"]).json()["digest"]);
+}
+
+#[test]
+fn many_seeds_run_with_one_plan_by_hand() {
+    let folder = Folder::new();
+    let plan = "system = \"raft-rs-kv\"\nduration = \"5s\"\n[[fault]]\nat = \"1s\"\nlasts = \"1s\"\nfault = \"crash\"\nloss = \"kept\"\ntarget = \"leader\"\n";
+    folder.write("plan.toml", plan);
+    let campaign = ["campaign", "--plan", "plan.toml", "--seeds", "6", "--json", "--out", "out"];
+    let totals = folder.run(&campaign).exits(0).json();
+    assert_eq!((&totals["seeds"]["valid"], &totals["faults"][0]["scheduled"]), (&6.into(), &6.into()), "{totals}");
+    // It goes on without the file.
+    std::fs::remove_file(folder.path("plan.toml")).expect("it is there");
+    folder.run(&["campaign", "--resume", "out"]).exits(0);
+    folder.run(&["campaign", "--plan", "plan.json"]).exits(2).says("plan.json is no plan by hand");
+    let options = ["campaign", "--plan", "plan.toml", "--nodes", "5"];
+    folder.run(&options).exits(2).says("a plan says all there is to say");
+}
+
+#[test]
 fn broken_plans_and_cases_are_told_with_their_place() {
     let folder = Folder::new();
     folder.run(&["plan", "single-copy", "--seed", "7", "-o", "plan.json"]).exits(0);

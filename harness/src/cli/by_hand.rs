@@ -26,9 +26,9 @@ use super::{Context, files, spec_args};
 use crate::{
     engine::{
         span::{self, Span},
-        spec::{Arena, Spec},
+        spec::{Job, Schedule, Spec},
     },
-    plan::{Fault, Plan, Settings},
+    plan::{Fault, Settings},
 };
 
 /// Where to look when a file is not understood.
@@ -55,18 +55,23 @@ struct ByHand {
     fault: Vec<Table>,
 }
 
-/// The plan that a file says, and where it is run. A simulator of the command line goes before that of the file.
-pub(super) fn read(path: &Path, simulator: Option<&str>, context: &Context) -> super::Result<(Arena, Plan)> {
+/// What a file says, and its seed. A simulator of the command line goes before that of the file.
+pub(super) fn read(path: &Path, simulator: Option<&str>, context: &Context) -> super::Result<(Job, u64)> {
     let wrong = |e: &dyn std::fmt::Display| super::wrong(format!("{}: {e}", path.display()), SEE);
     let file: ByHand = toml::from_str(&files::read_text(path)?).map_err(|e| wrong(&e.to_string().trim_end()))?;
     let mut spec = spec(&file).map_err(|e| wrong(&e))?;
     spec.simulator = simulator.map(str::to_owned).or(spec.simulator);
-    let job = spec_args::resolve(&spec, context)?;
-    let mut plan = job.plan(file.seed);
     let faults = (1..).zip(&file.fault).map(|(id, table)| fault(id, table));
-    plan.faults = faults.collect::<Result<_, String>>().map_err(|e| wrong(&e))?;
-    plan.validate().map_err(|e| wrong(&e))?;
-    Ok((job.arena, plan))
+    let faults = faults.collect::<Result<_, String>>().map_err(|e| wrong(&e))?;
+    spec.schedule = Some(Schedule { file: path.display().to_string(), faults });
+    let job = spec_args::resolve(&spec, context)?;
+    job.plan(file.seed).validate().map_err(|e| wrong(&e))?;
+    Ok((job, file.seed))
+}
+
+/// Whether a file is one by hand.
+pub(super) fn is_one(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "toml")
 }
 
 fn spec(file: &ByHand) -> Result<Spec, String> {
@@ -88,6 +93,7 @@ fn spec(file: &ByHand) -> Result<Spec, String> {
         latency: file.latency.as_deref().map(span::latency).transpose().map_err(|e| format!("latency: {e}"))?,
         duration_ns: duration.map_err(|e| format!("duration: {e}"))?.map(|span| span.0),
         settings: file.set.iter().map(|(key, value)| (key.clone(), said(value))).collect::<Settings>(),
+        schedule: None,
     })
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Context, Result,
+    Context, Result, by_hand,
     ci::{self, CiArgs},
     outcome,
     progress::Bar,
@@ -30,6 +30,7 @@ use crate::{
         minimise,
         seeds::Seeds,
         span::Span,
+        spec::Spec,
     },
     exit::Exit,
 };
@@ -45,8 +46,11 @@ const OUT: &str = "squall-out";
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The system, perhaps with a bug: `raft-rs-kv`, `raft-rs-kv:ack-before-fsync`
-    #[arg(required_unless_present = "resume", conflicts_with = "resume")]
+    #[arg(required_unless_present_any = ["plan", "resume"], conflicts_with_all = ["plan", "resume"])]
     system: Option<String>,
+    /// Run every seed with the faults of this plan by hand, in TOML, instead of drawn ones (see docs/formats.md)
+    #[arg(long, value_name = "FILE.toml", conflicts_with = "resume")]
+    plan: Option<PathBuf>,
     #[command(flatten)]
     spec: spec_args::SpecArgs,
     /// The seeds: `N` for 0..N, or a half-open range `A..B` [default: 400]
@@ -171,8 +175,7 @@ fn sure(totals: &Totals, confidence: Chance, rate: Chance) -> String {
 }
 
 fn begin(args: &Args, context: &Context) -> Result<(Folder, Charter, Vec<SeedReport>)> {
-    let spec = args.spec.spec(args.system.as_deref().unwrap_or_default());
-    spec_args::resolve(&spec, context)?;
+    let spec = spec(args, context)?;
     let needed = args.until_confidence.zip(args.bug_rate).map(|(c, p)| confidence::seeds_needed(c, p));
     let mut seeds = needed.map(|n| Seeds::starting_at(0, n)).or(args.seeds).unwrap_or(SEEDS);
     if let Some((n, (confidence, rate))) = needed.zip(args.until_confidence.zip(args.bug_rate)) {
@@ -197,6 +200,20 @@ fn begin(args: &Args, context: &Context) -> Result<(Folder, Charter, Vec<SeedRep
         None => fresh_folder(&charter),
     };
     folder.map(|folder| (folder, charter, Vec::new())).map_err(|e| folder_error(&e))
+}
+
+/// What seeds are run against: options and their defaults, or a plan by hand.
+fn spec(args: &Args, context: &Context) -> Result<Spec> {
+    let Some(path) = &args.plan else {
+        let spec = args.spec.spec(args.system.as_deref().unwrap_or_default());
+        return Ok(spec_args::resolve(&spec, context)?.spec);
+    };
+    args.spec.beside_a_plan()?;
+    if !by_hand::is_one(path) {
+        let help = "A plan by hand is a file in TOML, `FILE.toml`. `squall run --plan` runs a drawn one.";
+        return Err(wrong(format!("{} is no plan by hand, and a drawn plan has one seed", path.display()), help));
+    }
+    Ok(by_hand::read(path, args.spec.simulator(), context)?.0.spec)
 }
 
 /// The first folder below [`OUT`] that no campaign has taken.

@@ -1,6 +1,9 @@
-//! `squall run SYSTEM --seed S`, `squall run --plan FILE`: one run, judged and shown.
+//! `squall run SYSTEM --seed S`, `squall run --plan FILE`, `squall run` with a `squall.toml`: one run, judged and shown.
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use squall_reports::{
     records::{CheckerVerdict, OperationCounts},
@@ -26,13 +29,14 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The system, perhaps with a bug: `raft-rs-kv`, `raft-rs-kv:ack-before-fsync`
-    #[arg(required_unless_present = "plan", conflicts_with = "plan", requires = "seed")]
+    #[arg(conflicts_with = "plan", requires = "seed")]
     system: Option<String>,
-    /// The seed
+    /// The seed; of a plan by hand, instead of its own
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Run this plan instead: as `squall plan` writes it, or in TOML by hand (`FILE.toml`; see docs/formats.md)
-    #[arg(long, value_name = "FILE", conflicts_with = "seed")]
+    /// Run this plan instead: as `squall plan` writes it, or in TOML by hand (see docs/formats.md); `squall.toml` of this
+    /// folder when neither a plan nor a system is given
+    #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
     /// Write every event to this file, one JSON value per line
     #[arg(long, value_name = "FILE")]
@@ -44,19 +48,32 @@ pub(super) struct Args {
     spec: spec_args::SpecArgs,
 }
 
+/// The plan that is run where nothing says what to run.
+const HERE: &str = "squall.toml";
+
 pub(super) fn run(args: &Args, context: &mut Context) -> Result {
-    let (arena, plan, command) = if let Some(path) = &args.plan {
-        if args.spec.asks_for_a_draw() {
-            return Err(wrong("a plan says all there is to say; only `--simulator` goes with `--plan`", ""));
-        }
-        let (arena, plan) = if path.extension().is_some_and(|extension| extension == "toml") {
-            by_hand::read(path, args.spec.simulator(), context)?
+    if args.plan.is_none() && args.system.is_none() && !Path::new(HERE).exists() {
+        let help = "`squall run SYSTEM --seed S` runs a seed, `squall run --plan FILE` a plan. `squall list systems` shows the systems.";
+        return Err(wrong(format!("neither a system nor a plan is given, and there is no `{HERE}` here"), help));
+    }
+    let path = args.plan.as_deref().or(args.system.is_none().then_some(Path::new(HERE)));
+    let (arena, plan, command) = if let Some(path) = path {
+        args.spec.beside_a_plan()?;
+        if by_hand::is_one(path) {
+            let (job, seed) = by_hand::read(path, args.spec.simulator(), context)?;
+            let seed = args.seed.unwrap_or(seed);
+            let (plan, command) = (job.plan(seed), job.spec.command(seed));
+            (job.arena, plan, command)
+        } else if args.seed.is_some() {
+            return Err(wrong(
+                "a drawn plan has its seed already",
+                "Only a plan by hand (TOML) can be run with another.",
+            ));
         } else {
             let text = files::read_text(path)?;
             let plan = file::from_text(&text).map_err(|e| wrong(format!("{}: {e}", path.display()), ""))?;
-            (arena(context, &plan, args.spec.simulator())?, plan)
-        };
-        (arena, plan, format!("squall run --plan {}", path.display()))
+            (arena(context, &plan, args.spec.simulator())?, plan, format!("squall run --plan {}", path.display()))
+        }
     } else {
         let seed = args.seed.unwrap_or_default();
         let spec = args.spec.spec(args.system.as_deref().unwrap_or_default());

@@ -62,6 +62,7 @@ impl SpecArgs {
             latency: self.latency,
             duration_ns: self.duration.map(|d| d.0),
             settings: self.settings.iter().cloned().collect::<Settings>(),
+            schedule: None,
         }
     }
 
@@ -70,9 +71,12 @@ impl SpecArgs {
         self.simulator.as_deref()
     }
 
-    /// Whether any option was given that only makes sense when a plan is drawn.
-    pub(super) fn asks_for_a_draw(&self) -> bool {
-        Spec { simulator: None, ..self.spec("") } != Spec::default()
+    /// Refuses options that only make sense when a plan is drawn.
+    pub(super) fn beside_a_plan(&self) -> super::Result<()> {
+        if (Spec { simulator: None, ..self.spec("") }) == Spec::default() {
+            return Ok(());
+        }
+        Err(super::wrong("a plan says all there is to say; only `--simulator` and seeds go with `--plan`", ""))
     }
 }
 

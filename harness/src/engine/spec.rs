@@ -15,7 +15,7 @@ use super::{
 use crate::{
     catalogue::SystemEntry,
     nemesis::{NEMESES, NemesisSelection},
-    plan::{Latency, Load, Plan, Promise, SECOND, Stream, draw::PlanRequest},
+    plan::{Fault, Latency, Load, Plan, Promise, SECOND, Stream, draw::PlanRequest},
     simulators::{AnySystem, PlanError, SIMULATORS, SimulatorEntry},
 };
 
@@ -63,6 +63,18 @@ pub struct Spec {
     /// Settings of the system and of the workload.
     #[serde(default, skip_serializing_if = "Settings::is_empty")]
     pub settings: Settings,
+    /// Faults by hand, which strike with every seed in the place of drawn ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
+}
+
+/// The faults of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// The file, as the command line named it. It says all that its spec says.
+    pub file: String,
+    /// The faults.
+    pub faults: Vec<Fault>,
 }
 
 /// A spec that cannot be resolved.
@@ -194,7 +206,11 @@ impl Arena {
 impl Job {
     /// The plan of a seed.
     pub fn plan(&self, seed: u64) -> Plan {
-        self.request.draw(seed)
+        let mut plan = self.request.draw(seed);
+        if let Some(schedule) = &self.spec.schedule {
+            plan.faults.clone_from(&schedule.faults);
+        }
+        plan
     }
 }
 
@@ -302,7 +318,11 @@ impl Spec {
 
     /// The command that runs one seed.
     pub fn command(&self, seed: u64) -> String {
-        format!("squall run {} --seed {seed}{}", self.system, self.options())
+        let Some(schedule) = &self.schedule else {
+            return format!("squall run {} --seed {seed}{}", self.system, self.options());
+        };
+        let simulator = self.simulator.as_ref().map(|name| format!(" --simulator {name}"));
+        format!("squall run --plan {} --seed {seed}{}", shell_word(&schedule.file), simulator.unwrap_or_default())
     }
 }
 
