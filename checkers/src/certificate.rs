@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::verdict::Verdict;
+use crate::{staleness::Staleness, verdict::Verdict};
 
 /// The version that is written. All versions up to this are read.
 pub const VERSION: u32 = 1;
@@ -24,6 +24,9 @@ pub struct Certificate {
     pub operations: usize,
     /// What it said.
     pub verdict: Verdict,
+    /// For `bounded-staleness`, the bounds with what shows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staleness: Option<Staleness>,
 }
 
 impl Certificate {
@@ -35,6 +38,7 @@ impl Certificate {
             model: model.map(str::to_owned),
             operations,
             verdict,
+            staleness: None,
         }
     }
 

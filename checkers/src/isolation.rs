@@ -13,7 +13,7 @@ use crate::{
     transactions::{
         arrange::{self, Arranged, Isolation},
         cycles,
-        graph::Beside,
+        graph::{self, Beside},
         inference::Inference,
         ingest::Transactions,
         weak,
@@ -26,13 +26,13 @@ pub(crate) const READ_UNCOMMITTED: CheckerEntry = CheckerEntry {
     name: "read-uncommitted",
     summary: "Transactions do not overwrite each other in a circle (PL-1).",
     needs_model: false,
-    build: |_| Some(Box::new(Level { name: READ_UNCOMMITTED.name, kind: Kind::Certain })),
+    build: |_| Some(Box::new(Level { name: READ_UNCOMMITTED.name, kind: Kind::Certain(graph::Kind::WW) })),
 };
 pub(crate) const PL_2: CheckerEntry = CheckerEntry {
     name: "pl-2",
     summary: "Transactions see what was committed, and not each other in a circle; Adya's read committed.",
     needs_model: false,
-    build: |_| Some(Box::new(Level { name: PL_2.name, kind: Kind::Certain })),
+    build: |_| Some(Box::new(Level { name: PL_2.name, kind: Kind::Certain(graph::Kind::WW.and(graph::Kind::WR)) })),
 };
 pub(crate) const READ_COMMITTED: CheckerEntry = CheckerEntry {
     name: "read-committed",
@@ -104,8 +104,8 @@ pub(crate) const STRICT_SERIALIZABLE: CheckerEntry = CheckerEntry {
 /// How a level is decided.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    /// By what is certain alone.
-    Certain,
+    /// By what is certain alone, of these kinds.
+    Certain(graph::Kind),
     Weak(weak::Level),
     Strong(Isolation, Beside),
 }
@@ -142,9 +142,19 @@ impl Level {
         let refuting = |anomaly: &Anomaly| lattice::refutes(&anomaly.kind, self.name);
         let mut anomalies: Vec<Anomaly> = known.anomalies.iter().filter(|a| refuting(a)).cloned().collect();
         match self.kind {
-            Kind::Certain => {
-                let graph = arrange::certain(known, Beside::Nothing);
-                anomalies.extend(cycles::find(known, &[(Beside::Nothing, &graph)]).into_iter().filter(refuting));
+            Kind::Certain(kinds) => {
+                let graph = arrange::certain(known, Beside::Nothing).only(kinds);
+                match graph.sorted() {
+                    Some(mut order) if anomalies.is_empty() => {
+                        order.retain(|vertex| (*vertex as usize) < known.len());
+                        return Ok(in_this(known, order));
+                    }
+                    Some(_) => {}
+                    None => {
+                        let found = cycles::find(known, &[(Beside::Nothing, &graph)]);
+                        anomalies.extend(found.into_iter().filter(refuting));
+                    }
+                }
             }
             Kind::Weak(level) => match weak::check(known, level, budget)? {
                 Ok(order) if anomalies.is_empty() => return Ok(in_this(known, order)),

@@ -13,6 +13,9 @@
 //!   from causal convergence, and neither from causal memory nor from PRAM.
 //! * A read of a value that nobody wrote refutes every level: versions come from writes (Adya). Elle's analysis of registers
 //!   says nothing of such reads and lets them pass.
+//! * `read-uncommitted` and `pl-2` know of the order of versions what reads show. A list is what its longest read shows, elements of
+//!   aborted transactions among them, and loses none. A transaction of unknown outcome took effect if somebody saw it. Who
+//!   replaces what it read in a register comes after whose write that was.
 //! * Operations name their keys, so a predicate never finds new rows and repeatable read (PL-2.99) refuses the same
 //!   histories as serializability (PL-3).
 

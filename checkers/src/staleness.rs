@@ -8,9 +8,12 @@
 //! With 0 for either a history is linearizable. A larger bound allows more, so the tightest is found by doubling and halving.
 //! By time each look takes as long as linearizability does; by versions it is a search.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     anomaly,
     budget::Budget,
+    certificate::Certificate,
     checker::{Checker, CheckerEntry},
     history::{EntryId, History, Moment},
     linearizability,
@@ -42,14 +45,18 @@ impl Checker for BoundedStaleness {
 }
 
 /// What is known of a bound: it holds from somewhere between `least` and `most` on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bound {
     /// Nothing smaller holds.
     pub least: u64,
     /// This holds; `None` where the budget was spent before one was found.
     pub most: Option<u64>,
     /// Why nothing smaller than `least` holds; `None` for 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Anomaly>,
+    /// An order of the operations that shows that `most` holds. What a read shows in it is its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Vec<EntryId>>,
 }
 
 impl Bound {
@@ -60,9 +67,10 @@ impl Bound {
 }
 
 /// How old what was read is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Staleness {
     /// In nanoseconds; `None` where the history does not say when things happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_ns: Option<Bound>,
     /// In versions before the newest.
     pub versions: Bound,
@@ -116,8 +124,8 @@ pub fn measure(history: &History, budget: &Budget) -> Result<Staleness, Verdict>
     let each = Budget { steps: budget.steps / EACH_LOOK, ..*budget };
     let first = linearizable(history, budget);
     let refuted = match first {
-        Verdict::Valid { .. } => {
-            let none = || Bound { least: 0, most: Some(0), evidence: None };
+        Verdict::Valid { linearization } => {
+            let none = || Bound { least: 0, most: Some(0), evidence: None, order: linearization.clone() };
             return Ok(Staleness { time_ns: says_when(history).then(none), versions: none() });
         }
         Verdict::Unknown { reason: Reason::Precondition | Reason::Vacuous, .. } => return Err(first),
@@ -143,16 +151,26 @@ pub fn measure(history: &History, budget: &Budget) -> Result<Staleness, Verdict>
     Ok(Staleness { time_ns: time_ns.transpose()?, versions })
 }
 
+/// The tightest bounds with what shows them, for [`verify`](crate::verify).
+pub fn certify(history: &History, budget: &Budget) -> Certificate {
+    let (verdict, staleness) = match measure(history, budget) {
+        Ok(staleness) => (staleness.verdict(), Some(staleness)),
+        Err(verdict) => (verdict, None),
+    };
+    Certificate { staleness, ..Certificate::new(ENTRY.name, None, history.entries.len(), verdict) }
+}
+
 /// The smallest bound that holds, up to `most`. That 0 does not is shown by `refuted`, or not known.
 fn tightest(refuted: Option<&Anomaly>, most: u64, mut look: impl FnMut(u64) -> Verdict) -> Result<Bound, Verdict> {
-    let mut bound = Bound { least: u64::from(refuted.is_some()), most: None, evidence: refuted.cloned() };
+    let evidence = refuted.cloned();
+    let mut bound = Bound { least: u64::from(evidence.is_some()), most: None, evidence, order: None };
     // Bounds from here on are not known to fail.
     let mut from = 1;
     let mut at = 1;
     loop {
         match look(at) {
-            Verdict::Valid { .. } => {
-                bound.most = Some(at);
+            Verdict::Valid { linearization } => {
+                (bound.most, bound.order) = (Some(at), linearization);
                 break;
             }
             Verdict::Invalid { anomalies } if at >= most => return Err(Verdict::of(anomalies)),
@@ -166,7 +184,7 @@ fn tightest(refuted: Option<&Anomaly>, most: u64, mut look: impl FnMut(u64) -> V
     while let Some(high) = bound.most.filter(|high| from < *high) {
         let middle = from.midpoint(high);
         match look(middle) {
-            Verdict::Valid { .. } => bound.most = Some(middle),
+            Verdict::Valid { linearization } => (bound.most, bound.order) = (Some(middle), linearization),
             Verdict::Invalid { anomalies } => {
                 (bound.least, bound.evidence) = (middle + 1, anomalies.into_iter().next());
                 from = middle + 1;
@@ -179,7 +197,13 @@ fn tightest(refuted: Option<&Anomaly>, most: u64, mut look: impl FnMut(u64) -> V
 
 /// The same verdict about the operations that `original` names, with words before each sentence.
 fn because(verdict: Verdict, words: &str, original: impl Fn(EntryId) -> EntryId) -> Verdict {
-    let Verdict::Invalid { anomalies } = verdict else { return verdict };
+    let anomalies = match verdict {
+        Verdict::Invalid { anomalies } => anomalies,
+        Verdict::Valid { linearization: Some(order) } => {
+            return Verdict::Valid { linearization: Some(order.into_iter().map(original).collect()) };
+        }
+        other => return other,
+    };
     let anomalies = anomalies.into_iter().map(|a| {
         let operations = a.operations.into_iter().map(&original).collect();
         // That nobody wrote a value has nothing to do with its age.

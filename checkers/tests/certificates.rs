@@ -16,7 +16,7 @@ use squall_checkers::{
     anomaly,
     budget::Budget,
     certificate::Certificate,
-    checker::checker,
+    checker::{CHECKERS, checker},
     formats,
     history::{History, MarkKind, Outcome, Phase, ProcessId},
     models::model,
@@ -64,6 +64,21 @@ fn enough(counts: &Counts, names: &[&str]) {
         println!("{name}: {valid} valid, {invalid} invalid");
         assert!(valid > 20 && invalid > 20, "{name}: {valid} valid, {invalid} invalid");
     }
+}
+
+/// No claim of a checker is left alone, and a name that is none is.
+#[test]
+fn every_checker_is_known() {
+    let history = formats::text::read("0: write[x] 1; 0: read[x] -> 1").expect("in the notation");
+    let verified = |name: &str| {
+        let verdict = Verdict::Valid { linearization: Some(vec![0, 1]) };
+        verify::verify(&history, &Certificate::new(name, Some("register"), 2, verdict), &Budget::default())
+    };
+    let unknown = |name: &str| Verification::Unverified(format!("nothing here checks the checker `{name}`"));
+    for entry in CHECKERS {
+        assert_ne!(verified(entry.name), unknown(entry.name));
+    }
+    assert_eq!(verified("serialisable"), unknown("serialisable"));
 }
 
 #[test]

@@ -496,6 +496,11 @@ fn isolation_levels() {
             "two orders of one list",
             run(&[(0, "append x 1"), (1, "append x 2"), (2, "r x/[1 2]"), (3, "r x/[2]")]),
         ),
+        (
+            "read-uncommitted",
+            "half of a transaction, and then another",
+            run(&[(0, "append x 1, append x 2"), (1, "append x 3"), (2, "r x/[1 3]")]),
+        ),
         ("read-uncommitted", "an element is there twice", run(&[(0, "append x 1"), (1, "r x/[1 1]")])),
         (
             "read-committed",

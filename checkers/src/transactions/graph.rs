@@ -127,6 +127,9 @@ impl Builder {
         for vertex in 0..known.len() as u32 {
             for read in known.reads(vertex).iter().filter(|read| read.source != INITIAL) {
                 self.add(read.source, vertex, Kind::WR, read.key);
+                if !known.keys[read.key as usize].is_list && known.wrote(vertex, read.key) {
+                    self.add(read.source, vertex, Kind::WW, read.key);
+                }
             }
         }
         for (key, order) in (0..).zip(&known.keys) {
@@ -250,6 +253,13 @@ impl Graph {
     /// The edges that leave a vertex.
     pub(crate) fn leaving(&self, vertex: u32) -> &[Edge] {
         &self.edges[self.starts[vertex as usize] as usize..self.starts[vertex as usize + 1] as usize]
+    }
+
+    /// The same vertices with edges of these kinds only.
+    pub(crate) fn only(&self, kinds: Kind) -> Graph {
+        let mut builder = Builder { txns: self.txns, vertices: self.vertices, edges: self.edges.clone() };
+        builder.edges.retain(|edge| kinds.has(edge.kind));
+        builder.build()
     }
 
     /// The strongly connected part that each vertex belongs to, by edges of these kinds (Tarjan 1972).

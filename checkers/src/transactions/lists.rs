@@ -205,7 +205,8 @@ impl<'h> Lists<'h> {
         Some(read)
     }
 
-    /// The order of the elements; what nobody saw comes after all that was seen.
+    /// The order of the elements; what nobody saw comes after all that was seen. So does the rest of a transaction of which a
+    /// part was seen, which puts it both before and after who follows that part.
     pub(super) fn order(&self, built: &mut Inference<'_, '_>, vertex_of: &[u32], kinds: &[Kind]) {
         for (order, list) in built.keys.iter_mut().zip(&self.lists).filter(|(order, _)| order.is_list) {
             order.elements = list.appends.iter().map(|a| a.map_or(INITIAL, |a| vertex_of[a.txn as usize])).collect();
@@ -213,9 +214,13 @@ impl<'h> Lists<'h> {
             chain.dedup();
             order.chains.push(chain);
         }
+        // Who was seen in full, and the last that was seen at all.
         let mut shown: Vec<(u32, u32)> = Vec::new();
-        for (key, order) in (0..).zip(&built.keys) {
-            shown.extend(order.elements.iter().map(|&vertex| (key, vertex)));
+        for (key, (order, list)) in (0..).zip(built.keys.iter().zip(&self.lists)) {
+            let in_full = order.elements.iter().zip(&list.appends);
+            let in_full = in_full.filter(|(_, append)| append.is_some_and(|append| append.followed_by == 0));
+            shown.extend(in_full.map(|(&vertex, _)| (key, vertex)));
+            shown.extend(order.chains.first().and_then(|seen| seen.last()).map(|&tail| (key, tail)));
         }
         shown.sort_unstable();
         for vertex in 0..built.len() as u32 {

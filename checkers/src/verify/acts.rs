@@ -85,6 +85,8 @@ pub(super) struct Acts<'h> {
     shown: Vec<&'h Value>,
     /// By key.
     pub(super) is_list: Vec<bool>,
+    /// Whether something is both written and appended to.
+    pub(super) is_mixed: bool,
     pub(super) values: Numbers<'h>,
 }
 
@@ -133,6 +135,7 @@ impl<'h> Acts<'h> {
         }
         starts.push(all.len() as u32);
         let is_list: Vec<bool> = uses.iter().map(|used| used.appended || (used.shown && !used.written)).collect();
+        let is_mixed = uses.iter().any(|used| used.appended && used.written);
         if shown.len() > 1 || is_list.contains(&true) {
             for Act { key, what } in &mut all {
                 match *what {
@@ -145,7 +148,7 @@ impl<'h> Acts<'h> {
                 }
             }
         }
-        Acts { all, starts, shown, is_list, values }
+        Acts { all, starts, shown, is_list, is_mixed, values }
     }
 
     /// How many keys there are.

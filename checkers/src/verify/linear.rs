@@ -12,6 +12,7 @@ use super::{
 use crate::{
     budget::Budget,
     history::{Entry, EntryId, History, Order},
+    operation::Operation,
     value::Value,
 };
 
@@ -72,6 +73,20 @@ pub(super) fn impossible(
     if let Some(id) = operations.iter().find(|id| **id >= history.entries.len()) {
         return Verification::Refuted(format!("operation {id} is not there"));
     }
+    let apply =
+        |state: &mut State, operation: &Operation, reply: Option<&Value>| replay::apply(model, state, operation, reply);
+    none_by(history, model, key, operations, budget, apply)
+}
+
+/// The same where `apply` says what an operation does, and less is allowed where more is deleted that nothing needs.
+pub(super) fn none_by(
+    history: &History,
+    model: &str,
+    key: &Value,
+    operations: &[EntryId],
+    budget: &Budget,
+    apply: impl Fn(&mut State, &Operation, Option<&Value>) -> Option<()>,
+) -> Verification {
     let kept = keep(history, model, key, operations);
     if kept.len() > KEPT_MAX {
         return Verification::Unverified(format!("{} operations are too many to try all orders", kept.len()));
@@ -80,7 +95,7 @@ pub(super) fn impossible(
     let longest = shown.iter().map(|text| text.len()).max().unwrap_or_default();
     let texts = (model == "kv").then(|| Texts { shown, unseen: Value::Text("-".repeat(longest + 1)) });
     let seen = BTreeSet::new();
-    let mut search = Search { model, kept: &kept, texts, seen, steps: budget.steps, bytes: budget.bytes };
+    let mut search = Search { apply, kept: &kept, texts, seen, steps: budget.steps, bytes: budget.bytes };
     match search.order_exists(&mut vec![false; kept.len()], &State::new()) {
         Some(false) => Verification::Verified,
         Some(true) => Verification::Refuted("the operations it names have an order".to_owned()),
@@ -109,10 +124,11 @@ fn keep<'h>(history: &'h History, model: &str, key: &Value, named: &[EntryId]) -
         .collect();
     // Writes to registers whose value nothing needs are deleted, unless something needs a value not to be there.
     let differs = |e: &Entry| e.operation.f == "cas" && e.reply() == Some(&Value::Bool(false));
-    let registers =
-        matches!(model, "register" | "cas-register") && !candidates.iter().any(|&id| differs(&history.entries[id]));
+    let keeps_all = |e: &Entry| differs(e) || e.operation.f == "append";
+    let registers = matches!(model, "register" | "cas-register" | "kv")
+        && !candidates.iter().any(|&id| keeps_all(&history.entries[id]));
     let needs = |e: &'h Entry| match (e.operation.f.as_str(), &e.operation.args) {
-        ("read", _) => e.reply(),
+        ("read" | "get", _) => e.reply(),
         ("cas", Value::List(args)) => args.first(),
         _ => None,
     };
@@ -130,7 +146,8 @@ fn keep<'h>(history: &'h History, model: &str, key: &Value, named: &[EntryId]) -
         if let Some(elements) = &elements {
             return !is_named.contains(&id) && elements.may_go(&history.entries[id]);
         }
-        registers && !is_named.contains(&id) && operation.f == "write" && !needed.contains(&operation.args)
+        let writes = matches!(operation.f.as_str(), "write" | "put");
+        registers && !is_named.contains(&id) && writes && !needed.contains(&operation.args)
     };
     let kept = candidates.into_iter().filter(|&id| !deleted(id)).map(|id| {
         let entry = &history.entries[id];
@@ -154,8 +171,9 @@ impl Texts<'_> {
 }
 
 /// Tries every order. What is left and the state are remembered.
-struct Search<'k, 'h> {
-    model: &'k str,
+struct Search<'k, 'h, F> {
+    /// What an operation does; `None` if its reply is impossible.
+    apply: F,
     kept: &'k [Kept<'h>],
     texts: Option<Texts<'h>>,
     seen: BTreeSet<(Vec<bool>, State)>,
@@ -163,7 +181,7 @@ struct Search<'k, 'h> {
     bytes: u64,
 }
 
-impl Search<'_, '_> {
+impl<F: Fn(&mut State, &Operation, Option<&Value>) -> Option<()>> Search<'_, '_, F> {
     /// Whether what is not done has an order from this state; `None` when the budget is spent.
     fn order_exists(&mut self, done: &mut Vec<bool>, state: &State) -> Option<bool> {
         let open = |done: &[bool], i: usize| !done[i] && self.kept[i].returned != u32::MAX;
@@ -182,7 +200,7 @@ impl Search<'_, '_> {
             // One that was cut off is known only to have been asked for.
             let reply = entry.reply().filter(|_| *returned != u32::MAX);
             let mut after = state.clone();
-            if replay::apply(self.model, &mut after, &entry.operation, reply).is_some() {
+            if (self.apply)(&mut after, &entry.operation, reply).is_some() {
                 if let Some(texts) = &self.texts {
                     texts.forget_unseen(&mut after);
                 }

@@ -3,7 +3,8 @@
 //!
 //! * **Valid** comes with an order of the operations. It is replayed, in linear time, and must keep real time (`linearizable`,
 //!   `strict-serializable`) or the order of each process (`sequential`, `strong-session-serializable`). Of snapshot isolation,
-//!   read committed, read atomic and causal consistency it is an order of commits (`commits`).
+//!   read committed, read atomic and causal consistency it is an order of commits (`commits`), of PL-1 and PL-2 one in which
+//!   versions are installed, and of bounded staleness one for each bound, with operations that no smaller bound allows.
 //! * **Invalid** comes with operations that cannot be. The history is cut down to them, each deletion by a rule that no legal
 //!   history minds, and what is left is searched in full:
 //!   * other keys, operations that only read, and what was invoked after all that is kept had returned (operations that were
@@ -19,7 +20,7 @@
 //!
 //! A search that needs more than the budget, and a claim that nobody here understands, is `Unverified`, never a pass.
 
-use self::{isolated::Level, sessions::Guarantees, views::View};
+use self::{sessions::Guarantees, views::View};
 use crate::{
     budget::Budget,
     certificate::Certificate,
@@ -44,6 +45,8 @@ mod replay;
 mod sees;
 mod sessions;
 mod snapshots;
+mod stale;
+mod versions;
 mod views;
 
 /// What came of checking a certificate.
@@ -84,39 +87,57 @@ pub fn verify(history: &History, certificate: &Certificate, budget: &Budget) -> 
     if let Some(view) = View::named(checker) {
         return anew(history, verdict, |among| views::allows(history, view, among, budget));
     }
+    if let Some(level) = versions::Level::named(checker) {
+        return shown(
+            history,
+            verdict,
+            |order| versions::installs(history, level, order),
+            |_, named| versions::impossible(history, level, named),
+        );
+    }
     if let Some(guarantees) = Guarantees::named(checker) {
         return anew(history, verdict, |among| sessions::keep(history, guarantees, among, budget));
     }
-    let level = Level::named(checker);
-    match (verdict, checker, level) {
-        (Verdict::Valid { linearization: None }, ..) => {
-            Verification::Unverified("it shows no order of the operations".to_owned())
-        }
-        (Verdict::Valid { linearization: Some(order) }, "linearizable", _) => {
-            verified(linear::replays(history, model, order))
-        }
-        (Verdict::Valid { linearization: Some(order) }, "sequential", _) => {
-            verified(processes::replays(history, model, order))
-        }
-        (Verdict::Valid { linearization: Some(order) }, _, Some(level)) => {
-            verified(isolated::replays(history, level, order, budget))
-        }
-        (Verdict::Invalid { anomalies }, "linearizable", _) => {
-            any(history, anomalies, |anomaly, named| linear::impossible(history, model, &anomaly.key, named, budget))
-        }
-        (Verdict::Invalid { anomalies }, "sequential", _) => {
-            any(history, anomalies, |_, named| processes::impossible(history, model, named, budget))
-        }
-        (Verdict::Invalid { anomalies }, _, Some(level)) => {
-            any(history, anomalies, |_, named| isolated::impossible(history, level, named, budget))
-        }
-        (_, checker, _) => Verification::Unverified(format!("nothing here checks the checker `{checker}`")),
+    if checker == "bounded-staleness" {
+        return stale::holds(history, verdict, certificate.staleness.as_ref(), budget);
+    }
+    if let Some(level) = isolated::Level::named(checker) {
+        return shown(
+            history,
+            verdict,
+            |order| isolated::replays(history, level, order, budget),
+            |_, named| isolated::impossible(history, level, named, budget),
+        );
+    }
+    match checker {
+        "linearizable" => shown(
+            history,
+            verdict,
+            |order| linear::replays(history, model, order),
+            |anomaly, named| linear::impossible(history, model, &anomaly.key, named, budget),
+        ),
+        "sequential" => shown(
+            history,
+            verdict,
+            |order| processes::replays(history, model, order),
+            |_, named| processes::impossible(history, model, named, budget),
+        ),
+        other => Verification::Unverified(format!("nothing here checks the checker `{other}`")),
     }
 }
 
-/// What came of looking for a reason not to believe it.
-fn verified(looked: Result<(), Verification>) -> Verification {
-    looked.err().unwrap_or(Verification::Verified)
+/// Checks what a verdict shows: an order of the operations where it says valid, operations that cannot be where it says invalid.
+fn shown(
+    history: &History,
+    verdict: &Verdict,
+    replays: impl FnOnce(&[EntryId]) -> Result<(), Verification>,
+    impossible: impl Fn(&Anomaly, &[EntryId]) -> Verification,
+) -> Verification {
+    match verdict {
+        Verdict::Valid { linearization: Some(order) } => replays(order).err().unwrap_or(Verification::Verified),
+        Verdict::Invalid { anomalies } => any(history, anomalies, impossible),
+        _ => Verification::Unverified("it shows no order of the operations".to_owned()),
+    }
 }
 
 /// Compares a verdict with what is decided here once more: of all operations where it says valid, of those that it names where

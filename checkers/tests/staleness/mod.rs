@@ -6,10 +6,13 @@ use crate::{
 };
 use squall_checkers::{
     budget::Budget,
+    certificate::Certificate,
     history::{Entry, History},
     operation::Operation,
-    staleness::{self, Bound},
+    staleness::{self, Bound, Staleness},
     value::Value,
+    verdict::{Anomaly, Verdict},
+    verify::{self, Verification},
 };
 
 /// A register whose reads may lag. The state is how far, and then all versions.
@@ -47,6 +50,66 @@ fn by_time(history: &History, by_ns: u32) -> bool {
     explained(in_real_time, register_spec, &Value::Nil, &entries)
 }
 
+fn by_versions_of(staleness: &mut Staleness) -> &mut Bound {
+    &mut staleness.versions
+}
+
+fn by_time_of(staleness: &mut Staleness) -> &mut Bound {
+    staleness.time_ns.as_mut().expect("times differ")
+}
+
+/// Whether the verifier vouches for it; what it says if not.
+fn verified(history: &History, certificate: &Certificate) -> Result<(), Verification> {
+    match verify::verify(history, certificate, &Budget::default()) {
+        Verification::Verified => Ok(()),
+        other => Err(other),
+    }
+}
+
+/// The bounds that were measured are verified, others are not.
+fn forge(history: &History, measured: &Staleness) {
+    let certificate = staleness::certify(history, &Budget::default());
+    assert_eq!(certificate.staleness.as_ref(), Some(measured));
+    assert_eq!(verified(history, &certificate), Ok(()), "{}", show(history));
+    let with = |change: &dyn Fn(&mut Staleness)| {
+        let mut forged = certificate.clone();
+        forged.staleness.iter_mut().for_each(change);
+        forged
+    };
+    let bounds = |staleness: &mut Staleness, change: &dyn Fn(&mut Bound)| {
+        change(&mut staleness.versions);
+        staleness.time_ns.iter_mut().for_each(change);
+    };
+    let mut forged = vec![
+        Certificate { verdict: Verdict::of(vec![]), staleness: None, ..certificate.clone() },
+        with(&|staleness| staleness.time_ns = None),
+        with(&|staleness| bounds(staleness, &|bound| bound.order = None)),
+        with(&|staleness| {
+            bounds(staleness, &|bound| bound.order.iter_mut().for_each(|order| order.truncate(order.len() - 1)));
+        }),
+        with(&|staleness| bounds(staleness, &|bound| bound.order.iter_mut().for_each(|order| order.push(99)))),
+    ];
+    let evidence = |bound: &Bound| bound.evidence.clone();
+    let everything: Vec<usize> = (0..history.entries.len()).collect();
+    for of in [by_versions_of, by_time_of] {
+        let tightest = of(&mut measured.clone()).least;
+        if tightest > 0 {
+            let smaller = tightest - 1;
+            forged.push(with(&|s| of(s).most = Some(smaller)));
+            forged.push(with(&|s| (of(s).least, of(s).most) = (smaller, Some(smaller))));
+            forged.push(with(&|s| of(s).evidence = None));
+            forged.push(with(&|s| of(s).evidence = evidence(of(s)).map(|e| Anomaly { operations: vec![], ..e })));
+            let anomalies = evidence(of(&mut measured.clone())).into_iter().collect();
+            forged.push(Certificate { verdict: Verdict::of(anomalies), staleness: None, ..certificate.clone() });
+        }
+        let anomaly = Anomaly::new("stale-read".into(), Value::Nil, everything.clone(), String::new());
+        forged.push(with(&|s| (of(s).least, of(s).evidence) = (tightest + 1, Some(anomaly.clone()))));
+    }
+    for forged in forged {
+        assert!(verified(history, &forged).is_err(), "{forged:?} {}", show(history));
+    }
+}
+
 #[test]
 fn bounds_are_the_tightest_that_hold() {
     let write = |value: i64| Operation::write(Value::Nil, value);
@@ -72,12 +135,18 @@ fn bounds_are_the_tightest_that_hold() {
                     let time_ns = measured.time_ns.as_ref().expect("times differ");
                     assert_eq!(measured.versions.tightest(), versions.map(u64::from), "{}", show(history));
                     assert_eq!(time_ns.tightest(), time.map(u64::from), "{}", show(history));
+                    if seen[0] % 8 == 0 || history.entries.len() < 4 {
+                        forge(history, &measured);
+                    }
                     seen[versions.unwrap_or(0).min(2) as usize] += 1;
                     for Bound { least, evidence, .. } in [time_ns, &measured.versions] {
                         assert_eq!(*least > 0, evidence.is_some(), "{}", show(history));
                     }
                 }
-                Err(verdict) if verdict.is_invalid() => assert_eq!(versions, None, "{verdict:?} {}", show(history)),
+                Err(verdict) if verdict.is_invalid() => {
+                    assert_eq!(versions, None, "{verdict:?} {}", show(history));
+                    assert_eq!(verified(history, &staleness::certify(history, &Budget::default())), Ok(()));
+                }
                 Err(_) => assert!(!history.entries.iter().any(Entry::is_ok), "{}", show(history)),
             }
         });

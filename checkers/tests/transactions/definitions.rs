@@ -244,6 +244,90 @@ fn axiomatic(txns: &[&Txn], axiom: Axiom) -> bool {
     })
 }
 
+/// The elements of others in a list that its reader was shown, once those at its end are taken away that it has appended itself
+/// so far; nothing where some of these are missing.
+fn of_others(shown: &[i64], own: &[i64]) -> Option<usize> {
+    let mut rest = shown.iter();
+    let sees_own = own.iter().all(|own| rest.any(|v| v == own));
+    sees_own.then(|| shown.iter().rposition(|v| !own.contains(v)).map_or(0, |last| last + 1))
+}
+
+/// Adya's PL-1, or where only what is committed is read PL-2: in some order of those that took effect, what was read was
+/// installed. What somebody saw of a transaction of unknown outcome it did.
+fn installs(all: &[Txn], effective: &[usize], committed: bool) -> bool {
+    let wrote = |t: usize, k: usize| written(&all[t])[k].clone();
+    let writer = |k: usize, v: i64| (0..all.len()).find(|&t| wrote(t, k).contains(&v));
+    let in_effect = |t: usize| effective.contains(&t);
+    let readers = || (0..all.len()).filter(|&t| all[t].status == Status::Ok);
+    let shown = |t: usize| {
+        all[t].ops.iter().filter_map(|op| match op {
+            Micro::List(k, list) => Some((*k, list.clone())),
+            _ => None,
+        })
+    };
+    let mut longest: [Vec<i64>; KEYS] = Default::default();
+    for (k, list) in readers().flat_map(shown) {
+        if list.len() > longest[k].len() {
+            longest[k] = list;
+        }
+    }
+    // What lists showed, whoever committed.
+    for (k, list) in readers().flat_map(shown) {
+        let each = |i: usize| {
+            let writer = writer(k, list[i]).filter(|&t| in_effect(t) || all[t].status == Status::Failed);
+            let in_order = |t: usize| {
+                let of_it: Vec<i64> = list.iter().copied().filter(|v| wrote(t, k).contains(v)).collect();
+                wrote(t, k).starts_with(&of_it)
+            };
+            !list[..i].contains(&list[i]) && writer.is_some_and(in_order)
+        };
+        if !longest[k].starts_with(&list) || !(0..list.len()).all(each) {
+            return false;
+        }
+        if committed && list.iter().any(|v| writer(k, *v).is_none_or(|t| !in_effect(t))) {
+            return false;
+        }
+    }
+    permutations(effective.len()).iter().any(|order| {
+        let order: Vec<usize> = order.iter().map(|&i| effective[i]).collect();
+        let place = |t: usize| order.iter().position(|o| *o == t);
+        let lists = (0..KEYS).all(|k| {
+            let whole: Vec<i64> = order.iter().flat_map(|&t| wrote(t, k)).collect();
+            let seen: Vec<i64> = longest[k].iter().copied().filter(|v| writer(k, *v).is_some_and(in_effect)).collect();
+            whole.starts_with(&seen)
+        });
+        lists
+            && readers().all(|reader| {
+                let mut own: [Vec<i64>; KEYS] = Default::default();
+                all[reader].ops.iter().all(|op| {
+                    let (k, seen) = match op {
+                        Micro::Write(k, v) | Micro::Append(k, v) => {
+                            own[*k].push(*v);
+                            return true;
+                        }
+                        Micro::Read(k, v) if own[*k].is_empty() => (*k, *v),
+                        Micro::List(k, list) if committed => {
+                            let Some(others) = of_others(list, &own[*k]) else { return true };
+                            (*k, list[..others].last().copied())
+                        }
+                        Micro::Read(..) | Micro::List(..) => return true,
+                    };
+                    let Some(seen) = seen else { return true };
+                    let Some(source) = writer(k, seen) else { return false };
+                    let before = place(source).zip(place(reader)).is_some_and(|(s, r)| s < r);
+                    let last = wrote(source, k).last() == Some(&seen);
+                    let aborted = all[source].status == Status::Failed;
+                    let replaces = !wrote(reader, k).is_empty();
+                    if committed {
+                        before && last
+                    } else {
+                        aborted || source == reader || (in_effect(source) && (before || !replaces))
+                    }
+                })
+            })
+    })
+}
+
 /// Whether the level allows the history: some of the transactions of unknown outcome took effect.
 pub(crate) fn allowed(txns: &[Txn], level: &str) -> bool {
     let unknown: Vec<usize> = (0..txns.len()).filter(|&i| txns[i].status == Status::Unknown).collect();
@@ -254,7 +338,10 @@ pub(crate) fn allowed(txns: &[Txn], level: &str) -> bool {
             Status::Unknown => chosen >> unknown.iter().position(|u| *u == i).unwrap() & 1 == 1,
         };
         let effective: Vec<&Txn> = (0..txns.len()).filter(|&i| in_effect(i)).map(|i| &txns[i]).collect();
+        let indexes = || (0..txns.len()).filter(|&i| in_effect(i)).collect::<Vec<usize>>();
         match level {
+            "read-uncommitted" => installs(txns, &indexes(), false),
+            "pl-2" => installs(txns, &indexes(), true),
             "read-committed" => axiomatic(&effective, Axiom::Committed),
             "read-atomic" => axiomatic(&effective, Axiom::Atomic),
             "causal" => axiomatic(&effective, Axiom::Causal),

@@ -88,9 +88,10 @@ fn random(seed: u64, lists: bool) -> Vec<Txn> {
             }
             let mut seen = view[key].clone();
             if dice.one_in(odd) {
-                match dice.below(3) {
+                match dice.below(4) {
                     0 => _ = seen.pop(),
-                    1 => seen.push(1 + dice.below(7) as i64),
+                    1 if !seen.is_empty() => _ = seen.remove(dice.below(seen.len())),
+                    2 => seen.push(1 + dice.below(7) as i64),
                     _ => seen.reverse(),
                 }
                 let mut once = Vec::new();
@@ -174,7 +175,9 @@ fn history(txns: &[Txn]) -> History {
     History { entries: entries.collect(), ..History::default() }
 }
 
-const LEVELS: [&str; 10] = [
+const LEVELS: [&str; 12] = [
+    "read-uncommitted",
+    "pl-2",
     "read-committed",
     "read-atomic",
     "causal",
@@ -256,7 +259,9 @@ fn compare(lists: bool, seeds: std::ops::Range<u64>) {
     assert!(forged > 10_000, "{forged} orders were forged");
     for (level, [invalid, valid]) in LEVELS.iter().zip(counts) {
         println!("{level}: {invalid} invalid, {valid} valid");
-        assert!(invalid * 8 > valid && valid * 8 > invalid, "{level}: {invalid} invalid, {valid} valid");
+        // Little of what happens to registers refutes these.
+        let share = if ["read-uncommitted", "pl-2"].contains(level) { 32 } else { 8 };
+        assert!(invalid * share > valid && valid * share > invalid, "{level}: {invalid} invalid, {valid} valid");
     }
 }
 

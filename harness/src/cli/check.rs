@@ -91,6 +91,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     if let Some(path) = &args.certificate {
         let by = model.filter(|_| entry.needs_model).map(|m| m.name);
         let certificate = Certificate::new(entry.name, by, history.entries.len(), verdict.clone());
+        let certificate = Certificate { staleness: staleness.clone(), ..certificate };
         files::write(path, &format!("{}\n", certificate.to_json()))?;
     }
     let second = model.filter(|_| args.second_opinion).map(|m| second_opinion(m, &history));
