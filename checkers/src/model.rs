@@ -115,6 +115,10 @@ pub enum Effect<'a> {
     Extends(&'a Value),
     /// A list held exactly the elements of this one, in this order, and still does.
     ReadsInOrder(&'a Value),
+    /// This integer is added to a counter, which is 0 at first.
+    Increments(&'a Value),
+    /// A counter held this integer, and still does.
+    Counts(&'a Value),
     /// This element is put into a container; see [`Model::discipline`].
     Puts(&'a Value),
     /// This element, the next one by the container's discipline, is taken out of it.

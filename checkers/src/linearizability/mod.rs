@@ -4,6 +4,7 @@
 //! Each key is an object of its own and is checked apart (locality). A register with unique values is decided in O(n log n)
 //! (`registers`, `zones`), a log or a set that only grows likewise (`growing`), and a queue, a stack or a priority queue into
 //! which every element is put once (`containers`); all else is searched (`search`), a string by what its reads show (`texts`).
+//! Of a counter what is out of bounds is found first (`counters`).
 //! The search never has a choice, and so is linear, where operations that change the state are alike or exclude each other: a
 //! mutex, a counter that always grows by the same amount. This is about one object in real time; strict serializability is
 //! about transactions.
@@ -11,6 +12,7 @@
 pub(crate) mod automaton;
 mod containers;
 mod core;
+mod counters;
 mod evidence;
 mod growing;
 mod levels;
@@ -255,6 +257,9 @@ fn decide<M: Model>(model: &M, history: &History, key: &Value, entries: &[EntryI
     }
     let whole = Problem::new(model, history, entries);
     let order = |problem: &Problem<'_>, ops: Vec<usize>| ops.into_iter().map(|i| problem.ops[i].entry).collect();
+    if let Some(anomaly) = counters::out_of_bounds(model, history, key, &whole) {
+        return Decision::Illegal(anomaly);
+    }
     if !whole.register
         && let Some(decision) = growing::check(model, history, key, &whole).decision()
     {

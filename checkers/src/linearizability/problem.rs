@@ -157,16 +157,21 @@ impl<'h> Problem<'h> {
                         element = Some(number(v));
                         Kind::Opaque
                     }
-                    Effect::Observes | Effect::ReadsAll(_) | Effect::ReadsInOrder(_) | Effect::FindsEmpty => {
-                        Kind::Observes
-                    }
+                    Effect::Observes
+                    | Effect::ReadsAll(_)
+                    | Effect::ReadsInOrder(_)
+                    | Effect::Counts(_)
+                    | Effect::FindsEmpty => Kind::Observes,
                     Effect::Reads(v) => Kind::Reads(number(v)),
                     Effect::Differs(v) => Kind::Differs(number(v)),
                     Effect::Writes(v) => Kind::Writes(number(v)),
                     Effect::Swaps(u, v) => Kind::Swaps(number(u), number(v)),
-                    Effect::Opaque | Effect::Appends(_) | Effect::Adds(_) | Effect::Extends(_) | Effect::TakesAny => {
-                        Kind::Opaque
-                    }
+                    Effect::Opaque
+                    | Effect::Appends(_)
+                    | Effect::Adds(_)
+                    | Effect::Extends(_)
+                    | Effect::Increments(_)
+                    | Effect::TakesAny => Kind::Opaque,
                 };
                 let class = classes.len() as u32;
                 let group = match kind {

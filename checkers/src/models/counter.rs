@@ -38,7 +38,11 @@ impl Model for Counter {
         }
     }
 
-    fn effect<'a>(&'a self, operation: &'a Operation, _: Option<&'a Value>) -> Effect<'a> {
-        if operation.f == "read" { Effect::Observes } else { Effect::Opaque }
+    fn effect<'a>(&'a self, operation: &'a Operation, reply: Option<&'a Value>) -> Effect<'a> {
+        match (operation.f.as_str(), reply) {
+            ("read", Some(count)) => Effect::Counts(count),
+            ("read", None) => Effect::Observes,
+            _ => Effect::Increments(&operation.args),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Verification,
+    Verification, counts,
     elements::Elements,
     held::{Held, Kind},
     placed::{Placed, refuted},
@@ -72,6 +72,9 @@ pub(super) fn impossible(
     }
     if let Some(id) = operations.iter().find(|id| **id >= history.entries.len()) {
         return Verification::Refuted(format!("operation {id} is not there"));
+    }
+    if model == "counter" && counts::contradict(history, key, operations) {
+        return Verification::Verified;
     }
     let apply =
         |state: &mut State, operation: &Operation, reply: Option<&Value>| replay::apply(model, state, operation, reply);

@@ -30,6 +30,7 @@ use crate::{
 
 mod acts;
 mod commits;
+mod counts;
 mod elements;
 mod held;
 mod invariants;

@@ -218,6 +218,7 @@ fn spare<M: Model>(model: &M, history: &History, ids: &[EntryId]) -> Vec<Vec<Ent
                 | Effect::Differs(_)
                 | Effect::ReadsAll(_)
                 | Effect::ReadsInOrder(_)
+                | Effect::Counts(_)
                 | Effect::FindsEmpty
         )
     };
