@@ -62,6 +62,31 @@ fn certify(model: &str, history: &History, verdict: &Verdict) {
     assert_eq!(verify(verdict.clone()), Verification::Verified, "{verdict:?} {}", support::show(history));
     let opposite = verify(opposite);
     assert!(matches!(opposite, Verification::Refuted(_)), "{opposite:?} {verdict:?} {}", support::show(history));
+    let refuse = |order: &[usize]| {
+        let verification = verify(Verdict::Valid { linearization: Some(order.to_vec()) });
+        assert!(matches!(verification, Verification::Refuted(_)), "{order:?} {}", support::show(history));
+    };
+    match verdict {
+        Verdict::Valid { linearization: Some(order) } => {
+            for (i, &id) in order.iter().enumerate() {
+                refuse(&[order, &[id][..]].concat());
+                if history.entries[id].is_ok() {
+                    refuse(&[&order[..i], &order[i + 1..]].concat());
+                }
+            }
+        }
+        _ => each_order(&mut Vec::new(), n, &refuse),
+    }
+}
+
+/// Calls with each order of some of these operations.
+fn each_order(order: &mut Vec<usize>, n: usize, see: &impl Fn(&[usize])) {
+    see(order);
+    for id in (0..n).filter(|id| !order.contains(id)).collect::<Vec<_>>() {
+        order.push(id);
+        each_order(order, n, see);
+        order.pop();
+    }
 }
 
 fn write(value: i64) -> Operation {

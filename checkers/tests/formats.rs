@@ -58,6 +58,20 @@ fn text_and_jsonl_are_read_as_they_were_written() {
     }
 }
 
+/// Nobody knows what came of an operation of which the file says no more.
+#[test]
+fn what_is_still_open_at_the_end_is_unknown() {
+    let jsonl = r#"{"squall-history":1}
+        {"type":"invoke","process":0,"f":"write","args":1}"#;
+    let edn = "{:type :invoke, :f :write, :process 0, :value 1}";
+    let json = r#"{"type":"invoke","f":"write","process":0,"value":1}"#;
+    for (content, format) in [(jsonl, Format::Jsonl), (edn, Format::JepsenEdn), (json, Format::JepsenJson)] {
+        let history = formats::read(content.as_bytes(), Some(format)).expect("a history");
+        let [entry] = &history.entries[..] else { panic!("{format}: {history:?}") };
+        assert!(entry.is_unknown() && entry.completed.is_none(), "{format}: {entry:?}");
+    }
+}
+
 /// What Jepsen's formats keep of a history: a comparison that failed is no reply there.
 fn as_jepsen_says(mut history: History) -> History {
     for entry in &mut history.entries {

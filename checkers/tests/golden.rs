@@ -139,6 +139,16 @@ fn linearizable_objects() {
             "a torn transaction",
             "0: txn [[write x 1] [write y 1]] -> [[write x 1] [write y 1]]; 1: txn [[read x nil] [read y nil]] -> [[read x 1] [read y nil]]"
         ),
+        (
+            "linearizable multi-register",
+            "a register by itself that a transaction wrote",
+            "0: txn [[write x 1] [write y 1]] -> [[write x 1] [write y 1]]; 1: read[x] -> nil"
+        ),
+        (
+            "linearizable kv",
+            "only the last of three keys is wrong",
+            "0: append[a] x; 0: append[b] y; 0: append[c] z; 1: get[a] -> x; 1: get[b] -> y; 1: get[c] -> y"
+        ),
     ]));
 }
 
@@ -511,6 +521,11 @@ fn isolation_levels() {
             "serializable",
             "Kingsbury & Alvaro 2020, section 6: nobody saw the appends, yet they are missing",
             run(&[(0, "r x/[], append y 1"), (1, "r y/[], append x 2")]),
+        ),
+        (
+            "snapshot-isolation",
+            "write skew, which it allows, and apart from that a fractured read",
+            run(&[(0, "r a/nil, w b 1"), (1, "r b/nil, w a 1"), (2, "w x 1, w y 1"), (3, "r x/1, r y/nil")]),
         ),
         ("serializable", "a stale read is no matter of serializability", run(&[(0, "w x 1"), (1, "r x/nil")])),
         ("strict-serializable", "but of strict serializability", run(&[(0, "w x 1"), (1, "r x/nil")])),

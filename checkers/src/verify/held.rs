@@ -19,7 +19,7 @@ pub(super) enum Kind {
     Texts,
     /// `txn`, of `r` and `w`.
     Registers,
-    /// And of `append`.
+    /// And of `append`; both by themselves too, where all kinds stand side by side.
     Lists,
 }
 
@@ -38,8 +38,8 @@ impl Kind {
     /// The model of an operation in a history where all stand side by side.
     pub(super) fn of(entry: &Entry) -> Option<Kind> {
         Some(match entry.operation.f.as_str() {
-            "txn" => Kind::Lists,
-            "read" | "write" | "cas" => Kind::CasRegister,
+            "txn" | "append" | "read" => Kind::Lists,
+            "write" | "cas" => Kind::CasRegister,
             "get" | "put" => Kind::Texts,
             _ => return None,
         })
@@ -78,7 +78,8 @@ impl<'h> Held<'h> {
         let Operation { f, key, args } = &entry.operation;
         let reply = entry.reply();
         match (kind, f.as_str()) {
-            (Kind::Register | Kind::CasRegister, "read") => match reply {
+            (Kind::Lists, "append") => self.thing(key).append(args),
+            (Kind::Register | Kind::CasRegister | Kind::Lists, "read") => match reply {
                 Some(reply) => self.thing(key).reads(reply, kind),
                 None => Some(()),
             },

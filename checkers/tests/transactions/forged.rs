@@ -110,3 +110,31 @@ fn values_that_were_left_more_than_once() {
     }
     assert_ne!(verified(&again, "snapshot-isolation", vec![1, 3, 0, 2]), Verification::Verified);
 }
+
+/// Lists and registers that are read and changed by single operations.
+#[test]
+fn operations_that_are_no_transactions() {
+    let histories = [
+        "0: append[x] 1; 1: read[x] -> [1]; 1: append[x] 2; 0: read[x] -> [1 2]; 2: read[y] -> nil",
+        "0: read[x] -> []; 0: append[x] 1; 1: txn [[r x nil] [append y 1]] -> [[r x [1]] [append y 1]]; 0: read[y] -> [1]",
+        "0: read[x] -> nil; 0: write[x] 1; 1: cas[x] [1 2] -> true; 1: read[x] -> 2; 0: txn [[r x nil]] -> [[r x 2]]",
+    ];
+    for text in histories {
+        let history = squall_checkers::formats::text::read(text).expect("in the notation");
+        let order: Vec<EntryId> = (0..history.entries.len()).collect();
+        for level in super::LEVELS {
+            let checker = (squall_checkers::checker::checker(level).expect("it is there").build)(None);
+            let verdict = checker.expect("it needs no model").check(&history, &Budget::default());
+            let certificate = Certificate::new(level, None, history.entries.len(), verdict);
+            let verification = verify::verify(&history, &certificate, &Budget::default());
+            assert_eq!(verification, Verification::Verified, "{level}: {certificate:?} {text}");
+            assert_eq!(verified(&history, level, order.clone()), Verification::Verified, "{level}: {text}");
+            // Who read from whom is nothing to it.
+            if level == "read-uncommitted" {
+                continue;
+            }
+            let backward = order.iter().rev().copied().collect();
+            assert_ne!(verified(&history, level, backward), Verification::Verified, "{level}: {text}");
+        }
+    }
+}
