@@ -21,6 +21,7 @@ use super::{
     env::{Elapsed, Env, Sleep},
     failed::{Failed, Result},
     image::DiskImage,
+    membership::Change,
     net::{Address, Socket},
     node::{Context, Node, Outbox, RequestId, TimerId},
     system::{Hosting, Reply, System},
@@ -47,6 +48,7 @@ enum ClientWire {
     Request(RequestId, Operation),
     Reply(RequestId, Result<Reply>),
     Redirect(RequestId, NodeId),
+    Reconfigure(RequestId, Change),
 }
 
 /// One process of a node's clients.
@@ -91,25 +93,15 @@ impl<N: Node> System for N {
     }
 
     async fn invoke(&self, client: &mut NodeClient, env: &Env, operation: &Operation) -> Result<Reply> {
-        client.serial += 1;
-        let id = RequestId { process: client.process, serial: client.serial };
-        let request = encode::<N::Message>(&Wire::Client(Checked(ClientWire::Request(id, operation.clone()))))?;
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            client.socket.send_to(Address { node: client.preferred, port: PORT }, &request)?;
-            let answer = receive::<N::Message>(&client.socket, id, &mut buffer);
-            let answer = match self.retry_after() {
-                Some(patience) => env.timeout(patience, answer).await,
-                None => Ok(answer.await),
-            };
-            match answer {
-                Ok(Ok(ClientWire::Reply(_, result))) => return result,
-                Ok(Ok(ClientWire::Redirect(_, to))) => client.preferred = to,
-                Ok(Ok(ClientWire::Request(..))) => unreachable!("`receive` lets answers through only"),
-                Ok(Err(error)) => return Err(error.into()),
-                Err(Elapsed) => client.preferred = NodeId((client.preferred.0 + 1) % env.node_count()),
-            }
-        }
+        let id = client.next_request();
+        let patience = self.retry_after();
+        client.ask::<N::Message>(env, id, ClientWire::Request(id, operation.clone()), patience).await
+    }
+
+    async fn reconfigure(&self, env: &Env, change: Change) -> Result<()> {
+        let mut admin = self.connect(env).await?;
+        let id = admin.next_request();
+        admin.ask::<N::Message>(env, id, ClientWire::Reconfigure(id, change), None).await.map(|_| ())
     }
 
     fn host<H: Hosting>(&self, hosting: H) -> H::Output {
@@ -117,16 +109,52 @@ impl<N: Node> System for N {
     }
 }
 
+impl NodeClient {
+    fn next_request(&mut self) -> RequestId {
+        self.serial += 1;
+        RequestId { process: self.process, serial: self.serial }
+    }
+
+    /// Sends a request where it is to go until it is answered.
+    async fn ask<M: Serialize + DeserializeOwned>(
+        &mut self,
+        env: &Env,
+        id: RequestId,
+        request: ClientWire,
+        retry_after: Option<Duration>,
+    ) -> Result<Reply> {
+        let request = encode::<M>(&Wire::Client(Checked(request)))?;
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            self.socket.send_to(Address { node: self.preferred, port: PORT }, &request)?;
+            let answer = receive::<M>(&self.socket, id, &mut buffer);
+            let answer = match retry_after {
+                Some(patience) => env.timeout(patience, answer).await,
+                None => Ok(answer.await),
+            };
+            match answer {
+                Ok(Ok(Answer::Reply(result))) => return result,
+                Ok(Ok(Answer::Redirect(to))) => self.preferred = to,
+                Ok(Err(error)) => return Err(error.into()),
+                Err(Elapsed) => self.preferred = NodeId((self.preferred.0 + 1) % env.node_count()),
+            }
+        }
+    }
+}
+
+/// What a client is told.
+enum Answer {
+    Reply(Result<Reply>),
+    Redirect(NodeId),
+}
+
 /// The first answer to a request; others are dropped.
-async fn receive<M: DeserializeOwned>(socket: &Socket, id: RequestId, buffer: &mut [u8]) -> io::Result<ClientWire> {
+async fn receive<M: DeserializeOwned>(socket: &Socket, id: RequestId, buffer: &mut [u8]) -> io::Result<Answer> {
     loop {
         let (length, _) = socket.recv_from(buffer).await?;
         match postcard::from_bytes::<Wire<M>>(&buffer[..length]) {
-            Ok(Wire::Client(Checked(answer @ (ClientWire::Reply(to, _) | ClientWire::Redirect(to, _)))))
-                if to == id =>
-            {
-                return Ok(answer);
-            }
+            Ok(Wire::Client(Checked(ClientWire::Reply(of, result)))) if of == id => return Ok(Answer::Reply(result)),
+            Ok(Wire::Client(Checked(ClientWire::Redirect(of, to)))) if of == id => return Ok(Answer::Redirect(to)),
             _ => {}
         }
     }
@@ -157,6 +185,7 @@ enum Input<N: Node> {
     Start,
     Message(NodeId, N::Message),
     Request(RequestId, Operation),
+    Reconfigure(RequestId, Change),
     Timer(N::Timer),
     Synced(u64, io::Result<()>),
 }
@@ -276,6 +305,10 @@ impl<N: Node> Replica<N> {
                 askers.insert(id.process, (id.serial, from));
                 Some(Input::Request(id, operation))
             }
+            Wire::Client(Checked(ClientWire::Reconfigure(id, change))) => {
+                askers.insert(id.process, (id.serial, from));
+                Some(Input::Reconfigure(id, change))
+            }
             Wire::Client(_) => None,
         }
     }
@@ -293,6 +326,7 @@ impl<N: Node> Replica<N> {
                 Input::Start => self.node.on_start(&mut cx),
                 Input::Message(from, message) => self.node.on_message(from, message, &mut cx),
                 Input::Request(id, operation) => self.node.on_request(id, operation, &mut cx),
+                Input::Reconfigure(id, change) => self.node.on_reconfigure(id, change, &mut cx),
                 Input::Timer(timer) => self.node.on_timer(timer, &mut cx),
                 Input::Synced(token, result) => self.node.on_synced(token, result, &mut cx),
             }

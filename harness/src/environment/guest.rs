@@ -13,7 +13,11 @@ use squall_checkers::{
     value::Value,
 };
 
-use super::{failed::Result, system::Reply};
+use super::{
+    failed::Result,
+    membership::{self, Change},
+    system::Reply,
+};
 use crate::plan::{NodeId, Promise};
 
 /// A store that already runs in the simulator of a library: over `turmoil::net` and tokio's own timers and tasks, or over madsim's.
@@ -55,6 +59,13 @@ pub trait Guest: Send + Sync + 'static {
         machine: &Machine,
         operation: &Operation,
     ) -> impl Future<Output = Result<Reply>>;
+
+    /// Changes who belongs to the cluster, as an admin on this machine, one of the clients', asks: see
+    /// [`System::reconfigure`](super::System::reconfigure).
+    fn reconfigure(&self, machine: &Machine, change: Change) -> impl Future<Output = Result<()>> {
+        let _ = (machine, change);
+        membership::refusal()
+    }
 }
 
 /// A machine of a [`Guest`], replica or client, during one of its lives. Plain data but for [`Machine::observe`] and

@@ -10,6 +10,7 @@ pub mod env;
 pub mod failed;
 pub mod guest;
 pub mod image;
+pub mod membership;
 pub mod net;
 pub mod node;
 pub(crate) mod reactor;
@@ -26,6 +27,7 @@ pub use self::{
     failed::{CertainlyFailed, Failed, Result},
     guest::{Guest, Machine},
     image::DiskImage,
+    membership::Change,
     net::{Address, Listener, Socket, Stream},
     node::{Context, Node, RequestId, TimerId},
     system::{Hosting, Reply, System},

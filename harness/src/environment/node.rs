@@ -9,7 +9,11 @@ use squall_checkers::{
     value::Value,
 };
 
-use super::{failed::Failed, system::Reply};
+use super::{
+    failed::Failed,
+    membership::{Change, not_offered},
+    system::Reply,
+};
 use crate::{
     environment::image::DiskImage,
     plan::{NodeId, Promise},
@@ -56,6 +60,14 @@ pub trait Node: Clone + Send + Sync + 'static {
     /// A client asks. The same request may arrive again, here or elsewhere, when the client saw no reply within
     /// [`Node::retry_after`]: treat `request` as a session and a serial number. Answer by [`Context::reply`].
     fn on_request(&mut self, request: RequestId, operation: Operation, cx: &mut Context<'_, Self>);
+
+    /// An admin asks for a change of who belongs to the cluster, of a node that promises one ([`Promise::changing_members`]). Answer
+    /// by [`Context::reply`], with any value once the change is in force, whoever brought it about, or pass the admin on by
+    /// [`Context::redirect`]. After an error, and after a second without an answer, it asks another replica.
+    fn on_reconfigure(&mut self, request: RequestId, change: Change, cx: &mut Context<'_, Self>) {
+        let _ = change;
+        cx.reply(request, Err(not_offered()));
+    }
 
     /// A sync asked for by [`Context::sync`] is over. When it failed, nothing is known of the writes it covered.
     fn on_synced(&mut self, token: u64, result: io::Result<()>, cx: &mut Context<'_, Self>) {

@@ -5,7 +5,12 @@ use squall_checkers::{
     value::Value,
 };
 
-use super::{env::Env, failed::Result, node::Node};
+use super::{
+    env::Env,
+    failed::Result,
+    membership::{self, Change},
+    node::Node,
+};
 use crate::plan::Promise;
 
 /// What a client is told: the reply of an operation that took effect.
@@ -49,6 +54,15 @@ pub trait System: Send + Sync + 'static {
         env: &Env,
         operation: &Operation,
     ) -> impl Future<Output = Result<Reply>>;
+
+    /// Changes who belongs to the cluster, as an admin on the machine `env` asks. Only a system that promises so
+    /// ([`Promise::changing_members`]) is asked. `Ok` says that the change is in force, whoever brought it about; after an error,
+    /// and after a second without a word, when this future is dropped, the admin asks again and prefers another replica
+    /// ([`Env::home`]).
+    fn reconfigure(&self, env: &Env, change: Change) -> impl Future<Output = Result<()>> {
+        let _ = (env, change);
+        membership::refusal()
+    }
 
     /// Shows this system to a simulator at the level it was written for. Not for authors.
     #[doc(hidden)]

@@ -6,6 +6,7 @@ mod crash;
 mod disk;
 mod healing;
 mod limits;
+mod membership;
 mod overload;
 mod packets;
 mod partition;
@@ -114,6 +115,12 @@ pub const NEMESES: &[NemesisEntry] = &[
         summary: "inboxes are full and lose what comes, connections run out and are refused (when named)",
         by_default: false,
         nemesis: &limits::Limits,
+    },
+    NemesisEntry {
+        name: "membership",
+        summary: "nodes leave the cluster and come back, where a system offers that; others crash or are cut off meanwhile (when named)",
+        by_default: false,
+        nemesis: &membership::Membership,
     },
 ];
 

@@ -52,7 +52,8 @@ pub struct Scene<'a> {
 impl Scene<'_> {
     /// Whether this fault may be drawn.
     pub fn allows(&self, kind: &FaultKind) -> bool {
-        (self.reaches)(kind) != Reach::Nobody && (self.beyond || self.tolerates.fault(kind))
+        let wanted = self.beyond || self.tolerates.fault(kind);
+        wanted && self.tolerates.offers(kind) && (self.reaches)(kind) != Reach::Nobody
     }
 
     /// Whom a fault strikes that was drawn for this target: the whole cluster, where no part of it can be struck.

@@ -10,7 +10,7 @@ use crate::plan::{Fault, FaultClass, FaultKind, Reach, SECOND, Target, Tolerates
 const CHAOS_NS: u64 = 15 * SECOND;
 
 fn everything() -> Tolerates {
-    Tolerates::all_but(&[])
+    Tolerates::these(&FaultClass::ALL)
 }
 
 fn draw(seed: u64, nodes: u32, tolerates: &Tolerates, nemeses: &str) -> Vec<Fault> {
@@ -53,7 +53,8 @@ fn names_are_unique_and_in_kebab_case() {
 fn every_kind_of_fault_and_target_appears() {
     let mut kinds: BTreeMap<&str, u32> = BTreeMap::new();
     let mut targets: BTreeSet<&str> = BTreeSet::new();
-    for fault in (0..1000).flat_map(|seed| draw(seed, 5, &everything(), "all,zones,healing,overload,limits")) {
+    for fault in (0..1000).flat_map(|seed| draw(seed, 5, &everything(), "all,zones,healing,overload,limits,membership"))
+    {
         *kinds.entry(fault.kind.name()).or_default() += 1;
         targets.insert(match fault.target {
             Target::All => "all",
@@ -65,7 +66,7 @@ fn every_kind_of_fault_and_target_appears() {
             Target::Zone { .. } => "zone",
         });
     }
-    assert_eq!(kinds.len(), 23, "{kinds:?}");
+    assert_eq!(kinds.len(), 24, "{kinds:?}");
     assert!(kinds.values().all(|n| *n > 20), "{kinds:?}");
     assert_eq!(targets.into_iter().collect::<Vec<_>>(), ["all", "leader", "majority", "minority", "nodes", "zone"]);
 }
@@ -123,6 +124,17 @@ fn a_promise_of_no_faults_and_a_selection_of_none_draw_none() {
 }
 
 #[test]
+fn changes_of_members_are_drawn_only_where_they_are_offered() {
+    for nemeses in ["membership", "membership,beyond"] {
+        assert!((0..50).all(|seed| draw(seed, 3, &Tolerates::all_but(&[]), nemeses).is_empty()), "{nemeses}");
+        let offered: Vec<Fault> = (0..50).flat_map(|seed| draw(seed, 3, &everything(), nemeses)).collect();
+        let removals = offered.iter().filter(|f| f.kind == FaultKind::Removal).count();
+        assert!(removals > 50 && removals < offered.len(), "{removals} of {}", offered.len());
+        assert!((0..50).all(|seed| draw(seed, 1, &everything(), nemeses).is_empty()), "somebody has to stay");
+    }
+}
+
+#[test]
 fn selections_are_read_by_name() {
     let names = |text: &str| NemesisSelection::parse(text).map(|s| s.names().join(","));
     assert_eq!(names("crash, partition"), Ok("partition,crash".to_owned()));
@@ -136,17 +148,19 @@ fn selections_are_read_by_name() {
 }
 
 fn promises() -> impl Strategy<Value = Tolerates> {
-    (prop::sample::subsequence(FaultClass::ALL.to_vec(), 0..=15), any::<bool>()).prop_map(|(classes, minority)| {
-        let tolerates = Tolerates::these(&classes);
-        if minority { tolerates.in_a_minority() } else { tolerates }
-    })
+    (prop::sample::subsequence(FaultClass::ALL.to_vec(), 0..=FaultClass::ALL.len()), any::<bool>()).prop_map(
+        |(classes, minority)| {
+            let tolerates = Tolerates::these(&classes);
+            if minority { tolerates.in_a_minority() } else { tolerates }
+        },
+    )
 }
 
 /// How many nodes may be struck at the same moment, by counting at each beginning.
 fn struck_at_once(faults: &[Fault], nodes: u32) -> u32 {
     let strikes: Vec<&Fault> = faults
         .iter()
-        .filter(|f| matches!(f.kind, FaultKind::Crash { .. } | FaultKind::Pause | FaultKind::Wipe))
+        .filter(|f| matches!(f.kind, FaultKind::Crash { .. } | FaultKind::Pause | FaultKind::Wipe | FaultKind::Removal))
         .collect();
     let at =
         |ns: u64| strikes.iter().filter(move |f| f.begins_ns <= ns && ns < f.ends_ns()).map(|f| f.target.most(nodes));
@@ -158,7 +172,7 @@ proptest! {
     fn every_fault_lies_inside_the_promise_and_the_chaos_phase(
         seed: u64, tolerates in promises(), nodes in 1_u32..8, chaos_ns in 1_u64..30 * SECOND,
     ) {
-        let selection = NemesisSelection::parse("all,zones,healing,overload,limits").unwrap();
+        let selection = NemesisSelection::parse("all,zones,healing,overload,limits,membership").unwrap();
         let faults = schedule(seed, &Scene { nodes, chaos_ns, tolerates: &tolerates, reaches: Reach::everywhere, beyond: false }, &selection);
         let ids: BTreeSet<u32> = faults.iter().map(|f| f.id).collect();
         prop_assert_eq!(ids.len(), faults.len());

@@ -167,6 +167,9 @@ pub enum FaultKind {
     },
     /// The target is killed, its disk emptied; it starts afresh when the fault ends.
     Wipe,
+    /// The target is no member of the cluster: an admin asks the system to remove it, again and again until the system says that it
+    /// is done, and to add it again when the fault ends. Its machine goes on all the while.
+    Removal,
 }
 
 /// Which links a partition cuts. `S` is the target.
@@ -233,11 +236,13 @@ pub enum FaultClass {
     BitRot,
     /// A node loses its disk.
     Wipe,
+    /// Nodes leave the cluster and come back, because an admin says so. What a system has to offer, not only to survive.
+    Membership,
 }
 
 impl FaultClass {
     /// Every class.
-    pub const ALL: [FaultClass; 15] = [
+    pub const ALL: [FaultClass; 16] = [
         FaultClass::Partition,
         FaultClass::Drop,
         FaultClass::Delay,
@@ -253,6 +258,7 @@ impl FaultClass {
         FaultClass::DiskSlow,
         FaultClass::BitRot,
         FaultClass::Wipe,
+        FaultClass::Membership,
     ];
 }
 
@@ -282,6 +288,7 @@ impl FaultKind {
             FaultKind::DiskSlow { .. } => &[C::DiskSlow],
             FaultKind::BitRot { .. } => &[C::BitRot],
             FaultKind::Wipe => &[C::Wipe],
+            FaultKind::Removal => &[C::Membership],
         }
     }
 
@@ -311,6 +318,7 @@ impl FaultKind {
             FaultKind::DiskSlow { .. } => "disk-slow",
             FaultKind::BitRot { .. } => "bit-rot",
             FaultKind::Wipe => "wipe",
+            FaultKind::Removal => "removal",
         }
     }
 }
@@ -376,6 +384,7 @@ impl fmt::Display for FaultKind {
             FaultKind::DiskSlow { ns } => write!(f, "slow disk (+{})", Span(*ns)),
             FaultKind::BitRot { bits } => write!(f, "bit rot ({bits} bits)"),
             FaultKind::Wipe => f.write_str("wipe of the disk"),
+            FaultKind::Removal => f.write_str("removal"),
         }
     }
 }

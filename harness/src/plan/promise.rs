@@ -58,6 +58,14 @@ impl Promise {
         self
     }
 
+    /// The same, with members that an admin can change while clients are served:
+    /// [`System::reconfigure`](crate::environment::System::reconfigure), or its like, does so.
+    #[must_use]
+    pub fn changing_members(mut self) -> Self {
+        self.tolerates.classes.insert(FaultClass::Membership);
+        self
+    }
+
     /// The same on another default number of replicas.
     #[must_use]
     pub fn on(mut self, nodes: u32) -> Self {
@@ -70,7 +78,7 @@ impl Promise {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tolerates {
     classes: BTreeSet<FaultClass>,
-    /// Whether only a minority may be down, paused or without its disk at one time. When false, any number may.
+    /// Whether only a minority may be down, paused, without its disk or no member at one time. When false, any number may.
     pub minority_only: bool,
 }
 
@@ -85,12 +93,11 @@ impl Tolerates {
         Tolerates { classes: classes.iter().copied().collect(), minority_only: false }
     }
 
-    /// Every class but these, in any number of nodes.
+    /// Every class that befalls a system but these, in any number of nodes. Changes of members, which a system offers, are not
+    /// among them: see [`Promise::changing_members`].
     pub fn all_but(classes: &[FaultClass]) -> Self {
-        Tolerates {
-            classes: FaultClass::ALL.into_iter().filter(|c| !classes.contains(c)).collect(),
-            minority_only: false,
-        }
+        let left_out = |c: &FaultClass| *c == FaultClass::Membership || classes.contains(c);
+        Tolerates { classes: FaultClass::ALL.into_iter().filter(|c| !left_out(c)).collect(), minority_only: false }
     }
 
     /// The same, but only while less than half of the replicas are struck at one time.
@@ -103,6 +110,11 @@ impl Tolerates {
     /// Whether faults of this class lie inside the promise.
     pub fn class(&self, class: FaultClass) -> bool {
         self.classes.contains(&class)
+    }
+
+    /// Whether this fault can be done to the system at all: a change of members only to one that offers it.
+    pub fn offers(&self, kind: &FaultKind) -> bool {
+        self.class(FaultClass::Membership) || !kind.classes().contains(&FaultClass::Membership)
     }
 
     /// Whether this fault lies inside the promise.
@@ -145,17 +157,20 @@ impl Tolerates {
     }
 }
 
-/// A node that was down or stood still counts as struck for this much longer, in nanoseconds: it is no full member before it
+/// A node that was down, stood still or was no member counts as struck for this much longer, in nanoseconds: it is no full member before it
 /// has caught up.
 const RECOVERY_NS: u64 = 2 * SECOND;
 
-/// Until when the nodes a fault strikes are down, paused or without their disks; `None` when they are not.
+/// Until when the nodes a fault strikes are down, paused, without their disks or no members; `None` when they are all of it. A
+/// removal makes the quorum smaller, and with it the number of others that may be missing.
 fn struck_until(fault: &Fault) -> Option<u64> {
     match fault.kind {
         // A node whose sync failed or whose disk is full may end its process.
-        FaultKind::Crash { .. } | FaultKind::Pause | FaultKind::SyncError { .. } | FaultKind::DiskFull => {
-            Some(fault.ends_ns().saturating_add(RECOVERY_NS))
-        }
+        FaultKind::Crash { .. }
+        | FaultKind::Pause
+        | FaultKind::SyncError { .. }
+        | FaultKind::DiskFull
+        | FaultKind::Removal => Some(fault.ends_ns().saturating_add(RECOVERY_NS)),
         // When lost data is whole again nobody outside can tell.
         FaultKind::Wipe | FaultKind::BitRot { .. } => Some(u64::MAX),
         _ => None,

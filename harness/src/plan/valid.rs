@@ -158,6 +158,7 @@ fn check_kind(kind: &FaultKind, place: &str) -> Checked {
         | FaultKind::DiskFull
         | FaultKind::DiskSlow { .. }
         | FaultKind::BitRot { .. }
-        | FaultKind::Wipe => Ok(()),
+        | FaultKind::Wipe
+        | FaultKind::Removal => Ok(()),
     }
 }

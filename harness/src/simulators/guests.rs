@@ -106,7 +106,8 @@ fn in_turmoil(kind: &FaultKind) -> Reach {
         | FaultKind::Bandwidth { .. }
         | FaultKind::Burst { .. }
         | FaultKind::Crash { loss: Loss::Kept }
-        | FaultKind::Wipe => Reach::Each,
+        | FaultKind::Wipe
+        | FaultKind::Removal => Reach::Each,
         FaultKind::ClockDrift { .. } if cfg!(madsim) => Reach::Cluster,
         _ => Reach::Nobody,
     }
@@ -122,6 +123,7 @@ fn in_madsim(kind: &FaultKind) -> Reach {
         | FaultKind::Burst { .. }
         | FaultKind::Crash { loss: Loss::Kept }
         | FaultKind::Wipe
+        | FaultKind::Removal
         | FaultKind::Pause => Reach::Each,
         FaultKind::Drop { .. } | FaultKind::Delay { .. } | FaultKind::Degrade { .. } => Reach::Cluster,
         _ => Reach::Nobody,
@@ -153,6 +155,7 @@ const KINDS: &[FaultKind] = &[
     FaultKind::DiskFull,
     FaultKind::DiskSlow { ns: 1 },
     FaultKind::BitRot { bits: 1 },
+    FaultKind::Removal,
 ];
 
 /// A system that this binary was built without: it has a promise, and says what it needs.
@@ -204,7 +207,7 @@ mod tests {
     use super::*;
     use crate::{
         nemesis::{NEMESES, NemesisSelection, Scene, schedule},
-        plan::{SECOND, Tolerates},
+        plan::{FaultClass, SECOND, Tolerates},
     };
 
     #[test]
@@ -212,7 +215,7 @@ mod tests {
         let scene = Scene {
             nodes: 5,
             chaos_ns: 15 * SECOND,
-            tolerates: &Tolerates::all_but(&[]),
+            tolerates: &Tolerates::these(&FaultClass::ALL),
             reaches: Reach::everywhere,
             beyond: false,
         };

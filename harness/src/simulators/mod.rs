@@ -87,6 +87,27 @@ pub enum PlanError {
         /// The simulators that can, and to whom.
         able: String,
     },
+    /// A fault that takes what the system does not offer.
+    #[error(
+        "the system offers no change of its members, which fault {id} ({fault}) asks for: one that does promises it \
+         (`Promise::changing_members`), and `squall list systems` names `membership` among its faults"
+    )]
+    NotOffered {
+        /// The fault's id.
+        id: u32,
+        /// The fault.
+        fault: String,
+    },
+}
+
+impl Promise {
+    /// Says so, when a fault of the plan takes what the system does not offer.
+    fn check_offer(&self, plan: &Plan) -> Result<(), PlanError> {
+        match plan.faults.iter().find(|fault| !self.tolerates.offers(&fault.kind)) {
+            Some(fault) => Err(PlanError::NotOffered { id: fault.id, fault: fault.to_string() }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What to do beside running.
@@ -268,6 +289,7 @@ impl<S: System> AnySystem for S {
         workload: &'static dyn Workload,
         options: Options,
     ) -> Result<Execution, PlanError> {
+        System::promise(&*self).check_offer(plan)?;
         let execution = match simulator {
             Simulator::Native => self.host(native::Native { plan, workload, options }),
             Simulator::NativeEnv => native::run_system(&*self, plan, workload, options),

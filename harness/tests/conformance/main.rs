@@ -19,6 +19,7 @@ mod disk;
 mod faulty_disk;
 #[cfg(feature = "tokio")]
 mod foreign;
+mod membership;
 mod nodes;
 mod pause;
 mod run;

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use squall::{
     Node, Promise,
-    environment::{Context, RequestId},
+    environment::{Change, Context, RequestId},
     plan::{
         Cluster, Fault, FaultKind, Latency, Loss, NodeId, Operations, Phases, Plan, Scripted, Settings, Shape, Target,
         WorkloadPlan,
@@ -50,7 +50,7 @@ impl Node for Teller {
     type Timer = u32;
 
     fn promise(&self) -> Promise {
-        Promise::new(Interface::REGISTER, "linearizable")
+        Promise::new(Interface::REGISTER, "linearizable").changing_members()
     }
 
     fn on_start(&mut self, cx: &mut Context<Self>) {
@@ -87,6 +87,14 @@ impl Node for Teller {
             _ => unreachable!("no test asks {operation}"),
         }
         cx.reply(id, Ok(Value::Int(i64::from(cx.me().0))));
+    }
+
+    fn on_reconfigure(&mut self, id: RequestId, change: Change, cx: &mut Context<Self>) {
+        self.tell(cx, change.to_string());
+        match cx.me() {
+            NodeId(0) => cx.reply(id, Ok(Value::Nil)),
+            _ => cx.redirect(id, NodeId(0)),
+        }
     }
 
     fn on_timer(&mut self, timer: u32, cx: &mut Context<Self>) {
@@ -286,6 +294,18 @@ fn a_node_that_halts_is_started_again_after_a_second_with_its_disk_as_it_was() {
         near(told.time(0, "starts with kept"), ms(1_200) + LATENCY);
         assert_eq!(told.execution.statistics.halts, 1);
         assert!(matches!(told.outcome(1), Outcome::Unknown(_)));
+    });
+}
+
+#[test]
+fn an_admin_is_passed_on_and_answered() {
+    let faults = [(1, 500, 700, FaultKind::Removal)];
+    check("nodes::an_admin_is_passed_on_and_answered", &[], &faults, |told| {
+        near(told.time(2, "remove n1"), ms(500) + LATENCY);
+        near(told.time(0, "remove n1"), ms(500) + 3 * LATENCY);
+        assert!(!told.of(1).contains(&"remove n1"), "who leaves is asked last");
+        assert_eq!(told.execution.faults[0].effects, 1);
+        assert!(told.execution.history.entries.is_empty());
     });
 }
 

@@ -16,11 +16,11 @@ use std::{
 
 use squall::{
     Env, Failed, Promise, Reply, Result, System,
-    environment::{Address, Socket},
+    environment::{Address, Change, Socket},
     plan::{
         Cluster, Fault, FaultKind, Latency, NodeId, Operations, Phases, Plan, Scripted, Settings, Target, WorkloadPlan,
     },
-    simulators::{AnySystem, End, Options, SIMULATORS, Simulator, SimulatorEntry},
+    simulators::{AnySystem, End, Options, PlanError, SIMULATORS, Simulator, SimulatorEntry},
 };
 use squall_checkers::{
     operation::{Interface, Operation},
@@ -61,6 +61,7 @@ pub(crate) fn ns(span: Duration) -> u64 {
 
 type Script = Arc<dyn Fn(Machine) -> Pin<Box<dyn Future<Output = Result<()>>>> + Send + Sync>;
 type Asked = Arc<dyn Fn(Machine, Operation) -> Pin<Box<dyn Future<Output = Result<Reply>>>> + Send + Sync>;
+type Changed = Arc<dyn Fn(Machine, Change) -> Pin<Box<dyn Future<Output = Result<()>>>> + Send + Sync>;
 
 /// One machine during one of its lives, as its script sees it.
 #[derive(Clone)]
@@ -149,6 +150,8 @@ impl Machine {
 struct Cast {
     script: Script,
     asked: Asked,
+    /// What an admin does; `None` where members stay.
+    changed: Option<Changed>,
     /// Whether a process ends when its script does.
     halts: bool,
     word: &'static str,
@@ -165,7 +168,8 @@ impl System for Cast {
     type Client = Machine;
 
     fn promise(&self) -> Promise {
-        Promise::new(Interface::REGISTER, "linearizable")
+        let promise = Promise::new(Interface::REGISTER, "linearizable");
+        if self.changed.is_some() { promise.changing_members() } else { promise }
     }
 
     async fn serve(&self, env: Env) -> Result<()> {
@@ -193,6 +197,11 @@ impl System for Cast {
     async fn invoke(&self, client: &mut Machine, _: &Env, operation: &Operation) -> Result<Reply> {
         (self.asked)(client.clone(), operation.clone()).await
     }
+
+    async fn reconfigure(&self, env: &Env, change: Change) -> Result<()> {
+        let changed = self.changed.as_ref().expect("it is not asked where it promises nothing");
+        changed(self.machine(env, 0), change).await
+    }
 }
 
 /// One fact to be shown: the machines, their scripts, the faults.
@@ -203,6 +212,7 @@ pub(crate) struct Scene {
     effects: bool,
     word: &'static str,
     asked: Asked,
+    changed: Option<Changed>,
 }
 
 /// A scene that is named after its test.
@@ -240,6 +250,7 @@ impl Scene {
             effects: true,
             word: "",
             asked: Arc::new(|_, _| Box::pin(async { Err(Failed::No("nobody was to ask".to_owned())) })),
+            changed: None,
         }
     }
 
@@ -317,6 +328,15 @@ impl Scene {
         });
         self.plan.workload.operations = Operations::Script(scripted.collect());
         self.asked = Arc::new(move |machine, operation| Box::pin(asked(machine, operation)));
+        self
+    }
+
+    /// Members can be changed: what an admin does who wants that.
+    pub(crate) fn members<F>(mut self, changed: impl Fn(Machine, Change) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<()>> + 'static,
+    {
+        self.changed = Some(Arc::new(move |machine, change| Box::pin(changed(machine, change))));
         self
     }
 
@@ -401,11 +421,27 @@ impl Scene {
         }
     }
 
+    /// What is said of a scene whose plan cannot be run.
+    pub(crate) fn refused(&self, simulator: Simulator, options: Options) -> PlanError {
+        let script: Script = Arc::new(|_| Box::pin(async { Ok(()) }));
+        let workload = squall_workloads::find("register").expect("it is in the catalogue").workload;
+        Arc::new(self.cast(&script, &Arc::default())).run(simulator, &self.plan, workload, options).unwrap_err()
+    }
+
+    fn cast(&self, script: &Script, props: &Arc<Props>) -> Cast {
+        Cast {
+            script: script.clone(),
+            asked: self.asked.clone(),
+            changed: self.changed.clone(),
+            halts: self.halts > 0,
+            word: self.word,
+            props: props.clone(),
+        }
+    }
+
     fn play(&self, simulator: Simulator, script: &Script, options: Options) -> Run {
         let props = Arc::new(Props::default());
-        let halts = self.halts > 0;
-        let cast =
-            Cast { script: script.clone(), asked: self.asked.clone(), halts, word: self.word, props: props.clone() };
+        let cast = self.cast(script, &props);
         let workload = squall_workloads::find("register").expect("it is in the catalogue").workload;
         let execution = Arc::new(cast).run(simulator, &self.plan, workload, options);
         let execution = execution.unwrap_or_else(|error| panic!("the plan cannot be run: {error}"));

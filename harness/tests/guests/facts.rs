@@ -212,6 +212,13 @@ pub(crate) fn links_of_clients_are_cut_only_where_the_plan_says_so(stage: &Stage
     assert!(seen.took_ms(1) < 200, "{} ms", seen.took_ms(1));
 }
 
+pub(crate) fn an_admin_asks_on_a_machine_of_the_clients(stage: &Stage) {
+    let asked = [(1500, 2, "read", 0), (2800, 0, "read", 0)];
+    let seen = stage.run(&asked, vec![fault(1, 1000, 1900, nodes(&[1]), FaultKind::Removal)]);
+    assert_eq!([0, 1].map(|i| seen.number(i)), [-2, 2]);
+    assert_eq!(seen.effects(), [1]);
+}
+
 pub(crate) fn a_process_that_ends_by_itself_is_started_again(stage: &Stage) {
     let asked = [(400, 0, "remember", 1), (500, 0, "end", 0), (2500, 10, "recall", 0), (3000, 1, "end", 0)];
     let seen = stage.run(&asked, vec![]);

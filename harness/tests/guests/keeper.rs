@@ -15,7 +15,7 @@ use std::{
 
 use squall::{
     Failed, Promise, Reply, Result,
-    environment::{CertainlyFailed, Guest, Machine},
+    environment::{CertainlyFailed, Change, Guest, Machine},
 };
 use squall_checkers::{
     operation::{Interface, Operation},
@@ -69,7 +69,7 @@ impl<L: Library> Guest for Keeper<L> {
     type Client = L::Stream;
 
     fn promise(&self) -> Promise {
-        Promise::new(Interface::REGISTER, "linearizable")
+        Promise::new(Interface::REGISTER, "linearizable").changing_members()
     }
 
     async fn serve(&self, machine: Machine) -> Result<()> {
@@ -120,6 +120,16 @@ impl<L: Library> Guest for Keeper<L> {
                 Ok(read(stream).await?)
             }
         }
+    }
+
+    /// Who is asked writes down whose word it was about, as a negative number where that one left.
+    async fn reconfigure(&self, machine: &Machine, change: Change) -> Result<()> {
+        let mut stream = self.connect(machine).await?;
+        let number = i64::from(change.node().0) + 1;
+        let written = if matches!(change, Change::Add(_)) { number } else { -number };
+        write(&mut stream, &Operation::new("write", 1, written)).await?;
+        read::<Value>(&mut stream).await?;
+        Ok(())
     }
 }
 

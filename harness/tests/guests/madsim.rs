@@ -100,6 +100,11 @@ fn while_a_machine_is_down_nobody_answers_there() {
 }
 
 #[test]
+fn an_admin_asks_on_a_machine_of_the_clients() {
+    facts::an_admin_asks_on_a_machine_of_the_clients(&STAGE);
+}
+
+#[test]
 fn a_wipe_takes_what_is_kept() {
     facts::a_wipe_takes_what_is_kept(&STAGE);
 }

@@ -87,7 +87,8 @@ fn simpler(kind: &FaultKind) -> Vec<FaultKind> {
         | FaultKind::SyncError { .. }
         | FaultKind::DiskFull
         | FaultKind::DiskSlow { .. }
-        | FaultKind::BitRot { .. } => Vec::new(),
+        | FaultKind::BitRot { .. }
+        | FaultKind::Removal => Vec::new(),
     }
 }
 

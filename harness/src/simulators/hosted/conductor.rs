@@ -25,13 +25,18 @@ use super::{
 };
 use crate::{
     environment::{
-        Env, Failed, System,
+        Env, Failed, Reply, System,
         world::{self, Entered, Place, TaskKey, World},
     },
     plan::Plan,
     simulators::{
         Execution, Options, PlanError,
-        layer::{clients::Action, state::Due, strikes, world::Layered as _},
+        layer::{
+            clients::{Action, Session},
+            state::Due,
+            strikes,
+            world::Layered as _,
+        },
     },
 };
 
@@ -208,6 +213,11 @@ impl<S: System> Conductor<S> {
                     self.core(|core| core.put(at, Event::Turn(turn)));
                 }
                 Action::Invoke(entry) => self.invoke(entry),
+                Action::Ask(request) => self.reconfigure(request),
+                Action::GiveUp(request) => {
+                    self.core(|core| core.digest(0x6 << 60, request as u64));
+                    self.abandon(request);
+                }
             }
         }
     }
@@ -252,6 +262,25 @@ impl<S: System> Conductor<S> {
         let future = self.session(place, process, asked.clone());
         let task = self.world.borrow_mut().start_on(place, Kind::Root, Box::pin(future));
         self.processes.insert(process, Process { task, asked });
+    }
+
+    /// The admin asks for a change of members: a process that does nothing else.
+    fn reconfigure(&mut self, request: EntryId) {
+        let asked = self.core(|core| {
+            core.asked(request);
+            Some((core.clients.change(request)?, core.clients.session(request), core.nodes))
+        });
+        let Some((change, Session { process, client, .. }, nodes)) = asked else { return };
+        let place = Place { machine: nodes + client, incarnation: process.0 };
+        let (system, done, world) = (self.system.clone(), self.done.clone(), Rc::downgrade(&self.world));
+        let future = async move {
+            let result = system.reconfigure(&Env::at(place), change).await.map(|()| Reply::Nil);
+            let Some(world) = world.upgrade() else { return };
+            world.borrow_mut().completed(process, request, result);
+            done.borrow_mut().push(Done::Retired(process));
+        };
+        let task = self.world.borrow_mut().start_on(place, Kind::Root, Box::pin(future));
+        self.processes.insert(process, Process { task, asked: Rc::default() });
     }
 
     /// A process's session, for as long as it can do more.

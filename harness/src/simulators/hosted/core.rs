@@ -239,15 +239,20 @@ impl Core {
     pub(super) fn complete(&mut self, entry: EntryId, result: Result<Reply, Failed>) {
         let process = self.clients.session(entry).process.0 as usize;
         let mut actions = Vec::new();
-        if self.state.complete(entry, result, &mut actions) {
-            self.agenda.remove(&self.timeouts[process]);
+        // A request of the admin has no timeout here: it is given up at a turn.
+        if self.state.complete(entry, result, &mut actions)
+            && let Some(timeout) = self.timeouts.get(process)
+        {
+            self.agenda.remove(timeout);
         }
         for action in actions {
             match action {
                 Action::Schedule(at, turn) => {
                     self.put(at, Event::Turn(turn));
                 }
-                Action::Invoke(_) => unreachable!("an operation that ends invokes no other"),
+                Action::Invoke(_) | Action::Ask(_) | Action::GiveUp(_) => {
+                    unreachable!("what ends begins nothing else at once")
+                }
             }
         }
         if self.settled {

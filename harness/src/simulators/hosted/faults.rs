@@ -6,6 +6,7 @@ use super::{conductor::Conductor, core::Event, machines::Arrival};
 use crate::{
     environment::System,
     simulators::layer::{
+        clients::Turn,
         state::{Due, State},
         strikes::Struck,
     },
@@ -21,6 +22,12 @@ impl<S: System> Struck for Conductor<S> {
     fn beat_at(&mut self, at: u64, index: u32) {
         self.core(|core| {
             core.put(at, Event::Due(Due::FaultBeats(index)));
+        });
+    }
+
+    fn turn(&mut self, turn: Turn) {
+        self.core(|core| {
+            core.put(core.now, Event::Turn(turn));
         });
     }
 

@@ -1,5 +1,7 @@
 //! The clients of a run: who asks what when, and the history of what they saw.
 
+mod admin;
+
 use squall_checkers::{
     history::{EntryId, History, MarkKind, Outcome, Phase, ProcessId, Provenance},
     operation::Operation,
@@ -10,9 +12,10 @@ use squall_workloads::{
     workload::{Client, Settings, Workload},
 };
 
+use self::admin::{Admin, Removed};
 use super::script::Script;
 use crate::{
-    environment::{Failed, Reply},
+    environment::{Change, Failed, Reply},
     plan::{Load, NodeId, Operations, Plan},
     simulators::{PlanError, execution::ProcessInfo},
 };
@@ -26,6 +29,8 @@ pub(crate) enum Turn {
     Script,
     /// A process goes on with its final reads.
     FinalRead(ProcessId),
+    /// The admin looks after a replica's membership.
+    Admin(NodeId),
 }
 
 /// What a simulator has to do after something happened to the clients.
@@ -35,6 +40,10 @@ pub(crate) enum Action {
     Schedule(u64, Turn),
     /// Do this operation.
     Invoke(EntryId),
+    /// Ask for this change of members.
+    Ask(EntryId),
+    /// This request for a change was not answered in time.
+    GiveUp(EntryId),
 }
 
 /// The clients of a run.
@@ -57,6 +66,7 @@ pub(crate) struct Clients {
     open: u32,
     /// By replica, how many times as often its clients ask; 0 in calm.
     bursts: Vec<u32>,
+    admin: Admin,
 }
 
 /// Every replica is read twice: the first round settles writes whose outcome is unknown (a reader may be the first to carry one
@@ -125,19 +135,21 @@ impl Clients {
             promised: None,
         });
         recorder.mark(MarkKind::Phase(Phase::Chaos), 0);
+        let settled_ns = plan.phases.chaos_ns + plan.phases.settle_ns;
         Ok(Clients {
             recorder,
             processes: Vec::new(),
             source,
             nodes: plan.cluster.nodes,
             machines,
-            settled_ns: plan.phases.chaos_ns + plan.phases.settle_ns,
+            settled_ns,
             final_source: plan.phases.final_reads.then(|| (workload, plan.workload.settings.clone())),
             final_reads: Vec::new(),
             reading: Vec::new(),
             rounds: 0,
             open: 0,
             bursts: vec![0; plan.cluster.nodes as usize],
+            admin: Admin::new(plan.cluster.nodes, machines, settled_ns),
         })
     }
 
@@ -160,6 +172,7 @@ impl Clients {
             Turn::Client(client) => self.client_turn(client, now, actions),
             Turn::Script => self.script_turn(now, actions),
             Turn::FinalRead(process) => self.final_read(process, now, actions),
+            Turn::Admin(node) => self.admin.turn(node, now, actions),
         }
     }
 
@@ -206,6 +219,27 @@ impl Clients {
     /// From now on the clients of this replica ask so many times as often; 0 in calm.
     pub(crate) fn set_burst(&mut self, home: u32, factor: u32) {
         self.bursts[home as usize] = factor;
+    }
+
+    /// The admin wants a change of members from now on; its turn is due.
+    pub(crate) fn want(&mut self, change: Change, now: u64) {
+        self.admin.want(change, now);
+    }
+
+    /// What the admin asks for in a request that is open; `None` where it is none of its.
+    pub(crate) fn change(&self, request: EntryId) -> Option<Change> {
+        self.admin.change(request).filter(|_| self.admin.is_open(request))
+    }
+
+    /// An open request of the admin came to its end. Whom the system says to have removed, if it had not said so before.
+    pub(crate) fn changed(
+        &mut self,
+        request: EntryId,
+        done: bool,
+        now: u64,
+        actions: &mut Vec<Action>,
+    ) -> Option<Removed> {
+        self.admin.completed(request, done, now, actions)
     }
 
     fn script_turn(&mut self, now: u64, actions: &mut Vec<Action>) {
@@ -354,10 +388,11 @@ impl Clients {
         &self.recorder.entry(entry).expect("entries are never taken back").operation
     }
 
-    /// Whose entry it is: the process, its client's index, its preferred replica and the operation's serial number.
+    /// Whose entry it is, or request of the admin: the process, its client's index, its preferred replica and the operation's serial
+    /// number.
     #[inline]
     pub(crate) fn session(&self, entry: EntryId) -> Session {
-        let process = self.recorder.entry(entry).expect("entries are never taken back").process;
+        let Some(process) = self.recorder.entry(entry).map(|e| e.process) else { return self.admin.session(entry) };
         let p = &self.processes[process.0 as usize];
         Session { process, client: p.info.client, home: p.info.home, serial: p.serial }
     }
@@ -370,12 +405,14 @@ impl Clients {
 
     /// The replica a process prefers.
     pub(crate) fn home(&self, process: ProcessId) -> NodeId {
-        self.processes[process.0 as usize].info.home
+        let index = process.0 as usize;
+        self.processes.get(index).map_or_else(|| self.admin.session(index).home, |p| p.info.home)
     }
 
     /// Whether a process can invoke no more.
     pub(crate) fn is_retired(&self, process: ProcessId) -> bool {
-        self.processes[process.0 as usize].retired
+        let index = process.0 as usize;
+        self.processes.get(index).map_or_else(|| !self.admin.is_open(index), |p| p.retired)
     }
 
     /// The history, and where each process lived.

@@ -54,6 +54,8 @@ pub(crate) struct Condition {
     pub(crate) sync_error: bool,
     /// How many times as often its clients ask; 0 when no burst is on.
     pub(crate) burst: u32,
+    /// Whether it shall be no member.
+    pub(crate) removed: bool,
 }
 
 /// The slowest a drifting clock may run: half speed below keeps arithmetic and timers sane when faults add up.
@@ -167,6 +169,7 @@ impl Faults {
                 FaultKind::DiskFull => c.disk_full = true,
                 FaultKind::DiskSlow { ns } => c.disk_delay_ns = c.disk_delay_ns.saturating_add(ns),
                 FaultKind::SyncError { .. } => c.sync_error = true,
+                FaultKind::Removal => c.removed = true,
                 FaultKind::Partition { .. }
                 | FaultKind::Drop { .. }
                 | FaultKind::Delay { .. }
@@ -209,6 +212,16 @@ impl Faults {
             let effect = &mut self.effects[active.index];
             if kinds(&self.plan[active.index].kind) && effect.nodes.contains(&node) {
                 effect.effects += count;
+            }
+        }
+    }
+
+    /// The system said that it removed a machine, which was wanted since then: the removals that have struck it by now did that, be
+    /// they over or not.
+    pub(crate) fn removed(&mut self, node: NodeId, since_ns: u64) {
+        for (fault, effect) in self.plan.iter().zip(&mut self.effects) {
+            if fault.kind == FaultKind::Removal && fault.ends_ns() > since_ns && effect.nodes.contains(&node) {
+                effect.effects += 1;
             }
         }
     }

@@ -350,7 +350,7 @@ impl<W> State<W> {
         actions: &mut Vec<Action>,
     ) -> bool {
         if !self.clients.is_open(entry) {
-            return false;
+            return self.changed(entry, result, actions);
         }
         if self.trace.is_some() {
             let operation = self.clients.operation(entry).to_string();
@@ -362,6 +362,32 @@ impl<W> State<W> {
             self.trace(Some(client), || TraceKind::Client { text });
         }
         self.clients.complete(entry, result, self.stamp, actions)
+    }
+
+    /// The admin asks for a change of members.
+    #[cold]
+    pub(crate) fn asked(&mut self, request: EntryId) {
+        self.digest(0x7 << 60 | 1 << 32, request as u64);
+        if let Some(change) = self.clients.change(request) {
+            let client = self.nodes + self.clients.session(request).client;
+            self.trace(Some(client), || TraceKind::Client { text: format!("admin: {change}") });
+        }
+    }
+
+    /// A request of the admin came to an end, if this is one that is open.
+    #[cold]
+    fn changed(&mut self, request: EntryId, result: Result<Reply, Failed>, actions: &mut Vec<Action>) -> bool {
+        let Some(change) = self.clients.change(request) else { return false };
+        let client = self.nodes + self.clients.session(request).client;
+        let said = result.map(|_| ());
+        self.trace(Some(client), || {
+            let said = said.as_ref().map_or_else(ToString::to_string, |()| "done".to_owned());
+            TraceKind::Client { text: format!("admin: {change} -> {said}") }
+        });
+        if let Some(removed) = self.clients.changed(request, said.is_ok(), self.stamp, actions) {
+            self.faults.removed(removed.node, removed.since_ns);
+        }
+        true
     }
 
     /// The faults are over.

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use squall_checkers::history::MarkKind;
 
-use super::state::State;
+use super::{clients::Turn, state::State};
 use crate::{
+    environment::Change,
     plan::{FaultKind, NodeId, mix},
     simulators::TraceKind,
 };
@@ -18,6 +19,8 @@ pub(crate) trait Struck {
     fn state<R>(&mut self, call: impl FnOnce(&mut State<Self::Waiting>) -> R) -> R;
     /// Has [`beat`] called for a fault at this time.
     fn beat_at(&mut self, at: u64, index: u32);
+    /// Has a turn of the clients or the admin come now.
+    fn turn(&mut self, turn: Turn);
     /// A replica's process dies with its machine. Its incarnation has been counted up.
     fn stop(&mut self, node: u32);
     /// A replica's process starts.
@@ -131,6 +134,7 @@ pub(crate) fn end(run: &mut impl Struck, index: u32) {
             s.faults.touched_on(node, 1, |kind| match ended {
                 FaultKind::Crash { .. } | FaultKind::Wipe => matches!(kind, FaultKind::Crash { .. } | FaultKind::Wipe),
                 FaultKind::Pause => matches!(kind, FaultKind::Pause),
+                FaultKind::Removal => matches!(kind, FaultKind::Removal),
                 _ => false,
             });
         });
@@ -146,6 +150,11 @@ fn refresh(run: &mut impl Struck, node: u32) {
     });
     if after.ppb != before.ppb {
         run.rearm(node);
+    }
+    if after.removed != before.removed {
+        let change = if after.removed { Change::Remove } else { Change::Add };
+        run.state(|s| s.clients.want(change(NodeId(node)), s.stamp));
+        run.turn(Turn::Admin(NodeId(node)));
     }
     if (before.paused && !after.paused) || (before.service_ns > 0 && after.service_ns == 0) {
         let waited = run.state(|s| s.machines[node as usize].take_backlog());

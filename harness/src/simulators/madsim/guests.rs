@@ -63,6 +63,7 @@ impl<G: Guest> AnySystem for InMadsim<G> {
     ) -> Result<Execution, PlanError> {
         self.check(simulator)?;
         simulator.check_reach(plan)?;
+        self.0.promise().check_offer(plan)?;
         // In this order: the runtime draws the keys of the thread's maps, which tokio would draw from the machine.
         let mut config = Config::default();
         Weather::fair(plan).ask(&mut config.net);

@@ -63,6 +63,7 @@ impl<G: Guest> AnySystem for InTurmoil<G> {
     ) -> Result<Execution, PlanError> {
         self.check(simulator)?;
         simulator.check_reach(plan)?;
+        self.0.promise().check_offer(plan)?;
         shim::within(plan.seed, || run(&self.0, plan, workload, options))
     }
 }

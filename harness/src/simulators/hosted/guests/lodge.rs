@@ -12,7 +12,7 @@ use std::{
 
 use squall_checkers::{operation::Name, value::Value};
 
-use super::session::Mailbox;
+use super::session::{Errand, Mailbox};
 use crate::{
     environment::{
         Guest, Machine, Result,
@@ -65,7 +65,7 @@ pub(super) enum Happened {
 
 #[derive(Default)]
 struct Arriving {
-    mailboxes: VecDeque<(Arc<Mailbox>, Machine)>,
+    mailboxes: VecDeque<(Arc<Mailbox>, Machine, Errand)>,
     host: Option<Waker>,
 }
 
@@ -85,7 +85,7 @@ impl<G: Guest> Lodge<G> {
     pub(in crate::simulators) async fn main(self: Arc<Self>, machine: u32, spawn: impl Fn(Session)) {
         let Some(client) = machine.checked_sub(self.nodes) else { return self.live(machine).await };
         loop {
-            let (mailbox, at) = poll_fn(|cx| {
+            let (mailbox, at, errand) = poll_fn(|cx| {
                 let arriving = &mut self.state().arriving[client as usize];
                 let next = arriving.mailboxes.pop_front();
                 if next.is_none() {
@@ -94,7 +94,7 @@ impl<G: Guest> Lodge<G> {
                 next.map_or(Poll::Pending, Poll::Ready)
             })
             .await;
-            spawn(Box::pin(mailbox.attend(self.guest.clone(), at)));
+            spawn(Box::pin(mailbox.attend(self.guest.clone(), at, errand)));
         }
     }
 
@@ -162,12 +162,12 @@ impl<G: Guest> Lodge<G> {
         drop(kept);
     }
 
-    /// A process asks for a session on its client's host.
-    pub(super) fn open(self: &Arc<Self>, machine: NodeId, home: NodeId) -> Arc<Mailbox> {
+    /// A process has an errand on its client's host.
+    pub(super) fn open(self: &Arc<Self>, machine: NodeId, home: NodeId, errand: Errand) -> Arc<Mailbox> {
         let mailbox = Arc::new(Mailbox::default());
         let at = Machine::new(machine, home, self.nodes, 0, self.clone());
         let arriving = &mut self.state().arriving[(machine.0 - self.nodes) as usize];
-        arriving.mailboxes.push_back((mailbox.clone(), at));
+        arriving.mailboxes.push_back((mailbox.clone(), at, errand));
         wake(&mut arriving.host);
         mailbox
     }

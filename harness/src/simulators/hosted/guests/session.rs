@@ -1,4 +1,4 @@
-//! A process's session: its stand-in asks, and a task on the client's host answers.
+//! A process's session, or an admin's request: its stand-in asks, and a task on the client's host answers.
 
 use std::{
     any::Any,
@@ -12,7 +12,7 @@ use std::{
 use squall_checkers::operation::Operation;
 
 use crate::{
-    environment::{Guest, Machine, Reply, Result},
+    environment::{Change, Guest, Machine, Reply, Result},
     simulators::layer::streams::{wait, wake},
 };
 
@@ -28,6 +28,15 @@ struct Post {
     closed: bool,
     stand_in: Option<Waker>,
     session: Option<Waker>,
+}
+
+/// What a process on a client's host is for.
+#[derive(Clone, Copy)]
+pub(super) enum Errand {
+    /// A client's operations.
+    Session,
+    /// A change of members.
+    Reconfigure(Change),
 }
 
 enum Answer {
@@ -88,8 +97,31 @@ impl Mailbox {
         })
     }
 
-    /// The session, as a task of the client's host.
-    pub(super) fn attend<G: Guest>(self: Arc<Self>, guest: Arc<G>, machine: Machine) -> impl Future<Output = ()> {
+    /// What the stand-in's process is for, as a task of the client's host.
+    pub(super) async fn attend<G: Guest>(self: Arc<Self>, guest: Arc<G>, machine: Machine, errand: Errand) {
+        match errand {
+            Errand::Session => self.session(guest, machine).await,
+            Errand::Reconfigure(change) => self.reconfigure(guest, machine, change).await,
+        }
+    }
+
+    /// An admin's request.
+    fn reconfigure<G: Guest>(
+        self: Arc<Self>,
+        guest: Arc<G>,
+        machine: Machine,
+        change: Change,
+    ) -> impl Future<Output = ()> {
+        let mailbox = self.clone();
+        let work = async move {
+            let said = guest.reconfigure(&machine, change).await;
+            mailbox.say(Answer::Said(said.map(|()| Reply::Nil)));
+        };
+        Attending { mailbox: self, work: Some(Box::pin(work)) }
+    }
+
+    /// A client's session.
+    fn session<G: Guest>(self: Arc<Self>, guest: Arc<G>, machine: Machine) -> impl Future<Output = ()> {
         let mailbox = self.clone();
         let work = async move {
             let mut client = match guest.connect(&machine).await {

@@ -6,10 +6,10 @@ use squall_checkers::operation::Operation;
 
 use super::{
     lodge::{Happened, Lodge},
-    session::Mailbox,
+    session::{Errand, Mailbox},
 };
 use crate::{
-    environment::{Env, Guest, Reply, Result, System},
+    environment::{Change, Env, Guest, Reply, Result, System},
     plan::Promise,
 };
 
@@ -58,7 +58,7 @@ impl<G: Guest> System for StandIn<G> {
     }
 
     async fn connect(&self, env: &Env) -> Result<Way> {
-        let way = Way(self.0.open(env.me(), env.home()));
+        let way = Way(self.0.open(env.me(), env.home(), Errand::Session));
         way.0.answer().await?;
         Ok(way)
     }
@@ -66,5 +66,10 @@ impl<G: Guest> System for StandIn<G> {
     async fn invoke(&self, way: &mut Way, _: &Env, operation: &Operation) -> Result<Reply> {
         way.0.ask(operation.clone());
         way.0.answer().await
+    }
+
+    async fn reconfigure(&self, env: &Env, change: Change) -> Result<()> {
+        let way = Way(self.0.open(env.me(), env.home(), Errand::Reconfigure(change)));
+        way.0.answer().await.map(|_| ())
     }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::{Event, Host, run::start};
 use crate::simulators::layer::{
+    clients::Turn,
     state::{Due, State},
     strikes::Struck,
 };
@@ -20,6 +21,10 @@ impl<H: Host> Struck for Blow<'_, H> {
 
     fn beat_at(&mut self, at: u64, index: u32) {
         self.0.core(|c| c.put(at, Event::Due(Due::FaultBeats(index))));
+    }
+
+    fn turn(&mut self, turn: Turn) {
+        self.0.core(|c| c.put(c.now, Event::Turn(turn)));
     }
 
     fn stop(&mut self, node: u32) {

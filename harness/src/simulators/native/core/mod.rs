@@ -14,7 +14,7 @@ use squall_workloads::workload::Workload;
 pub(super) use self::run::run;
 use super::queue::Queue;
 use crate::{
-    environment::{Failed, Reply, world::Place},
+    environment::{Change, Failed, Reply, world::Place},
     plan::{NodeId, Plan},
     simulators::{
         End, Execution, Options, PlanError, TraceKind,
@@ -66,7 +66,9 @@ pub(super) trait Host {
     fn stop(&mut self, node: u32);
     /// A client does an operation.
     fn invoke(&mut self, entry: EntryId);
-    /// A client gave an operation up.
+    /// The admin asks for a change of members.
+    fn reconfigure(&mut self, request: EntryId, change: Change);
+    /// A client gave an operation up, or the admin a request.
     fn abandon(&mut self, entry: EntryId);
     /// A machine stands still no longer.
     fn resume(&mut self, node: u32);
@@ -238,7 +240,9 @@ impl<X: OwnEvent> Core<X> {
                 Action::Schedule(at, turn) => {
                     self.put(at, Event::Turn(turn));
                 }
-                Action::Invoke(_) => unreachable!("an operation that ends invokes no other"),
+                Action::Invoke(_) | Action::Ask(_) | Action::GiveUp(_) => {
+                    unreachable!("what ends begins nothing else at once")
+                }
             }
         }
         self.actions = actions;

@@ -2,6 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use squall_checkers::history::EntryId;
+
 use super::{Core, Event, Host, faults::Blow};
 use crate::{
     environment::Failed,
@@ -79,9 +81,7 @@ fn shared<H: Host>(host: &mut H, event: &Event<H::Own>) -> bool {
         }
         Event::Timeout => {
             while let Some(entry) = host.core(Core::next_timeout) {
-                host.core(|c| c.digest(0x6 << 60, entry as u64));
-                host.abandon(entry);
-                host.core(|c| c.complete(entry, Err(Failed::Unknown("timed out".to_owned()))));
+                give_up(host, entry);
             }
         }
         Event::Restart(place) => {
@@ -121,9 +121,23 @@ fn perform<H: Host>(host: &mut H, mut actions: Vec<Action>) -> Vec<Action> {
                 });
                 host.invoke(entry);
             }
+            Action::Ask(request) => {
+                host.core(|c| c.asked(request));
+                if let Some(change) = host.core(|c| c.clients.change(request)) {
+                    host.reconfigure(request, change);
+                }
+            }
+            Action::GiveUp(request) => give_up(host, request),
         }
     }
     actions
+}
+
+/// What a client or the admin asked has waited long enough.
+fn give_up<H: Host>(host: &mut H, entry: EntryId) {
+    host.core(|c| c.digest(0x6 << 60, entry as u64));
+    host.abandon(entry);
+    host.core(|c| c.complete(entry, Err(Failed::Unknown("timed out".to_owned()))));
 }
 
 pub(super) fn start<H: Host>(host: &mut H, node: u32) {

@@ -25,7 +25,7 @@ use self::{
 use super::core::{self, Core, Host};
 use crate::{
     environment::{
-        Env, Failed, Reply, System,
+        Change, Env, Failed, Reply, System,
         world::{self, Place, TaskKey},
     },
     simulators::Execution,
@@ -220,6 +220,21 @@ impl<S: System> Host for EnvHost<'_, S> {
         let future = live(self.system, Env::at(place), session.process, asked.clone(), self.done.clone());
         let task = self.add_root(place, Box::pin(future));
         self.sessions[process] = Some(Session { task, asked });
+    }
+
+    fn reconfigure(&mut self, request: EntryId, change: Change) {
+        let (session, nodes) = {
+            let core = &self.sim.borrow().core;
+            (core.clients.session(request), core.nodes)
+        };
+        let process = session.process;
+        let place = Place { machine: nodes + session.client, incarnation: process.0 };
+        let (system, done) = (self.system, self.done.clone());
+        let future = async move {
+            let result = system.reconfigure(&Env::at(place), change).await.map(|()| Reply::Nil);
+            done.borrow_mut().push(Done::Invoked { entry: request, process, result });
+        };
+        self.add_root(place, Box::pin(future));
     }
 
     fn abandon(&mut self, entry: EntryId) {

@@ -4,7 +4,7 @@ use std::io;
 
 use super::super::core::{Core, OwnEvent};
 use crate::{
-    environment::{Failed, Node, Reply, TimerId, content, image::SyncTicket},
+    environment::{Change, Failed, Node, Reply, TimerId, content, image::SyncTicket},
     simulators::layer::{machine::Caller, physics::flip},
 };
 
@@ -12,6 +12,7 @@ use crate::{
 pub(in super::super) enum NodeEvent<N: Node> {
     Message { from: u32, to: u32, hash: u64, message: N::Message },
     Request { entry: u32, to: u32, hash: u64 },
+    Change { request: u32, to: u32, hash: u64, change: Change },
     Reply { entry: u32, from: u32, result: Result<Reply, Failed> },
     Redirect { entry: u32, from: u32, to: u32 },
     Retry { entry: u32, attempt: u32 },
@@ -31,7 +32,7 @@ impl<N: Node> NodeEvent<N> {
     #[inline]
     pub(super) fn machine(&self) -> Option<u32> {
         match self {
-            Self::Message { to, .. } | Self::Request { to, .. } => Some(*to),
+            Self::Message { to, .. } | Self::Request { to, .. } | Self::Change { to, .. } => Some(*to),
             Self::Timer { node, .. } | Self::Synced { node, .. } => Some(*node),
             Self::Reply { .. } | Self::Redirect { .. } | Self::Retry { .. } => None,
         }
@@ -51,7 +52,7 @@ impl<N: Node> NodeEvent<N> {
 
 impl<N: Node> Caller for NodeEvent<N> {
     fn may_be_lost(&self) -> bool {
-        matches!(self, Self::Message { .. } | Self::Request { .. })
+        matches!(self, Self::Message { .. } | Self::Request { .. } | Self::Change { .. })
     }
 }
 
@@ -63,6 +64,9 @@ impl<N: Node> Clone for NodeEvent<N> {
                 Self::Message { from: *from, to: *to, hash: *hash, message: message.clone() }
             }
             Self::Request { entry, to, hash } => Self::Request { entry: *entry, to: *to, hash: *hash },
+            Self::Change { request, to, hash, change } => {
+                Self::Change { request: *request, to: *to, hash: *hash, change: *change }
+            }
             Self::Reply { entry, from, result } => Self::Reply { entry: *entry, from: *from, result: result.clone() },
             Self::Redirect { entry, from, to } => Self::Redirect { entry: *entry, from: *from, to: *to },
             Self::Retry { entry, attempt } => Self::Retry { entry: *entry, attempt: *attempt },
@@ -98,6 +102,7 @@ impl<N: Node> OwnEvent for NodeEvent<N> {
         match self {
             Self::Message { message, .. } => format!("{message:?}"),
             Self::Request { entry, .. } => format!("request {entry}"),
+            Self::Change { change, .. } => format!("request to {change}"),
             Self::Reply { entry, result, .. } => match result {
                 Ok(reply) => format!("reply {entry}: {reply}"),
                 Err(error) => format!("reply {entry}: {error}"),

@@ -5,7 +5,7 @@ mod services;
 
 use std::io;
 
-use squall_checkers::history::EntryId;
+use squall_checkers::history::{EntryId, ProcessId};
 
 use self::{
     event::{NodeEvent, Sync},
@@ -13,7 +13,7 @@ use self::{
 };
 use super::core::{self, Core, Host};
 use crate::{
-    environment::{Context, Node},
+    environment::{Change, Context, Node, RequestId},
     plan::NodeId,
     simulators::{Execution, TraceKind, layer::state::Admission},
 };
@@ -102,6 +102,14 @@ impl<N: Node> NodeHost<'_, N> {
                 let operation = core.clients.operation(entry as usize).clone();
                 self.step(to, |node, cx| node.on_request(id, operation, cx));
             }
+            NodeEvent::Change { request, to, hash, change } => {
+                core.statistics.messages += 1;
+                core.digest(0x2 << 60 | u64::from(request) << 32 | u64::from(to), hash);
+                let from = NodeId(core.nodes + core.clients.session(request as usize).client);
+                core.trace(Some(to), || TraceKind::Delivered { from, text: format!("admin: {change}") });
+                let id = RequestId { process: ProcessId(request), serial: 1 };
+                self.step(to, |node, cx| node.on_reconfigure(id, change, cx));
+            }
             NodeEvent::Reply { entry, from, result } => {
                 core.statistics.messages += 1;
                 core.digest(0x3 << 60 | u64::from(from) << 32, u64::from(entry));
@@ -110,7 +118,8 @@ impl<N: Node> NodeHost<'_, N> {
             NodeEvent::Redirect { entry, from, to } => {
                 core.statistics.messages += 1;
                 core.digest(0x3 << 60 | u64::from(from) << 32 | 1, u64::from(entry));
-                if to < core.nodes && core.clients.is_open(entry as usize) {
+                let open = core.clients.is_open(entry as usize) || core.clients.change(entry as usize).is_some();
+                if to < core.nodes && open {
                     self.services.send_elsewhere(entry as usize, to);
                 }
             }
@@ -189,6 +198,10 @@ impl<N: Node> Host for NodeHost<'_, N> {
 
     fn invoke(&mut self, entry: EntryId) {
         self.services.begin_request(entry);
+    }
+
+    fn reconfigure(&mut self, request: EntryId, change: Change) {
+        self.services.begin_change(request, change);
     }
 
     fn abandon(&mut self, _: EntryId) {}

@@ -1,6 +1,9 @@
 //! What a node's handlers ask for, done at once; and the requests of clients on their way.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use squall_checkers::{history::EntryId, operation::Name, value::Value};
 
@@ -9,7 +12,7 @@ use super::{
     event::{NodeEvent, Sync},
 };
 use crate::{
-    environment::{Failed, Node, Reply, RequestId, TimerId, content, image::DiskImage, node::Outbox},
+    environment::{Change, Failed, Node, Reply, RequestId, TimerId, content, image::DiskImage, node::Outbox},
     plan::{NodeId, fold, next_random},
     simulators::layer::physics::sync_span_ns,
 };
@@ -30,6 +33,8 @@ pub(super) struct Services<N: Node> {
     pub(super) requests: Vec<Sent>,
     /// The serial number and entry of each process's last request.
     entries: Vec<(u32, u32)>,
+    /// Requests of the admin, by number: how often each was redirected.
+    admin: BTreeMap<u32, u32>,
     retry_after: Option<Duration>,
 }
 
@@ -54,6 +59,7 @@ impl<N: Node> Services<N> {
             preferred: Vec::new(),
             requests: Vec::new(),
             entries: Vec::new(),
+            admin: BTreeMap::new(),
             retry_after,
         }
     }
@@ -73,8 +79,31 @@ impl<N: Node> Services<N> {
         self.send_request(entry);
     }
 
-    /// Sends an operation's request again, to another replica.
+    /// The admin asks for a change of members.
+    pub(super) fn begin_change(&mut self, request: EntryId, change: Change) {
+        let home = self.core.clients.session(request).home;
+        self.admin.insert(request as u32, 0);
+        self.send_change(request, change, home.0);
+    }
+
+    /// Sends what the admin asks to where it is to go now.
+    fn send_change(&mut self, request: EntryId, change: Change, to: u32) {
+        let client = self.core.clients.session(request).client;
+        let request = request as u32;
+        let hash = fold(content::hash(&change) ^ u64::from(self.admin[&request]), 0x4348_4E47);
+        let from = self.core.nodes + client;
+        self.core.send(from, to, hash, || NodeEvent::Change { request, to, hash, change });
+    }
+
+    /// Sends an operation's request again, to another replica, or what the admin asks.
     pub(super) fn send_elsewhere(&mut self, entry: EntryId, to: u32) {
+        if let Some(redirected) = self.admin.get_mut(&(entry as u32)) {
+            *redirected += 1;
+            if let Some(change) = self.core.clients.change(entry) {
+                self.send_change(entry, change, to);
+            }
+            return;
+        }
         let sent = &mut self.requests[entry];
         sent.to = to;
         sent.attempt += 1;
@@ -98,7 +127,10 @@ impl<N: Node> Services<N> {
 
     /// Sends the answer to a request that its process still waits for.
     fn answer(&mut self, id: RequestId, salt: u64, event: impl FnOnce(u32) -> NodeEvent<N>) {
-        let Some(&(serial, entry)) = self.entries.get(id.process.0 as usize) else { return };
+        let client = self.entries.get(id.process.0 as usize).copied();
+        // Each request of the admin is a process of its own.
+        let admin = || self.admin.contains_key(&id.process.0).then_some((1, id.process.0));
+        let Some((serial, entry)) = client.or_else(admin) else { return };
         if serial != id.serial || self.halted.is_some() {
             return;
         }
