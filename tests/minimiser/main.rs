@@ -33,6 +33,9 @@ const REGISTRY: Registry = Registry { systems: SYSTEMS, workloads: WORKLOADS };
 /// Seeds in which a bug must show.
 const SEEDS_MAX: u64 = 100_000;
 
+/// Bugs that take a nemesis which is drawn from only where it is named.
+const NAMED: &[(&str, &str)] = &[("raft-rs-kv:members-at-once", "membership")];
+
 /// A failing seed, made small.
 struct Small {
     seed: u64,
@@ -45,7 +48,9 @@ struct Small {
 
 /// Failing seeds of a bug from `start` on, made small.
 fn shrink(spec: &str, start: u64, count: usize, mut tell: impl FnMut(&Small)) -> Vec<Small> {
-    let job = Spec::of(spec).resolve(&REGISTRY).expect("the names are known");
+    let named = NAMED.iter().filter(|(of, _)| *of == spec).map(|(_, nemesis)| (*nemesis).to_owned());
+    let job = Spec { nemeses: named.collect(), ..Spec::of(spec) };
+    let job = job.resolve(&REGISTRY).expect("the names are known");
     let (system, bug) = find_system(&REGISTRY, spec).expect("the names are known");
     let anomalies = system.bugs.iter().find(|b| Some(b.name) == bug).expect("a bug").anomalies;
     let failing = (start..start + SEEDS_MAX).filter_map(|seed| {
@@ -120,6 +125,7 @@ becomes_small! {
     a_stale_leader_becomes_small: "raft-rs-kv:leader-local-read",
     a_log_that_is_synced_too_late_becomes_small: "raft-rs-kv:ack-before-fsync",
     a_forgotten_vote_becomes_small: "raft-rs-kv:hard-state-not-persisted",
+    members_changed_at_once_become_small: "raft-rs-kv:members-at-once",
     a_torn_read_becomes_small: "raft-rs-kv:torn-reads",
     two_primaries_become_small: "primary-backup-sync:old-primary-not-fenced",
     a_read_at_a_backup_becomes_small: "primary-backup-sync:reads-at-backups",

@@ -10,7 +10,7 @@ mod host;
 mod runtime;
 
 #[cfg(feature = "openraft")]
-use squall::{Env, Reply, Result, System};
+use squall::{Env, Reply, Result, System, environment::Change};
 use squall::{
     catalogue::{Bug, SystemEntry},
     plan::Promise,
@@ -63,7 +63,7 @@ const NAME: &str = "openraft-env";
 /// Linearizable and durable, under every fault but bit rot and wiped disks: what goes over streams arrives as it was sent, and
 /// records of the journal have checksums.
 fn promise() -> Promise {
-    Promise::new(Interface::REGISTER, "linearizable")
+    Promise::new(Interface::REGISTER, "linearizable").changing_members()
 }
 
 /// The store.
@@ -90,6 +90,10 @@ impl System for OpenraftEnv {
 
     async fn invoke(&self, session: &mut Self::Client, _: &Env, operation: &Operation) -> Result<Reply> {
         session.ask(operation).await
+    }
+
+    async fn reconfigure(&self, env: &Env, change: Change) -> Result<()> {
+        Session::new(host::OnEnv(env.clone()), env.home()).ask(&change).await.map(|_| ())
     }
 }
 

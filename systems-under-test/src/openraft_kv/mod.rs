@@ -11,7 +11,7 @@ mod runtime;
 #[cfg(feature = "openraft")]
 use squall::{
     Reply, Result,
-    environment::{Guest, Machine},
+    environment::{Change, Guest, Machine},
 };
 use squall::{
     catalogue::{Bug, SystemEntry},
@@ -58,7 +58,7 @@ const NAME: &str = "openraft-kv";
 /// of their own, since streams do.
 fn promise() -> Promise {
     let breaks = [FaultClass::BitRot, FaultClass::Wipe, FaultClass::Corrupt];
-    Promise::new(Interface::REGISTER, "linearizable").tolerating(Tolerates::all_but(&breaks))
+    Promise::new(Interface::REGISTER, "linearizable").tolerating(Tolerates::all_but(&breaks)).changing_members()
 }
 
 /// The store.
@@ -85,6 +85,10 @@ impl Guest for OpenraftKv {
 
     async fn invoke(&self, session: &mut Self::Client, _: &Machine, operation: &Operation) -> Result<Reply> {
         session.ask(operation).await
+    }
+
+    async fn reconfigure(&self, machine: &Machine, change: Change) -> Result<()> {
+        Session::new(host::OnTurmoil(machine.clone()), machine.home()).ask(&change).await.map(|_| ())
     }
 }
 

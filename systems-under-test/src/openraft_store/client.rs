@@ -1,9 +1,9 @@
-//! The store's clients: each asks the leader, which it learns from whom it asked.
+//! The store's clients and admins: each asks the leader, which it learns from whom it asked.
 
 use std::time::Duration;
 
+use serde::Serialize;
 use squall::{Failed, Reply, Result, plan::NodeId};
-use squall_checkers::operation::Operation;
 
 use super::{
     host::Host,
@@ -30,15 +30,15 @@ impl<H: Host> Session<H> {
         Session { host, asks: home, stream: None }
     }
 
-    /// Asks for an operation. It goes on to the next replica only while it certainly did not happen; it ends with the client's
+    /// Asks for an operation, or a change of members. It goes on to the next replica only while it certainly did not happen; it ends with the client's
     /// patience.
-    pub(crate) async fn ask(&mut self, operation: &Operation) -> Result<Reply> {
+    pub(crate) async fn ask(&mut self, question: &(impl Serialize + Sync)) -> Result<Reply> {
         loop {
             let Some(mut stream) = self.call().await else {
                 self.turn_away();
                 continue;
             };
-            let leader = match exchange(&mut stream, operation).await? {
+            let leader = match exchange(&mut stream, question).await? {
                 Answer::Done(reply) => {
                     self.stream = Some(stream);
                     return Ok(reply);

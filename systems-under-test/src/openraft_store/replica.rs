@@ -1,12 +1,16 @@
 //! One replica's life: openraft with its log, its state machine and its peers, and the ports at which it is asked.
 
-use std::{collections::BTreeMap, io, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::Arc,
+};
 
 use openraft::{
-    Config, EmptyNode, Raft, ServerState, SnapshotPolicy,
+    ChangeMembers, Config, EmptyNode, Raft, ServerState, SnapshotPolicy,
     error::{CheckIsLeaderError, InitializeError, RaftError},
 };
-use squall::{Failed, Result};
+use squall::{Failed, Reply, Result, environment::Change};
 use squall_checkers::operation::Operation;
 
 use super::{
@@ -14,7 +18,7 @@ use super::{
     host::Host,
     machine::Applied,
     storage::Storage,
-    wire::{Answer, CLIENTS, PEERS, Peers, answer_calls, hear, say},
+    wire::{Answer, CLIENTS, PEERS, Peers, Question, answer_calls, hear_question, say},
 };
 
 /// Entries after which a snapshot is taken: runs are short, and snapshots are to be seen in them.
@@ -87,8 +91,11 @@ impl<H: Host> Clone for Asked<H> {
 impl<H: Host> Asked<H> {
     async fn attend(self, mut stream: H::Stream) -> io::Result<()> {
         loop {
-            let operation: Operation = hear(&mut stream).await?;
-            let answer = if operation.f == "read" { self.read(&operation).await } else { self.write(operation).await };
+            let answer = match hear_question(&mut stream).await? {
+                Question::Operation(operation) if operation.f == "read" => self.read(&operation).await,
+                Question::Operation(operation) => self.write(operation).await,
+                Question::Change(change) => self.reconfigure(change).await,
+            };
             say(&mut stream, &answer).await?;
         }
     }
@@ -117,6 +124,22 @@ impl<H: Host> Asked<H> {
         }
         match self.raft.client_write(operation).await {
             Ok(done) => Answer::Done(done.data),
+            Err(error) => Answer::Unsure(error.to_string()),
+        }
+    }
+
+    /// Who leaves votes no more, but goes on learning: when it comes back, it need not be told everything.
+    async fn reconfigure(&self, change: Change) -> Answer {
+        if !self.leads() {
+            return Answer::Elsewhere(self.raft.metrics().borrow().current_leader);
+        }
+        let of = BTreeSet::from([change.node().0]);
+        let change = match change {
+            Change::Remove(_) => ChangeMembers::RemoveVoters(of),
+            Change::Add(_) => ChangeMembers::AddVoterIds(of),
+        };
+        match self.raft.change_membership(change, true).await {
+            Ok(_) => Answer::Done(Reply::Nil),
             Err(error) => Answer::Unsure(error.to_string()),
         }
     }

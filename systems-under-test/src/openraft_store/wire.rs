@@ -1,4 +1,4 @@
-//! What goes over the streams: the questions of clients and their answers, and openraft's calls between replicas.
+//! What goes over the streams: the questions of clients and admins and their answers, and openraft's calls between replicas.
 
 use std::{io, time::Duration};
 
@@ -12,8 +12,8 @@ use openraft::{
     },
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use squall::plan::NodeId;
-use squall_checkers::value::Value;
+use squall::{environment::Change, plan::NodeId};
+use squall_checkers::{operation::Operation, value::Value};
 
 use super::host::{Frames, Host, Kind};
 
@@ -25,6 +25,14 @@ pub(super) const PEERS: u16 = 81;
 /// How long a replica that cannot be reached is left alone. Not by openraft's own backoff, which chooses between its timer and its
 /// next task by tokio's dice where both are ready, and those no seed decides everywhere.
 const BACKOFF: Duration = Duration::from_millis(100);
+
+/// What a client or an admin asks.
+pub(super) enum Question {
+    /// Do this.
+    Operation(Operation),
+    /// Change the members.
+    Change(Change),
+}
 
 /// What a client is told.
 #[derive(Serialize, Deserialize)]
@@ -63,6 +71,15 @@ pub(super) async fn say(stream: &mut impl Frames, said: &(impl Serialize + Sync)
 /// Hears one thing.
 pub(super) async fn hear<T: DeserializeOwned>(stream: &mut impl Frames) -> io::Result<T> {
     Ok(serde_json::from_slice(&stream.read().await?)?)
+}
+
+/// Hears what a client or an admin asks: an operation or a change, as it is.
+pub(super) async fn hear_question(stream: &mut impl Frames) -> io::Result<Question> {
+    let said = stream.read().await?;
+    match serde_json::from_slice(&said) {
+        Ok(operation) => Ok(Question::Operation(operation)),
+        Err(_) => Ok(Question::Change(serde_json::from_slice(&said)?)),
+    }
 }
 
 /// Answers the calls that come over a stream.

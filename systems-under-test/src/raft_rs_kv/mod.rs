@@ -14,7 +14,7 @@ use std::{io, time::Duration};
 
 use squall::{
     catalogue::{Bug, SystemEntry},
-    environment::{Checked, Context, Node, RequestId},
+    environment::{Change, Checked, Context, Node, RequestId},
     plan::{NodeId, Promise},
 };
 use squall_checkers::operation::{Interface, Operation};
@@ -66,6 +66,13 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             anomalies: ANOMALIES_OF_LOSS,
         },
         Bug {
+            name: "members-at-once",
+            summary: "a leader that is asked to change the members goes by the new ones at once, before a majority knows of them",
+            trigger: "a leader cut off from the others and asked to remove them (`--nemesis membership`)",
+            workload: None,
+            anomalies: ANOMALIES_OF_SPLIT,
+        },
+        Bug {
             name: "torn-reads",
             summary: "a read of several keys takes one half of them at once, and the other half a tick later",
             trigger: "none but an update of both halves in between",
@@ -94,6 +101,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             "leader-local-read" => Mistake::LeaderLocalRead,
             "ack-before-fsync" => Mistake::AckBeforeFsync,
             "hard-state-not-persisted" => Mistake::HardStateNotPersisted,
+            "members-at-once" => Mistake::MembersAtOnce,
             "torn-reads" => Mistake::TornReads,
             _ => unreachable!("`{bug}` is not in the entry"),
         });
@@ -120,11 +128,24 @@ const ANOMALIES_OF_LOSS: &[&str] = &[
     "false-empty",
 ];
 
+/// How two leaders of two halves show, of which each commits for itself: values of one half are read after those of the other, and
+/// what one half acknowledged is lost. Where logs contradict each other in what was committed, replicas stop, and nobody goes on.
+const ANOMALIES_OF_SPLIT: &[&str] = &[
+    "stale-read",
+    "new-old-inversion",
+    "lost-acknowledged-write",
+    "lost-write",
+    "lost-update",
+    "non-linearizable",
+    "no-progress",
+];
+
 /// The unit of raft's timeouts: elections after 10 to 19 ticks without a leader, a heartbeat every 2.
 const TICK: Duration = Duration::from_millis(50);
 
 /// Linearizable and durable under every fault but bit rot (a replica stops when its journal is corrupt) and wiped disks, from
-/// which raft cannot recover without a change of members. No clock decides anything but when to hold an election.
+/// which raft cannot recover without a change of members. Members can be changed. No clock decides anything but when to hold an
+/// election.
 pub(crate) struct RaftRsKv {
     mistake: Option<Mistake>,
     /// What it keeps, as it is at first.
@@ -138,6 +159,7 @@ enum Mistake {
     LeaderLocalRead,
     AckBeforeFsync,
     HardStateNotPersisted,
+    MembersAtOnce,
     TornReads,
 }
 
@@ -156,7 +178,7 @@ impl Node for RaftRsKv {
     type Timer = Tick;
 
     fn promise(&self) -> Promise {
-        Promise::new(Interface::REGISTER, "linearizable").serving(&Objects::INTERFACES)
+        Promise::new(Interface::REGISTER, "linearizable").serving(&Objects::INTERFACES).changing_members()
     }
 
     fn speaking(&self, interface: &Interface) -> Option<Self> {
@@ -184,6 +206,10 @@ impl Node for RaftRsKv {
 
     fn on_request(&mut self, request: RequestId, operation: Operation, cx: &mut Context<'_, Self>) {
         self.with(cx, |replica, cx| replica.on_request(request, operation, cx));
+    }
+
+    fn on_reconfigure(&mut self, request: RequestId, change: Change, cx: &mut Context<'_, Self>) {
+        self.with(cx, |replica, cx| replica.on_reconfigure(request, change, cx));
     }
 
     fn on_synced(&mut self, token: u64, result: io::Result<()>, cx: &mut Context<'_, Self>) {

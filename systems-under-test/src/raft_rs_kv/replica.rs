@@ -1,10 +1,12 @@
 //! One life of one replica: raft-rs between the network, the journal and the state machine.
 
+mod members;
+
 use std::{collections::BTreeMap, io};
 
 use raft::{
     Config, RawNode, Ready, SnapshotStatus, StateRole,
-    eraftpb::{Entry, Message, MessageType},
+    eraftpb::{Entry, EntryType, Message, MessageType},
 };
 use squall::{
     environment::{self, Checked, Reply, RequestId},
@@ -48,6 +50,8 @@ pub(super) struct Replica {
     applied: u64,
     /// Updates proposed here, with the term they were proposed in; answered when they are applied.
     proposed: BTreeMap<RequestId, u64>,
+    /// The change of members that was proposed here, by its index and term; answered when it is applied.
+    changing: Option<(u64, u64, RequestId)>,
     /// Reads whose index is being confirmed by a majority, by the context they were given.
     asked: BTreeMap<u64, (RequestId, Operation)>,
     /// Reads that may be answered once the index is applied.
@@ -104,6 +108,7 @@ impl Replica {
             store,
             applied,
             proposed: BTreeMap::new(),
+            changing: None,
             asked: BTreeMap::new(),
             confirmed: Vec::new(),
             torn: Vec::new(),
@@ -138,9 +143,13 @@ impl Replica {
         if !self.journal.is_open() {
             return Ok(());
         }
-        if self.mistake == Some(Mistake::AckBeforeFsync) && message.get_msg_type() == MessageType::MsgHeartbeat {
-            // A leader may know of entries that a power loss took from us after we had acknowledged them. raft-rs panics at
-            // such a heartbeat, which would hide what this mistake does to clients.
+        if self.is_contradicted(&message) {
+            return Err("a leader contradicts what was committed here".to_owned());
+        }
+        let forgets = matches!(self.mistake, Some(Mistake::AckBeforeFsync | Mistake::MembersAtOnce));
+        if forgets && message.get_msg_type() == MessageType::MsgHeartbeat {
+            // A leader may know of entries that a power loss took from us after we had acknowledged them, or take what another one
+            // committed for its own. raft-rs panics at such a heartbeat, which would hide what the mistake does to clients.
             message.commit = message.commit.min(self.raft.raft.raft_log.last_index());
         }
         // Errors are messages of strangers and of other terms; to raft they are as good as lost.
@@ -211,6 +220,7 @@ impl Replica {
             while self.raft.has_ready() {
                 let ready = self.raft.ready();
                 self.handle(ready, cx)?;
+                self.step_down_if_removed();
             }
             let next = match self.mistake {
                 Some(Mistake::AckBeforeFsync) => self.journal.next_undurable(),
@@ -223,6 +233,7 @@ impl Replica {
         }
         if self.raft.raft.state != StateRole::Leader {
             self.asked.clear(); // Nobody will confirm them.
+            self.changing = None;
         }
         for (_, request, operation) in self.confirmed.extract_if(.., |(index, ..)| *index <= self.applied) {
             let seen = self.store.look(&operation).ok_or_else(|| format!("`{operation}` is no read any more"))?;
@@ -246,8 +257,15 @@ impl Replica {
         if let Some(hard_state) = ready.hs() {
             storage.hard_state = hard_state.clone();
         }
+        let installs = !ready.snapshot().is_empty();
+        if installs {
+            storage.install(ready.snapshot().clone());
+        }
         if ready.must_sync() {
-            let mut saved = Saved::new(&storage.hard_state, ready.snapshot(), ready.entries());
+            let mut saved = Saved::of_entries(&storage.hard_state, ready.entries());
+            if installs {
+                saved = saved.with_snapshot(storage);
+            }
             if self.mistake == Some(Mistake::HardStateNotPersisted) {
                 saved = saved.without_hard_state();
             }
@@ -255,8 +273,7 @@ impl Replica {
                 .append(&saved.encode(), cx.disk())
                 .map_err(|e| format!("the journal cannot be written: {e}"))?;
         }
-        if !ready.snapshot().is_empty() {
-            storage.install(ready.snapshot().clone());
+        if installs {
             self.applied = ready.snapshot().get_metadata().index;
             self.store = restore(&ready.snapshot().data)?;
         }
@@ -281,6 +298,9 @@ impl Replica {
 
     fn apply(&mut self, entry: &Entry, cx: &mut Context<'_>) -> Result<(), String> {
         self.applied = entry.index;
+        if entry.entry_type == EntryType::EntryConfChange {
+            return self.apply_change(entry, cx);
+        }
         if entry.data.is_empty() {
             return Ok(()); // A new leader's first entry.
         }
@@ -320,7 +340,8 @@ impl Replica {
             return Ok(());
         }
         let storage = self.raft.mut_store();
-        if index < storage.snapshot().get_metadata().index + COMPACT_AFTER {
+        // A replica that comes back takes no snapshot in which it is no member.
+        if index < storage.snapshot().get_metadata().index + COMPACT_AFTER && !storage.has_old_members() {
             return Ok(());
         }
         let term = raft::Storage::term(storage, index).map_err(|e| e.to_string())?;
@@ -364,7 +385,7 @@ impl Replica {
 
 /// The record that says all of a storage.
 fn checkpoint(mistake: Option<Mistake>, storage: &Storage) -> Vec<u8> {
-    let saved = Saved::new(&storage.hard_state, storage.snapshot(), storage.entries());
+    let saved = Saved::of_all(storage);
     if mistake == Some(Mistake::HardStateNotPersisted) { saved.without_hard_state().encode() } else { saved.encode() }
 }
 

@@ -10,15 +10,48 @@ use raft::{
 pub(super) struct Storage {
     /// Term, vote and commit index, as last saved.
     pub(super) hard_state: HardState,
+    /// The members once all applied entries are, in order.
     voters: Vec<u64>,
+    /// Those before all entries.
+    founders: Vec<u64>,
     snapshot: Snapshot,
     entries: Vec<Entry>,
 }
 
 impl Storage {
     /// A fresh replica's.
-    pub(super) fn new(voters: Vec<u64>) -> Self {
-        Storage { hard_state: HardState::default(), voters, snapshot: Snapshot::default(), entries: Vec::new() }
+    pub(super) fn new(founders: Vec<u64>) -> Self {
+        Storage {
+            hard_state: HardState::default(),
+            voters: founders.clone(),
+            founders,
+            snapshot: Snapshot::default(),
+            entries: Vec::new(),
+        }
+    }
+
+    /// The members, in order.
+    pub(super) fn voters(&self) -> &[u64] {
+        &self.voters
+    }
+
+    /// An entry that changes the members was applied.
+    pub(super) fn set_voters(&mut self, mut voters: Vec<u64>) {
+        voters.sort_unstable();
+        self.voters = voters;
+    }
+
+    /// Whether the members have changed since the last snapshot.
+    pub(super) fn has_old_members(&self) -> bool {
+        let metadata = self.snapshot.get_metadata();
+        metadata.index > 0 && metadata.get_conf_state().voters != self.voters
+    }
+
+    /// The members as the last snapshot has them, where they are not the first ones.
+    pub(super) fn changed_members(&self) -> Option<&[u64]> {
+        let metadata = self.snapshot.get_metadata();
+        let voters = &metadata.get_conf_state().voters;
+        (metadata.index > 0 && *voters != self.founders).then_some(voters)
     }
 
     /// The last snapshot; its index is 0 when there was none.
@@ -43,6 +76,7 @@ impl Storage {
 
     /// Starts over from a snapshot that came from elsewhere.
     pub(super) fn install(&mut self, snapshot: Snapshot) {
+        self.set_voters(snapshot.get_metadata().get_conf_state().voters.clone());
         self.snapshot = snapshot;
         self.entries.clear();
     }
