@@ -135,7 +135,7 @@ fn bounds_are_the_tightest_that_hold() {
                     let time_ns = measured.time_ns.as_ref().expect("times differ");
                     assert_eq!(measured.versions.tightest(), versions.map(u64::from), "{}", show(history));
                     assert_eq!(time_ns.tightest(), time.map(u64::from), "{}", show(history));
-                    if seen[0] % 8 == 0 || history.entries.len() < 4 {
+                    if seen[0] % 64 == 0 || history.entries.len() < 3 {
                         forge(history, &measured);
                     }
                     seen[versions.unwrap_or(0).min(2) as usize] += 1;
