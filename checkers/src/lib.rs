@@ -49,6 +49,7 @@ pub mod second_opinion;
 mod sessions;
 pub mod staleness;
 pub mod strongest;
+pub mod text;
 mod transactions;
 pub mod value;
 pub mod verdict;

@@ -96,7 +96,7 @@ impl Observations {
                 break;
             }
         }
-        let initial = |f: &str| if f == "get" { Value::Text(String::new()) } else { Value::Nil };
+        let initial = |f: &str| if f == "get" { Value::from("") } else { Value::Nil };
         for (&(key, value), &reader) in &readers {
             let writes = writers.get(&(key, value)).map_or(0, Vec::len);
             let is_initial = *value == initial(history.entries[reader].operation.f.as_str());

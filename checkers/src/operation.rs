@@ -244,7 +244,7 @@ mod tests {
         let operations = [
             Operation::new("acquire", Value::Nil, Value::Nil),
             Operation::read(1),
-            Operation::write(1, Value::Text("v".into())),
+            Operation::write(1, Value::from("v")),
         ];
         assert_eq!(serde_json::to_string(&operations).unwrap(), json);
         assert_eq!(serde_json::from_str::<[Operation; 3]>(json).unwrap(), operations);

@@ -133,7 +133,7 @@ pub fn measure(history: &History, budget: &Budget) -> Result<Staleness, Verdict>
         Verdict::Invalid { anomalies } => anomalies.into_iter().min_by_key(|a| a.operations.len()),
     };
     let writes = history.entries.iter().filter(|e| effect(e).is_some_and(|(_, written)| written.is_some())).count();
-    let initial = if texts { Value::Text(String::new()) } else { Value::Nil };
+    let initial = if texts { Value::from("") } else { Value::Nil };
     let versions = tightest(refuted.as_ref(), writes as u64, |lag| {
         let lagging = Lagging { lag: lag as usize, initial: initial.clone() };
         let verdict = linearizability::check(&lagging, history, &each);

@@ -7,7 +7,9 @@ use serde::{
     de::{self, Visitor},
 };
 
-/// An argument or a reply of an operation.
+use crate::text::Text;
+
+/// An argument or a reply of an operation. Three words long, as a history holds millions.
 ///
 /// In JSON: `null`, booleans, integers, strings and arrays are themselves; bytes are `{"bytes": "<hex>"}` and maps are
 /// `{"map": [[key, value], …]}`. Compact formats (postcard) use the derived enum encoding.
@@ -21,13 +23,13 @@ pub enum Value {
     /// A signed integer.
     Int(i64),
     /// A string.
-    Text(String),
+    Text(Text),
     /// Raw bytes.
-    Bytes(Vec<u8>),
+    Bytes(Box<[u8]>),
     /// A sequence.
     List(Vec<Value>),
     /// An ordered map.
-    Map(BTreeMap<Value, Value>),
+    Map(Box<BTreeMap<Value, Value>>),
 }
 
 impl Value {
@@ -66,19 +68,25 @@ impl From<bool> for Value {
 
 impl From<&str> for Value {
     fn from(s: &str) -> Self {
-        Value::Text(s.to_owned())
+        Value::Text(s.into())
     }
 }
 
 impl From<String> for Value {
     fn from(s: String) -> Self {
-        Value::Text(s)
+        Value::Text(s.into())
     }
 }
 
 impl From<Vec<Value>> for Value {
     fn from(v: Vec<Value>) -> Self {
         Value::List(v)
+    }
+}
+
+impl From<BTreeMap<Value, Value>> for Value {
+    fn from(m: BTreeMap<Value, Value>) -> Self {
+        Value::Map(Box::new(m))
     }
 }
 
@@ -150,11 +158,11 @@ impl<'de> Visitor<'de> for ReadableVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::Text(text.to_owned()))
+        Ok(text.into())
     }
 
     fn visit_string<E: de::Error>(self, text: String) -> Result<Value, E> {
-        Ok(Value::Text(text))
+        Ok(text.into())
     }
 
     fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
@@ -171,11 +179,11 @@ impl<'de> Visitor<'de> for ReadableVisitor {
             "bytes" => {
                 let digits: String = fields.next_value()?;
                 let bytes = from_hex(&digits);
-                Value::Bytes(bytes.ok_or_else(|| {
+                Value::Bytes(bytes.map(Vec::into_boxed_slice).ok_or_else(|| {
                     de::Error::custom(format!("`{digits}` is not an even number of hexadecimal digits"))
                 })?)
             }
-            "map" => Value::Map(fields.next_value::<Vec<(Value, Value)>>()?.into_iter().collect()),
+            "map" => fields.next_value::<Vec<(Value, Value)>>()?.into_iter().collect::<BTreeMap<_, _>>().into(),
             _ => return Err(de::Error::unknown_field(&name, &["bytes", "map"])),
         };
         match fields.next_key::<String>()? {
@@ -221,10 +229,10 @@ impl<'de> Deserialize<'de> for Value {
                 Compact::Nil => Value::Nil,
                 Compact::Bool(b) => Value::Bool(b),
                 Compact::Int(i) => Value::Int(i),
-                Compact::Text(s) => Value::Text(s.into_owned()),
-                Compact::Bytes(b) => Value::Bytes(b.into_owned()),
+                Compact::Text(s) => s.into_owned().into(),
+                Compact::Bytes(b) => Value::Bytes(b.into_owned().into()),
                 Compact::List(v) => Value::List(v.into_owned()),
-                Compact::Map(m) => Value::Map(m.into_owned()),
+                Compact::Map(m) => m.into_owned().into(),
             })
         }
     }
@@ -249,14 +257,14 @@ mod tests {
 
     #[test]
     fn json_is_read_as_it_was_written() {
-        let map = BTreeMap::from([(Value::Int(1), Value::Nil), (Value::Text("k".into()), Value::Bool(true))]);
+        let map = BTreeMap::from([(Value::Int(1), Value::Nil), ("k".into(), Value::Bool(true))]);
         let value = Value::List(vec![
             Value::Nil,
             Value::Int(i64::MIN),
-            Value::Bytes(vec![0, 255]),
-            Value::Map(map),
+            Value::Bytes([0, 255].into()),
+            map.into(),
             Value::List(vec![]),
-            Value::Text("a \"b\"".into()),
+            "a \"b\"".into(),
         ]);
         let json = serde_json::to_string(&value).unwrap();
         assert_eq!(json, r#"[null,-9223372036854775808,{"bytes":"00ff"},{"map":[[1,null],["k",true]]},[],"a \"b\""]"#);

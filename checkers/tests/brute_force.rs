@@ -168,7 +168,7 @@ fn kv_that_only_grows() {
         unknown(append("b")),
     ];
     alphabet.extend(["", "a", "ab", "ba", "abc"].map(|reply| ok(get(), reply)));
-    compare(&Kv, kv_spec, &Value::Text(String::new()), 4, &alphabet);
+    compare(&Kv, kv_spec, &Value::from(""), 4, &alphabet);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn kv() {
     let put = |text: &str| Operation::new("put", Value::Nil, text);
     let mut alphabet = vec![ok(put("a"), Value::Nil), ok(append("b"), Value::Nil), unknown(append("a"))];
     alphabet.extend(["", "a", "ab", "b"].map(|reply| ok(get(), reply)));
-    compare(&Kv, kv_spec, &Value::Text(String::new()), 4, &alphabet);
+    compare(&Kv, kv_spec, &Value::from(""), 4, &alphabet);
 }
 
 fn mutex_spec(state: &Value, operation: &Operation, _: Option<&Value>) -> Option<Value> {

@@ -171,7 +171,7 @@ fn bank(random: &mut Random) -> (Operation, Value) {
     let a = [3, 3, 3, 5, -1][random.below(5)];
     let total = [10, 10, 10, 10, 9][random.below(5)];
     let balances = [("a", a), ("b", total - a)].map(|(name, n)| (Value::from(name), Value::Int(n)));
-    asked("read", Value::Nil, Value::Map(BTreeMap::from(balances)))
+    asked("read", Value::Nil, Value::from(BTreeMap::from(balances)))
 }
 
 fn counter(random: &mut Random) -> (Operation, Value) {

@@ -2,7 +2,7 @@
 
 mod generator;
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use generator::Shape;
 use squall_checkers::{
@@ -25,8 +25,10 @@ fn rich() -> History {
     recorder.mark(MarkKind::Phase(Phase::Settle), 8);
     recorder.mark(MarkKind::Phase(Phase::FinalReads), 9);
     recorder.mark(MarkKind::FinalReads(ProcessId(3), 2), 10);
-    let odd =
-        Value::Map([(Value::Bytes(vec![0, 255]), Value::List(vec![Value::Nil, "nil".into(), "a b".into()]))].into());
+    let odd = Value::from(BTreeMap::from([(
+        Value::Bytes([0, 255].into()),
+        Value::List(vec![Value::Nil, "nil".into(), "a b".into()]),
+    )]));
     recorder.invoke(ProcessId(900), Operation::new("odd name", odd.clone(), odd), 11);
     let more = recorder.finish();
     let offset = 1000;

@@ -216,11 +216,11 @@ fn mistakes_of_banks_are_found() {
                 let account = |n: u64| Value::Int((n % 5) as i64);
                 let amount = Value::Int((random / 100 % 7) as i64);
                 let of = [("amount", amount), ("from", account(random / 7)), ("to", account(random / 41))];
-                Operation::new("transfer", Value::Nil, Value::Map(of.map(|(k, v)| (k.into(), v)).into()))
+                Operation::new("transfer", Value::Nil, BTreeMap::from(of.map(|(k, v)| (Value::from(k), v))))
             }
         };
         let apply = |operation: &Operation| {
-            let Value::Map(transfer) = &operation.args else { return Value::Map(balances.clone()) };
+            let Value::Map(transfer) = &operation.args else { return Value::from(balances.clone()) };
             let amount = transfer[&"amount".into()].as_int().unwrap();
             let mut add = |account: &Value, n: i64| {
                 let balance = balances.get_mut(account).unwrap();

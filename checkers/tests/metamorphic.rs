@@ -126,7 +126,7 @@ fn no_worse(first: &History, second: &History) -> Result<(), TestCaseError> {
 
 fn renamed(value: &Value) -> Value {
     match value {
-        Value::Int(i) => Value::Text(format!("v{}", 1000 - i)),
+        Value::Int(i) => format!("v{}", 1000 - i).into(),
         Value::List(items) => Value::List(items.iter().map(renamed).collect()),
         other => other.clone(),
     }

@@ -6,6 +6,8 @@
 //!
 //! Every account has 0 at first and may be overdrawn, so all balances always add up to 0.
 
+use std::collections::BTreeMap;
+
 use squall_checkers::{
     operation::{Interface, Operation},
     value::Value,
@@ -53,8 +55,8 @@ impl Workload for BankWorkload {
             let from = stream.below(accounts);
             let to = (from + stream.between(1, accounts - 1)) % accounts;
             let amount = stream.between(1, amount);
-            let of = [("amount", amount), ("from", from), ("to", to)].map(|(k, v)| (k.into(), Value::Int(v as i64)));
-            Operation::new("transfer", Value::Nil, Value::Map(of.into()))
+            let of = [("amount", amount), ("from", from), ("to", to)].map(|(k, v)| (Value::from(k), Value::Int(v as i64)));
+            Operation::new("transfer", Value::Nil, BTreeMap::from(of))
         })))
     }
 
@@ -85,8 +87,6 @@ fn read() -> Operation {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::parts::testing;
 
@@ -96,7 +96,8 @@ mod tests {
         let mut done = 0;
         move |operation| {
             let Value::Map(transfer) = &operation.args else {
-                return Some(Value::Map(balances.iter().map(|(k, v)| (k.clone(), Value::Int(*v))).collect()));
+                let balances = balances.iter().map(|(k, v)| (k.clone(), Value::Int(*v)));
+                return Some(balances.collect::<BTreeMap<_, _>>().into());
             };
             let of = |name: &str| transfer[&Value::from(name)].clone();
             let amount = of("amount").as_int()?;

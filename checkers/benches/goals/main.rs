@@ -4,11 +4,13 @@
 //! cargo bench -p squall-checkers --bench goals               every row
 //! cargo bench -p squall-checkers --bench goals -- cas kv     rows whose name begins so
 //! cargo bench -p squall-checkers --bench goals -- --write DIR txn   their histories as files, for other tools
+//! cargo bench -p squall-checkers --bench goals -- --read FILE CHECKER MODEL   a process that reads and checks, as these do
 //! ```
 //!
 //! Every cell is a process of its own: best time of three runs (of one, where it takes longer than a second), and the peak
 //! memory of the process, with the history in it, until the first run is done. One that takes longer than a minute is ended.
-//! `verify` is the time that the verifier takes for the certificate. Histories of other tools' tests are read from
+//! `cpu` is the time that all threads together ran, which other work of the machine adds little to, and `ratio` is of that;
+//! `verify` is the same of the verifier and the certificate, `of it` in percent of the time of checking. Histories of other tools' tests are read from
 //! `SQUALL_CORPUS`, and left out without it.
 #![expect(clippy::disallowed_types, reason = "a benchmark measures real time")]
 
@@ -30,6 +32,7 @@ use std::{
 };
 
 use rows::Row;
+use rustix::time::{ClockId, clock_gettime};
 use squall_checkers::{
     budget::Budget,
     certificate::Certificate,
@@ -62,14 +65,27 @@ fn main() {
                 }
             }
         }
+        ["--read", file, checker, model] => read(file, checker, model),
         ref names => table(names),
     }
 }
 
 fn table(names: &[&str]) {
     println!(
-        "{:24} {:>8} {:>9} {:>8} {:>9} {:>4} {:>9} | {:>11} {:>8} {:>7} | {:>10}",
-        "history", "verdict", "ms", "MiB", "verify ms", "core", "verified", "porcupine", "MiB", "ratio", "stateright"
+        "{:24} {:>8} {:>8} {:>8} {:>6} {:>8} {:>5} {:>4} {:>8} | {:>11} {:>8} {:>7} | {:>10}",
+        "history",
+        "verdict",
+        "ms",
+        "cpu",
+        "MiB",
+        "verify",
+        "of it",
+        "core",
+        "verified",
+        "porcupine",
+        "MiB",
+        "ratio",
+        "stateright"
     );
     for row in rows::chosen(names) {
         if row.history().is_none() {
@@ -77,18 +93,24 @@ fn table(names: &[&str]) {
             continue;
         }
         let [ours, porcupine, stateright] = SIDES.map(|side| Cell::measured(row.name, side));
-        let ratio = match (porcupine.ms, ours.ms) {
+        let ratio = match (porcupine.cpu_ms, ours.cpu_ms) {
             (Some(theirs), Some(ours)) => format!("{:.0}x", theirs / ours),
             _ => String::new(),
         };
         let [verify, core, verified] = [0, 1, 2].map(|i| ours.more.get(i).map_or("", String::as_str));
+        let of_it = match (verify.parse::<f64>(), ours.cpu_ms) {
+            (Ok(verify), Some(check)) => format!("{:.0}%", 100.0 * verify / check),
+            _ => String::new(),
+        };
         println!(
-            "{:24} {:>8} {:>9} {:>8} {:>9} {:>4} {:>9} | {:>11} {:>8} {:>7} | {:>10}",
+            "{:24} {:>8} {:>8} {:>8} {:>6} {:>8} {:>5} {:>4} {:>8} | {:>11} {:>8} {:>7} | {:>10}",
             row.name,
             ours.verdict,
             ours.took(),
+            ours.cpu_ms.map_or_else(String::new, |ms| format!("{ms:.1}")),
             ours.memory(),
             verify,
+            of_it,
             core,
             verified,
             porcupine.took(),
@@ -104,6 +126,7 @@ fn table(names: &[&str]) {
 struct Cell {
     verdict: String,
     ms: Option<f64>,
+    cpu_ms: Option<f64>,
     kib: Option<u64>,
     more: Vec<String>,
 }
@@ -143,6 +166,7 @@ impl Cell {
         Cell {
             verdict: words.next().unwrap_or_default(),
             ms: words.next().and_then(|ms| ms.parse().ok()),
+            cpu_ms: words.next().and_then(|ms| ms.parse().ok()),
             kib: words.next().and_then(|kib| kib.parse().ok()),
             more: words.collect(),
         }
@@ -161,33 +185,68 @@ fn peak_kib() -> u64 {
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
 }
 
-/// The last result, the best time in milliseconds, and the most memory, in KiB, until the first result stood.
-fn best<T>(mut run: impl FnMut() -> T) -> (T, f64, u64) {
-    let mut best = Duration::MAX;
+/// How long all threads of this process ran so far.
+fn cpu() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// What something took.
+#[derive(Clone, Copy)]
+struct Took {
+    ms: f64,
+    cpu_ms: f64,
+    /// The most memory until the first result stood.
+    kib: u64,
+}
+
+/// The last result, and the best times.
+fn best<T>(mut run: impl FnMut() -> T) -> (T, Took) {
+    let (mut best, mut best_cpu) = (Duration::MAX, Duration::MAX);
     let mut kib = None;
     for times in 1.. {
-        let began = Instant::now();
+        let (began, began_cpu) = (Instant::now(), cpu());
         let result = run();
-        let took = began.elapsed();
-        best = best.min(took);
+        let (took, took_cpu) = (began.elapsed(), cpu().saturating_sub(began_cpu));
+        (best, best_cpu) = (best.min(took), best_cpu.min(took_cpu));
         let kib = *kib.get_or_insert_with(peak_kib);
         if times == 3 || took > Duration::from_secs(1) {
-            return (result, best.as_secs_f64() * 1e3, kib);
+            return (result, Took { ms: best.as_secs_f64() * 1e3, cpu_ms: best_cpu.as_secs_f64() * 1e3, kib });
         }
     }
     unreachable!("three times are enough")
 }
 
-/// Prints verdict, milliseconds and KiB; for ours also the time of the verifier, the operations named and its word.
+/// Reads a file and checks it, once; says what each took of the processor, and the most memory.
+fn read(file: &str, checker: &str, model: &str) {
+    let began = cpu();
+    let history = formats::read(&fs::read(file).expect("it can be read"), None).expect("a history");
+    let reading = cpu().saturating_sub(began);
+    let checker = (checker::checker(checker).expect("in the catalogue").build)(models::model(model));
+    let verdict = checker.expect("given a model").check(&history, &Budget::default());
+    let checking = cpu().saturating_sub(began + reading);
+    println!("{}: read {reading:.0?}, checked {checking:.0?}, {} MiB", word(&verdict), peak_kib() >> 10);
+    std::process::exit(0);
+}
+
+fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Valid { .. } => "valid",
+        Verdict::Invalid { .. } => "invalid",
+        Verdict::Unknown { .. } => "unknown",
+    }
+}
+
+/// Prints verdict, milliseconds, those of the processor, and KiB; for ours also the time of the verifier, the operations named and its word.
 fn cell(name: &str, side: &str) {
     let row = rows::chosen(&[name]).into_iter().find(|row| row.name == name).expect("a row of the table");
     let (history, invalid) = row.history().expect("its file is there");
     match side {
         "ours" => ours(&row, &history, invalid),
         _ => {
-            if let Some((valid, ms, kib)) = peers::judge(&row, &history, side) {
+            if let Some((valid, Took { ms, cpu_ms, kib })) = peers::judge(&row, &history, side) {
                 assert_eq!(valid, !invalid, "{side} on {name}");
-                println!("{} {ms} {kib}", if valid { "valid" } else { "invalid" });
+                println!("{} {ms} {cpu_ms} {kib}", if valid { "valid" } else { "invalid" });
             } else {
                 println!("-");
             }
@@ -199,20 +258,20 @@ fn ours(row: &Row, history: &History, invalid: bool) {
     let name = if row.checker.is_empty() { "linearizable" } else { row.checker };
     let model = models::model(row.model);
     let checker = (checker::checker(name).expect("in the catalogue").build)(model).expect("given a model");
-    let (verdict, ms, kib) = best(|| checker.check(history, &Budget::default()));
+    let (verdict, Took { ms, cpu_ms, kib }) = best(|| checker.check(history, &Budget::default()));
     assert!(!verdict.is_unknown(), "{}: {verdict:?}", row.name);
     assert_eq!(verdict.is_invalid(), invalid, "{}", row.name);
-    let word = if verdict.is_valid() { "valid" } else { "invalid" };
+    let word = word(&verdict);
     let core = match &verdict {
         Verdict::Invalid { anomalies } => anomalies.iter().map(|a| a.operations.len()).min().unwrap_or_default(),
         _ => 0,
     };
     let certificate = Certificate::new(name, Some(row.model), history.entries.len(), verdict);
-    let (verified, verify, _) = best(|| verify::verify(history, &certificate, &Budget::default()));
+    let (verified, verify) = best(|| verify::verify(history, &certificate, &Budget::default()));
     let verified = match verified {
         Verification::Verified => "yes",
         Verification::Refuted(_) => "REFUTED",
         Verification::Unverified(_) => "no",
     };
-    println!("{word} {ms} {kib} {verify:.1} {core} {verified}");
+    println!("{word} {ms} {cpu_ms} {kib} {:.1} {core} {verified}", verify.cpu_ms);
 }

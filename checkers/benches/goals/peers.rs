@@ -6,7 +6,7 @@ use squall_checkers::{
 };
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
 
-use crate::{best, rows::Row};
+use crate::{Took, best, rows::Row};
 
 /// A register of small integers, or a text.
 #[derive(Clone)]
@@ -121,8 +121,8 @@ fn on_key(entry: &Entry) -> OnKey {
     (int(&entry.operation.key), asked, replied)
 }
 
-/// The verdict, the time in milliseconds and the memory in KiB; nothing if this one does not judge such histories.
-pub(crate) fn judge(row: &Row, history: &History, side: &str) -> Option<(bool, f64, u64)> {
+/// The verdict and what it took; nothing if this one does not judge such histories.
+pub(crate) fn judge(row: &Row, history: &History, side: &str) -> Option<(bool, Took)> {
     let alive = || history.entries.iter().filter(|e| e.is_ok() || e.is_unknown());
     match (side, row.model, row.checker) {
         ("porcupine-rs", "cas-register", "") => {

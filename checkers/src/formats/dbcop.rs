@@ -84,7 +84,7 @@ pub(super) fn write(history: &History) -> Option<String> {
             let mut events = Vec::new();
             for (writes, key, value) in &txn.micros {
                 let name = match key {
-                    Value::Text(name) if name.chars().all(is_name) && !name.is_empty() => name.clone(),
+                    Value::Text(name) if name.chars().all(is_name) && !name.is_empty() => name.to_string(),
                     // Names are no numbers there.
                     key => format!("k{}", sessions::unsigned(key)?),
                 };

@@ -1,5 +1,7 @@
 //! Just enough EDN for Jepsen's histories: every form is read, what a history does not need becomes text; values are written.
 
+use std::collections::BTreeMap;
+
 use super::{
     ParseError, Place,
     cursor::{Cursor, DEPTH_MAX},
@@ -40,9 +42,9 @@ impl Form {
             Edn::Nil => Value::Nil,
             Edn::Bool(b) => Value::Bool(*b),
             Edn::Int(i) => Value::Int(*i),
-            Edn::Text(text) | Edn::Keyword(text) | Edn::Other(text) => Value::Text(text.clone()),
+            Edn::Text(text) | Edn::Keyword(text) | Edn::Other(text) => text.as_str().into(),
             Edn::Sequence(forms) => Value::List(forms.iter().map(Form::value).collect()),
-            Edn::Map(pairs) => Value::Map(pairs.iter().map(|(k, v)| (k.value(), v.value())).collect()),
+            Edn::Map(pairs) => pairs.iter().map(|(k, v)| (k.value(), v.value())).collect::<BTreeMap<_, _>>().into(),
         }
     }
 }

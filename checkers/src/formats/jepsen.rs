@@ -239,7 +239,7 @@ pub(super) fn reply(f: &str, value: Value) -> Value {
 fn reason(event: &Form) -> String {
     match event.get("error").map(Form::value) {
         None | Some(Value::Nil) => String::new(),
-        Some(Value::Text(why)) => why,
+        Some(Value::Text(why)) => why.to_string(),
         Some(other) => other.to_string(),
     }
 }

@@ -282,7 +282,7 @@ impl Reader<'_> {
             return Err(before.expected("values nested at most 64 deep"));
         }
         match self.cursor.peek() {
-            Some('"') => return Ok(Value::Text(self.cursor.string()?)),
+            Some('"') => return Ok(self.cursor.string()?.into()),
             Some('[') => {
                 self.cursor.next();
                 let mut list = Vec::new();
@@ -300,7 +300,7 @@ impl Reader<'_> {
                 loop {
                     self.spaces();
                     if self.cursor.eat("}") {
-                        return Ok(Value::Map(map));
+                        return Ok(map.into());
                     }
                     let key = self.value(depth + 1)?;
                     let value = self.value(depth + 1)?;
@@ -319,11 +319,11 @@ impl Reader<'_> {
             "true" => Ok(Value::Bool(true)),
             "false" => Ok(Value::Bool(false)),
             _ if word.starts_with("0x") => value::from_hex(&word[2..])
-                .map_or_else(|| wrong("an even number of hexadecimal digits"), |b| Ok(Value::Bytes(b))),
+                .map_or_else(|| wrong("an even number of hexadecimal digits"), |b| Ok(Value::Bytes(b.into()))),
             _ if word.starts_with(|c: char| c.is_ascii_digit() || c == '-') => {
                 word.parse().map_or_else(|_| wrong("an integer of 64 bits"), |i| Ok(Value::Int(i)))
             }
-            _ => Ok(Value::Text(word.to_owned())),
+            _ => Ok(word.into()),
         }
     }
 }

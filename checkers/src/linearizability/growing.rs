@@ -29,7 +29,7 @@ pub(super) fn check<M: Model>(model: &M, history: &History, key: &Value, problem
     let is_log = (0..problem.ops.len()).all(|i| matches!(effect(i), Effect::Appends(_) | Effect::Reads(_)));
     let is_set = (0..problem.ops.len()).all(|i| matches!(effect(i), Effect::Adds(_) | Effect::ReadsAll(_)));
     let is_list = (0..problem.ops.len()).all(|i| matches!(effect(i), Effect::Extends(_) | Effect::ReadsInOrder(_)));
-    let placed = if is_log && model.initial_value() == Value::Text(String::new()) {
+    let placed = if is_log && model.initial_value() == Value::from("") {
         place_log(problem, effect)
     } else if is_set {
         place_set(problem, effect)

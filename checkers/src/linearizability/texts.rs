@@ -45,7 +45,7 @@ impl<'p> TextAutomaton<'p> {
             })
         };
         let classes: Vec<Does<'p>> = problem.classes.iter().map(does).collect::<Option<_>>()?;
-        if model.initial_value() != Value::Text(String::new()) {
+        if model.initial_value() != Value::from("") {
             return None;
         }
         let mut shown: Vec<&str> = problem

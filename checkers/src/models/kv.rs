@@ -50,7 +50,7 @@ impl Model for Kv {
     }
 
     fn initial_value(&self) -> Value {
-        Value::Text(String::new())
+        Value::from("")
     }
 
     fn heap_bytes(&self, state: &String) -> usize {

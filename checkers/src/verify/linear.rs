@@ -96,7 +96,7 @@ pub(super) fn none_by(
     }
     let shown: Vec<&str> = kept.iter().filter_map(|kept| kept.entry.reply()?.as_text()).collect();
     let longest = shown.iter().map(|text| text.len()).max().unwrap_or_default();
-    let texts = (model == "kv").then(|| Texts { shown, unseen: Value::Text("-".repeat(longest + 1)) });
+    let texts = (model == "kv").then(|| Texts { shown, unseen: "-".repeat(longest + 1).into() });
     let seen = BTreeSet::new();
     let mut search = Search { apply, kept: &kept, texts, seen, steps: budget.steps, bytes: budget.bytes };
     match search.order_exists(&mut vec![false; kept.len()], &State::new()) {

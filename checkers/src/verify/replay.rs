@@ -48,7 +48,7 @@ pub(super) fn apply(model: &str, state: &mut State, operation: &Operation, reply
             Some(())
         }
         ("kv", "append") => {
-            let held = state.entry(key.clone()).or_insert_with(|| Value::Text(String::new()));
+            let held = state.entry(key.clone()).or_insert_with(|| Value::from(""));
             let Value::Text(held) = held else { return None };
             held.push_str(args.as_text()?);
             Some(())
@@ -58,7 +58,7 @@ pub(super) fn apply(model: &str, state: &mut State, operation: &Operation, reply
             (held == (f == "release")).then_some(())
         }
         ("set", "add" | "remove" | "contains") => {
-            let held = state.entry(key.clone()).or_insert_with(|| Value::Map(BTreeMap::new()));
+            let held = state.entry(key.clone()).or_insert_with(|| Value::from(BTreeMap::new()));
             let Value::Map(elements) = held else { return None };
             let was_in = match f.as_str() {
                 "add" => elements.insert(args.clone(), Value::Nil).is_some(),
@@ -100,7 +100,7 @@ pub(super) fn apply(model: &str, state: &mut State, operation: &Operation, reply
             reply.is_none_or(|reply| reply.as_list() == Some(log)).then_some(())
         }
         ("queue" | "stack" | "priority-queue", _) => {
-            let Value::Map(held) = state.entry(key.clone()).or_insert_with(|| Value::Map(BTreeMap::new())) else {
+            let Value::Map(held) = state.entry(key.clone()).or_insert_with(|| Value::from(BTreeMap::new())) else {
                 return None;
             };
             if puts_in(f) {

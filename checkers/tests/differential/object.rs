@@ -185,5 +185,5 @@ impl Object {
 
 /// A text of one letter for each value.
 fn letters(values: &[i64]) -> Value {
-    Value::Text(values.iter().map(|value| char::from(b'a' + (value % 26) as u8)).collect())
+    values.iter().map(|value| char::from(b'a' + (value % 26) as u8)).collect::<String>().into()
 }

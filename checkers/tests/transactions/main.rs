@@ -144,7 +144,7 @@ fn intervals(txns: &mut [Txn], dice: &mut Dice) {
 }
 
 fn history(txns: &[Txn]) -> History {
-    let text = |s: &str| Value::Text(s.to_owned());
+    let text = |s: &str| Value::from(s);
     let key = |k: usize| text(["x", "y"][k]);
     let micro = |f: &str, k: usize, v: Value| Value::List(vec![text(f), key(k), v]);
     let entries = txns.iter().map(|txn| {

@@ -27,7 +27,7 @@ fn entry(run: &Run, number: i64) -> &Entry {
 async fn ask(m: Machine, operation: Operation) -> squall::Result<Value> {
     let socket = m.bind(0)?;
     socket.send_to(m.at(m.home().0), format!("{:?}", operation.key).as_bytes())?;
-    Ok(Value::Text(receive(&socket).await?))
+    Ok(receive(&socket).await?.into())
 }
 
 /// Answers every datagram by its own name.
@@ -46,7 +46,7 @@ fn an_operation_is_asked_at_its_time_of_its_home_and_its_reply_is_recorded_with_
     scene!(2).clients(3, &script, ask).check(reply, |run| {
         for (number, at, by) in [(0, 100, "n0"), (1, 200, "n1"), (2, 300, "n0"), (3, 400, "n0")] {
             let entry = entry(run, number);
-            assert_eq!(entry.outcome, Outcome::Ok(Value::Text(by.to_owned())), "operation {number}");
+            assert_eq!(entry.outcome, Outcome::Ok(by.into()), "operation {number}");
             near(Duration::from_nanos(entry.invoked.time), ms(at));
             let replied = entry.completed.expect("it has a reply").time;
             near(Duration::from_nanos(replied), ms(at) + 2 * LATENCY);
@@ -85,7 +85,7 @@ fn an_operation_without_a_reply_in_time_is_unknown_and_its_process_and_client_ar
             near(Duration::from_nanos(lost.completed.expect("it was given up").time), ms(1100));
             // The script's process is played by a new one, which knows nothing of the old one's fate.
             let next = entry(run, 1);
-            assert_eq!(next.outcome, Outcome::Ok(Value::Text("n0".to_owned())));
+            assert_eq!(next.outcome, Outcome::Ok("n0".into()));
             assert_ne!(next.process, lost.process);
             let gone = run.board.iter().filter(|b| *b == "given up").count();
             assert!(gone >= 3, "{:?}", run.board);
@@ -125,7 +125,7 @@ fn processes_of_one_client_machine_ask_at_one_time_and_each_gets_its_own_reply()
     let asked = |m: Machine, operation: Operation| async move {
         let socket = m.bind(0)?;
         socket.send_to(m.at(0), format!("{:?}", operation.key).as_bytes())?;
-        Ok(Value::Text(receive(&socket).await?))
+        Ok(receive(&socket).await?.into())
     };
     scene!(1).latency(ms(1), ms(50)).clients(1, &script, asked).check(
         |m| async move {
@@ -139,7 +139,7 @@ fn processes_of_one_client_machine_ask_at_one_time_and_each_gets_its_own_reply()
         |run| {
             for number in 0..20 {
                 let expected = format!("{:?}", Value::Int(number));
-                assert_eq!(entry(run, number).outcome, Outcome::Ok(Value::Text(expected)));
+                assert_eq!(entry(run, number).outcome, Outcome::Ok(expected.into()));
             }
         },
     );

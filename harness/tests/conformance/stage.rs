@@ -125,7 +125,7 @@ impl Machine {
     pub(crate) fn saw(&self, what: impl Display) {
         // An observation that says the same as the one before is none: the number tells them apart.
         let number = self.sightings.fetch_add(1, Ordering::Relaxed);
-        self.observe("saw", Value::List(vec![Value::Int(number), Value::Text(what.to_string())]));
+        self.observe("saw", Value::List(vec![Value::Int(number), what.to_string().into()]));
     }
 
     /// Writes on the board, which any code can do at any time, a destructor in a dead process too.

@@ -13,8 +13,8 @@ pub(crate) struct Bank(BTreeMap<Value, i64>);
 
 impl Object for Bank {
     fn look(&self, operation: &Operation) -> Option<Value> {
-        let balances = || self.0.iter().map(|(account, balance)| (account.clone(), Value::Int(*balance))).collect();
-        (operation.f == "read").then(|| Value::Map(balances()))
+        let balances = self.0.iter().map(|(account, balance)| (account.clone(), Value::Int(*balance)));
+        (operation.f == "read").then(|| balances.collect::<BTreeMap<_, _>>().into())
     }
 
     fn update(&mut self, operation: &Operation) -> Result<Value, String> {
@@ -43,8 +43,8 @@ mod tests {
     #[test]
     fn money_moves_and_its_sum_stays() {
         let transfer = |from: i64, to: i64, amount: i64| {
-            let of = [("amount", amount), ("from", from), ("to", to)].map(|(k, v)| (k.into(), Value::Int(v)));
-            Operation::new("transfer", Value::Nil, Value::Map(of.into()))
+            let of = [("amount", amount), ("from", from), ("to", to)].map(|(k, v)| (Value::from(k), Value::Int(v)));
+            Operation::new("transfer", Value::Nil, BTreeMap::from(of))
         };
         let read = || Operation::read(Value::Nil);
         check(

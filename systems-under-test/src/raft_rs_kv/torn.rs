@@ -22,7 +22,7 @@ pub(super) fn join(early: Reply, late: Reply) -> Reply {
         }
         (Value::Map(early), Value::Map(mut late)) => {
             let half = early.len() / 2;
-            late.extend(early.into_iter().take(half));
+            late.extend((*early).into_iter().take(half));
             Value::Map(late)
         }
         (_, late) => late,
@@ -31,13 +31,18 @@ pub(super) fn join(early: Reply, late: Reply) -> Reply {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
     fn the_first_half_is_the_old_one() {
         let list = |values: [i64; 3]| Value::List(values.map(Value::Int).to_vec());
         assert_eq!(join(list([1, 2, 3]), list([4, 5, 6])), list([1, 5, 6]));
-        let map = |values: &[(i64, i64)]| Value::Map(values.iter().map(|&(k, v)| (k.into(), v.into())).collect());
+        let map = |values: &[(i64, i64)]| {
+            let pairs = values.iter().map(|&(k, v)| (Value::from(k), Value::from(v)));
+            Value::from(pairs.collect::<BTreeMap<_, _>>())
+        };
         assert_eq!(join(map(&[(1, 1), (2, 2)]), map(&[(0, 5), (1, 6), (2, 7)])), map(&[(0, 5), (1, 1), (2, 7)]));
     }
 }

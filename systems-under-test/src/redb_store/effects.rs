@@ -49,7 +49,7 @@ pub(super) fn effects(speech: Speech, operation: &Operation, cells: &impl Cells)
     let (key, args) = (&operation.key, &operation.args);
     let replies = |reply: Value, writes: Vec<(Value, Value)>| Ok(Ok(Effects { reply, writes }));
     match (speech, operation.f.as_str(), args) {
-        (Speech::Bank, "read", _) => replies(Value::Map(cells.all()?), Vec::new()),
+        (Speech::Bank, "read", _) => replies(cells.all()?.into(), Vec::new()),
         (_, "read", _) => replies(cells.get(key)?, Vec::new()),
         (Speech::Registers, "write", value) => replies(Value::Nil, vec![(key.clone(), value.clone())]),
         (Speech::Registers, "cas", Value::List(args)) if args.len() == 2 => {

@@ -61,7 +61,7 @@ fn events<'h>(id: EntryId, entry: &'h Entry) -> Vec<(&'h Value, Event<'h>)> {
     match (operation.f.as_str(), replied) {
         ("poll", Some(reply)) if micros(reply).is_some() => {
             let logs = reply.as_list().into_iter().flatten().filter_map(|micro| match micro.as_list()? {
-                [Value::Text(f), Value::Map(logs)] if f == "poll" => Some(logs),
+                [Value::Text(f), Value::Map(logs)] if f == "poll" => Some(logs.iter()),
                 _ => None,
             });
             logs.flatten().flat_map(|(key, list)| shown(key, list)).collect()

@@ -84,13 +84,13 @@ fn values() -> impl Strategy<Value = Value> {
         Just(Value::Nil),
         any::<bool>().prop_map(Value::Bool),
         any::<i64>().prop_map(Value::Int),
-        ".{0,5}".prop_map(Value::Text),
-        vec(any::<u8>(), 0..5).prop_map(Value::Bytes),
+        ".{0,5}".prop_map(Value::from),
+        vec(any::<u8>(), 0..5).prop_map(|bytes| Value::Bytes(bytes.into())),
     ];
     leaf.prop_recursive(2, 8, 4, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(Value::List),
-            prop::collection::btree_map(inner.clone(), inner, 0..3).prop_map(Value::Map)
+            prop::collection::btree_map(inner.clone(), inner, 0..3).prop_map(Value::from)
         ]
     })
 }
