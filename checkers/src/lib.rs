@@ -40,6 +40,7 @@ pub mod linearizable;
 mod liveness;
 pub mod model;
 pub mod models;
+mod numbered;
 mod observations;
 pub mod operation;
 pub mod partition;

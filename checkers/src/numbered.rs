@@ -1,0 +1,121 @@
+//! Keys, and values under a key, as numbers. Small integers, which most of them are, are looked up without hashing.
+
+use crate::{partition::FixedMap, value::Value};
+
+/// No number.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// An integer that is small enough to be a place in a table.
+fn small(value: &Value, small_max: usize) -> Option<usize> {
+    value.as_int().and_then(|i| usize::try_from(i).ok()).filter(|i| *i < small_max)
+}
+
+/// The place of a small integer.
+fn at(table: &mut Vec<u32>, i: usize) -> &mut u32 {
+    if table.len() <= i {
+        table.resize(i + 1, NONE);
+    }
+    &mut table[i]
+}
+
+/// Keys as numbers, counted from 0 in the order in which they first appear.
+#[derive(Debug)]
+pub(crate) struct Keys<'h> {
+    pub(crate) all: Vec<&'h Value>,
+    small: Vec<u32>,
+    small_max: usize,
+    others: FixedMap<&'h Value, u32>,
+}
+
+impl<'h> Keys<'h> {
+    /// Integers below `small_max` are not hashed; a table of so many numbers is not too large.
+    pub(crate) fn new(small_max: usize) -> Self {
+        Keys { all: Vec::new(), small: Vec::new(), small_max, others: FixedMap::default() }
+    }
+
+    #[inline]
+    pub(crate) fn of(&mut self, key: &'h Value) -> u32 {
+        let place = match small(key, self.small_max) {
+            Some(i) => at(&mut self.small, i),
+            None => {
+                // Many histories are about one key.
+                if let [only] = self.all[..]
+                    && only == key
+                {
+                    return 0;
+                }
+                self.others.entry(key).or_insert(NONE)
+            }
+        };
+        if *place == NONE {
+            *place = self.all.len() as u32;
+            self.all.push(key);
+        }
+        *place
+    }
+}
+
+/// What is known of each value under each key: a number that is [`NONE`] at first.
+#[derive(Debug)]
+pub(crate) struct Values<'h> {
+    /// By integer: the number under one of the keys.
+    small: Vec<u32>,
+    small_max: usize,
+    integers: FixedMap<(u32, i64), u32>,
+    others: FixedMap<(u32, &'h Value), u32>,
+}
+
+impl<'h> Values<'h> {
+    /// Integers below `small_max` are hashed only where several keys have the same.
+    pub(crate) fn new(small_max: usize) -> Self {
+        Values { small: Vec::new(), small_max, integers: FixedMap::default(), others: FixedMap::default() }
+    }
+
+    /// Where the number of a value under a key stands. `key_of` says under which key a number is.
+    #[inline]
+    pub(crate) fn place(&mut self, key: u32, value: &'h Value, key_of: impl Fn(u32) -> u32) -> &mut u32 {
+        if let Some(i) = small(value, self.small_max) {
+            let place = at(&mut self.small, i);
+            if *place == NONE || key_of(*place) == key {
+                return place;
+            }
+        }
+        match value {
+            Value::Int(i) => self.integers.entry((key, *i)).or_insert(NONE),
+            _ => self.others.entry((key, value)).or_insert(NONE),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_keys_and_values_have_equal_numbers() {
+        let values =
+            [3.into(), Value::Int(-1), Value::Nil, Value::Int(1 << 40), 31.into(), 32.into(), "a".into(), "".into()];
+        for only in &values {
+            let mut keys = Keys::new(32);
+            assert_eq!([keys.of(only), keys.of(only)], [0, 0]);
+        }
+        let mut keys = Keys::new(32);
+        let mut numbers = Values::new(32);
+        let mut key_of: Vec<u32> = Vec::new();
+        for _ in 0..2 {
+            assert!(values.iter().map(|key| keys.of(key)).eq(0..values.len() as u32));
+            let mut expected = 0;
+            for value in &values {
+                for key in 0..3 {
+                    let place = numbers.place(key, value, |number| key_of[number as usize]);
+                    if *place == NONE {
+                        *place = key_of.len() as u32;
+                        key_of.push(key);
+                    }
+                    assert_eq!(*place, expected);
+                    expected += 1;
+                }
+            }
+        }
+    }
+}
