@@ -126,7 +126,10 @@ impl Checker for Level {
             return Verdict::precondition(Order::NO_REAL_TIME);
         }
         let judged = Transactions::new(history).and_then(|all| {
-            let known = Inference::new(&all)?;
+            let known = match self.kind {
+                Kind::Weak(_) => Inference::new(&all)?,
+                _ => Inference::ordered(&all)?,
+            };
             self.judge(&known, budget)
         });
         judged.unwrap_or_else(|verdict| verdict)

@@ -6,6 +6,7 @@ use crate::{
     history::{History, Order, Outcome, ProcessId},
     operation::Operation,
     recorder::HistoryBuilder,
+    transactions::ingest::{Micro as Asked, micro_operation},
     value::Value,
 };
 
@@ -69,9 +70,9 @@ pub(super) fn transactions(history: &History) -> Option<Vec<Vec<Written<'_>>>> {
         if entry.operation.f != "txn" {
             return None;
         }
-        let micro = |micro| match crate::transactions::ingest::micro_operation(micro)? {
-            ("append", _, _) => None,
-            (f, key, value) => Some((f.starts_with('w'), key, value)),
+        let micro = |micro| match micro_operation(micro)? {
+            (Asked::Append, _, _) => None,
+            (f, key, value) => Some((f == Asked::Write, key, value)),
         };
         let micros = list.as_list()?.iter().map(micro).collect::<Option<Vec<_>>>()?;
         let process = entry.process.0;

@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::{model::Effect, operation::Operation, transactions::ingest::micro_operation, value::Value};
+use crate::{
+    model::Effect,
+    operation::Operation,
+    transactions::ingest::{Micro, micro_operation},
+    value::Value,
+};
 
 /// What is kept under each key that was written.
 pub(super) type State = BTreeMap<Value, Value>;
@@ -64,12 +69,12 @@ pub(super) fn step(state: &State, operation: &Operation, reply: Option<&Value>) 
     for (i, asked) in operation.args.as_list()?.iter().enumerate() {
         let (f, key, argument) = micro_operation(asked)?;
         match f {
-            "w" | "write" => _ = state.insert(key.clone(), argument.clone()),
-            "append" => match state.entry(key.clone()).or_insert_with(|| Value::List(Vec::new())) {
+            Micro::Write => _ = state.insert(key.clone(), argument.clone()),
+            Micro::Append => match state.entry(key.clone()).or_insert_with(|| Value::List(Vec::new())) {
                 Value::List(list) => list.push(argument.clone()),
                 _ => return None,
             },
-            _ => {
+            Micro::Read => {
                 let Some(replied) = replied else { continue };
                 let seen = micro_operation(replied.get(i)?)?.2;
                 let nothing = |value: &Value| value.is_nil() || value.as_list().is_some_and(<[Value]>::is_empty);
@@ -90,8 +95,8 @@ pub(super) fn admits(model: &str, write: &str, operation: &Operation, reply: Opt
     let shape = |value: &Value| -> Option<Vec<(bool, Value)>> {
         let micro = |micro| {
             let (f, key, _) = micro_operation(micro)?;
-            let writes = !f.starts_with('r');
-            (!writes || f.starts_with(write)).then(|| (writes, key.clone()))
+            let writes = f != Micro::Read;
+            (!writes || (f == Micro::Append) == (write == "append")).then(|| (writes, key.clone()))
         };
         value.as_list()?.iter().map(micro).collect()
     };
@@ -107,7 +112,7 @@ pub(super) fn admits(model: &str, write: &str, operation: &Operation, reply: Opt
 
 /// A transaction that only reads changes nothing.
 pub(super) fn effect(operation: &Operation) -> Effect<'_> {
-    let reads = |micro: &Value| micro_operation(micro).is_some_and(|(f, _, _)| f.starts_with('r'));
+    let reads = |micro: &Value| micro_operation(micro).is_some_and(|(f, _, _)| f == Micro::Read);
     let only_reads = operation.args.as_list().is_some_and(|micros| micros.iter().all(reads));
     if only_reads { Effect::Observes } else { Effect::Opaque }
 }

@@ -316,25 +316,39 @@ impl Graph {
     /// The vertices in an order that all edges follow; `None` if there is a cycle. Among those that may come next one that only
     /// joins edges does, lest it keep others waiting, else the one with the smallest number. O((vertices + edges) log vertices).
     pub(crate) fn sorted(&self) -> Option<Vec<u32>> {
-        let mut degree = vec![0_u32; self.vertices];
-        for edge in &self.edges {
-            degree[edge.to as usize] += 1;
-        }
-        let turn = |vertex: u32| Reverse(((vertex as usize) < self.txns, vertex));
-        let ready = (0..self.vertices as u32).filter(|&v| degree[v as usize] == 0).map(turn);
-        let mut ready: BinaryHeap<Reverse<(bool, u32)>> = ready.collect();
-        let mut sorted = Vec::with_capacity(self.vertices);
-        while let Some(Reverse((_, vertex))) = ready.pop() {
-            sorted.push(vertex);
-            for edge in self.leaving(vertex) {
-                degree[edge.to as usize] -= 1;
-                if degree[edge.to as usize] == 0 {
-                    ready.push(turn(edge.to));
-                }
+        sorted(
+            self.vertices,
+            |vertex| (vertex as usize) < self.txns,
+            |vertex| self.leaving(vertex).iter().map(|edge| edge.to),
+        )
+    }
+}
+
+/// All vertices in an order in which each comes before those `after` it; `None` if there is none. Among those that may come next
+/// the one with the smallest `turn` does, then the one with the smallest number.
+pub(super) fn sorted<T: Ord, A: Iterator<Item = u32>>(
+    vertices: usize,
+    turn: impl Fn(u32) -> T,
+    after: impl Fn(u32) -> A,
+) -> Option<Vec<u32>> {
+    let mut degree = vec![0_u32; vertices];
+    for vertex in 0..vertices as u32 {
+        after(vertex).for_each(|to| degree[to as usize] += 1);
+    }
+    let turn = |vertex: u32| Reverse((turn(vertex), vertex));
+    let ready = (0..vertices as u32).filter(|&v| degree[v as usize] == 0).map(turn);
+    let mut ready: BinaryHeap<Reverse<(T, u32)>> = ready.collect();
+    let mut sorted = Vec::with_capacity(vertices);
+    while let Some(Reverse((_, vertex))) = ready.pop() {
+        sorted.push(vertex);
+        for to in after(vertex) {
+            degree[to as usize] -= 1;
+            if degree[to as usize] == 0 {
+                ready.push(turn(to));
             }
         }
-        (sorted.len() == self.vertices).then_some(sorted)
     }
+    (sorted.len() == vertices).then_some(sorted)
 }
 
 /// Strongly connected parts.

@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 use super::{
-    ingest::{Action, Status, Transactions, Txn},
+    ingest::{Action, Kind, Status, Transactions, Txn},
     lists, registers, words,
 };
 use crate::{
     anomaly,
+    numbered::NONE,
     operation::Name,
     value::Value,
     verdict::{Anomaly, Verdict},
@@ -60,16 +61,16 @@ pub(crate) struct Inference<'a, 'h> {
 }
 
 impl<'a, 'h> Inference<'a, 'h> {
-    /// Infers all that is certain. O(n log n).
+    /// Infers who read from whom, and in what order lists grew; of registers no order of writes. O(n log n).
     ///
     /// # Errors
-    /// A verdict when it is not known who read from whom, or a key is both a register and a list.
+    /// A verdict when it is not known who read from whom.
     pub(crate) fn new(all: &'a Transactions<'h>) -> Result<Self, Verdict> {
-        let kinds = kinds(all)?;
-        let lists = lists::Lists::new(all, &kinds)?;
-        let registers = registers::Registers::new(all, &kinds)?;
+        let kinds = &all.kinds;
+        let lists = lists::Lists::new(all, kinds)?;
+        let registers = registers::Registers::new(all)?;
         let mut effective: Vec<bool> = all.txns.iter().map(|t| t.status == Status::Committed).collect();
-        for txn in lists.observed().chain(registers.observed(all)) {
+        for txn in lists.observed().chain(registers.observed()) {
             effective[txn as usize] = true;
         }
         let mut built = Inference {
@@ -114,8 +115,19 @@ impl<'a, 'h> Inference<'a, 'h> {
             built.read_starts.push(built.reads.len() as u32);
             built.write_starts.push(built.writes.len() as u32);
         }
-        lists.order(&mut built, &vertex_of, &kinds);
-        registers::order(&mut built, &kinds);
+        lists.order(&mut built, &vertex_of, kinds);
+        built.anomalies = reporter.anomalies;
+        Ok(built)
+    }
+
+    /// The same, and which writes of registers follow each other. Weak levels do not ask for it.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(crate) fn ordered(all: &'a Transactions<'h>) -> Result<Self, Verdict> {
+        let mut built = Inference::new(all)?;
+        registers::order(&mut built);
+        let mut reporter = Reporter { all, anomalies: std::mem::take(&mut built.anomalies) };
         lost_updates(&built, &mut reporter);
         built.anomalies = reporter.anomalies;
         Ok(built)
@@ -168,38 +180,6 @@ fn dedup_from(items: &mut Vec<u32>, from: usize) {
     items.truncate(kept);
 }
 
-/// What is kept under a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Register,
-    List,
-}
-
-/// A key that is appended to, or only read and shows lists, is a list.
-fn kinds(all: &Transactions<'_>) -> Result<Vec<Kind>, Verdict> {
-    let mut written: Vec<Option<Kind>> = vec![None; all.keys.len()];
-    let mut shows_lists = vec![false; all.keys.len()];
-    for txn in 0..all.txns.len() {
-        for op in all.ops(txn) {
-            let kind = match op.action {
-                Action::Read(value) => {
-                    shows_lists[op.key as usize] |= matches!(value, Some(Value::List(_)));
-                    continue;
-                }
-                Action::Write(_) => Kind::Register,
-                Action::Append(_) => Kind::List,
-            };
-            if written[op.key as usize].replace(kind).is_some_and(|before| before != kind) {
-                let key = all.keys[op.key as usize];
-                return Err(Verdict::precondition(format!("key {key} is both written and appended to")));
-            }
-        }
-    }
-    let kind =
-        |(written, list): (Option<Kind>, bool)| written.unwrap_or(if list { Kind::List } else { Kind::Register });
-    Ok(written.into_iter().zip(shows_lists).map(kind).collect())
-}
-
 /// What a transaction did to each key so far, forgotten between transactions in O(1).
 pub(super) struct Scan<'h> {
     epoch: u32,
@@ -210,7 +190,9 @@ pub(super) struct Scan<'h> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct KeyScan<'h> {
     epoch: u32,
-    /// What it wrote: the last value for a register, all elements for a list.
+    /// The version of the register that it wrote last, or [`NONE`].
+    pub(super) wrote: u32,
+    /// The elements that it added to the list.
     pub(super) own: Vec<&'h Value>,
     /// What it last read of others' writes.
     pub(super) read: Option<Read>,
@@ -229,6 +211,7 @@ impl<'h> Scan<'h> {
         let scan = &mut self.keys[key as usize];
         if scan.epoch != self.epoch {
             scan.epoch = self.epoch;
+            scan.wrote = NONE;
             scan.own.clear();
             scan.read = None;
         }
@@ -258,6 +241,12 @@ impl<'a> Reporter<'a, '_> {
 
     pub(super) fn key(&self, key: u32) -> &'a Value {
         self.all.keys[key as usize]
+    }
+
+    /// The value of a version that the transaction wrote.
+    pub(super) fn version(&self, txn: usize, version: u32) -> &'a Value {
+        let written = self.all.ops(txn).iter().find(|op| op.version == version);
+        written.and_then(|op| op.action.value()).expect("it wrote that")
     }
 
     /// Two reads of one key in one transaction that saw different states.

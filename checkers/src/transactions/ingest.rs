@@ -2,6 +2,7 @@
 
 use crate::{
     history::{Entry, EntryId, History},
+    numbered::{Keys, NONE, Values},
     operation::Operation,
     partition::FixedMap,
     value::Value,
@@ -27,11 +28,37 @@ pub(crate) enum Action<'h> {
     Append(&'h Value),
 }
 
+impl<'h> Action<'h> {
+    /// What was read, written or added.
+    pub(super) fn value(self) -> Option<&'h Value> {
+        match self {
+            Action::Read(value) => value,
+            Action::Write(value) | Action::Append(value) => Some(value),
+        }
+    }
+}
+
+/// What is kept under a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Register,
+    List,
+}
+
 /// An action and its key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Op<'h> {
     pub(crate) key: u32,
+    /// The key with the value that was written to it or read from it, as a number; [`NONE`] for lists.
+    pub(super) version: u32,
     pub(crate) action: Action<'h>,
+}
+
+impl Op<'_> {
+    /// Whether it is known which version of a register it read.
+    pub(super) fn reads_register(&self) -> bool {
+        self.version != NONE && matches!(self.action, Action::Read(_))
+    }
 }
 
 /// One transaction.
@@ -50,6 +77,10 @@ pub(crate) struct Transactions<'h> {
     pub(crate) history: &'h History,
     pub(crate) txns: Vec<Txn>,
     pub(crate) keys: Vec<&'h Value>,
+    /// By key.
+    pub(super) kinds: Vec<Kind>,
+    /// By version: whether it is what a register holds before it is written.
+    pub(super) is_initial: Vec<bool>,
     pub(crate) sessions: usize,
     ops: Vec<Op<'h>>,
 }
@@ -58,14 +89,14 @@ impl<'h> Transactions<'h> {
     /// Reads the history. O(n).
     ///
     /// # Errors
-    /// A verdict when nothing took effect, or an operation is none of transactions.
+    /// A verdict when nothing took effect, an operation is none of transactions, or a key is both a register and a list.
     pub(crate) fn new(history: &'h History) -> Result<Self, Verdict> {
         if !history.entries.iter().any(Entry::is_ok) {
             let n = history.entries.len();
             return Err(Verdict::vacuous(format!("none of the {n} operations is known to have taken effect")));
         }
-        let mut all = Transactions { history, txns: Vec::new(), keys: Vec::new(), sessions: 0, ops: Vec::new() };
-        let mut keys: FixedMap<&'h Value, u32> = FixedMap::default();
+        let mut txns = Vec::with_capacity(history.entries.len());
+        let mut ops = Ops::new(history.entries.len());
         let mut sessions: FixedMap<u32, u32> = FixedMap::default();
         for (id, entry) in history.entries.iter().enumerate() {
             let status = match (entry.is_ok(), entry.is_unknown()) {
@@ -73,25 +104,19 @@ impl<'h> Transactions<'h> {
                 (_, true) => Status::Unknown,
                 _ => Status::Aborted,
             };
-            let start = all.ops.len() as u32;
-            let mut push = |key: &'h Value, action| {
-                let key = *keys.entry(key).or_insert_with(|| {
-                    all.keys.push(key);
-                    all.keys.len() as u32 - 1
-                });
-                all.ops.push(Op { key, action });
-            };
-            if actions(&entry.operation, entry.reply(), &mut push).is_none() {
+            let start = ops.all.len() as u32;
+            if actions(&entry.operation, entry.reply(), &mut |key, action| ops.push(key, action)).is_none() {
                 let what =
                     "is none of txn (of r, w and append), read, write, cas, get and put, or its reply does not fit";
                 return Err(Verdict::precondition(format!("operation {id}, `{}`, {what}", entry.operation)));
             }
             let next = sessions.len() as u32;
             let session = *sessions.entry(entry.process.0).or_insert(next);
-            all.txns.push(Txn { entry: id, session, status, start, end: all.ops.len() as u32 });
+            txns.push(Txn { entry: id, session, status, start, end: ops.all.len() as u32 });
         }
-        all.sessions = sessions.len();
-        Ok(all)
+        let kinds = ops.kinds()?;
+        let Ops { all: ops, keys, is_initial, .. } = ops;
+        Ok(Transactions { history, txns, keys: keys.all, kinds, is_initial, sessions: sessions.len(), ops })
     }
 
     /// What the transaction did, in its order.
@@ -105,6 +130,108 @@ impl<'h> Transactions<'h> {
         &self.history.entries[self.txns[txn].entry]
     }
 }
+
+/// What all transactions did, as it is gathered.
+struct Ops<'h> {
+    all: Vec<Op<'h>>,
+    keys: Keys<'h>,
+    values: Values<'h>,
+    /// By version.
+    key_of: Vec<u32>,
+    is_initial: Vec<bool>,
+    /// By key.
+    uses: Vec<Use>,
+    /// The first key that is both written and appended to.
+    mixed: Option<u32>,
+}
+
+/// How a key is used.
+#[derive(Clone, Copy, Default)]
+struct Use {
+    changed: Option<Kind>,
+    shows_lists: bool,
+}
+
+impl<'h> Ops<'h> {
+    fn new(transactions: usize) -> Self {
+        let small_max = SMALL_EACH * transactions;
+        Ops {
+            all: Vec::new(),
+            keys: Keys::new(small_max),
+            values: Values::new(small_max),
+            key_of: Vec::new(),
+            is_initial: Vec::new(),
+            uses: Vec::new(),
+            mixed: None,
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, key: &'h Value, action: Action<'h>) {
+        let key = self.keys.of(key);
+        if key as usize == self.uses.len() {
+            self.uses.push(Use::default());
+        }
+        let version = match action {
+            Action::Write(value) => {
+                self.change(key, Kind::Register);
+                self.version(key, value)
+            }
+            Action::Append(_) => {
+                self.change(key, Kind::List);
+                NONE
+            }
+            // Whether it is a register that holds lists shows later.
+            Action::Read(Some(Value::List(_))) => {
+                self.uses[key as usize].shows_lists = true;
+                NONE
+            }
+            Action::Read(Some(value)) => self.version(key, value),
+            Action::Read(None) => NONE,
+        };
+        self.all.push(Op { key, version, action });
+    }
+
+    fn change(&mut self, key: u32, kind: Kind) {
+        if self.uses[key as usize].changed.replace(kind).is_some_and(|before| before != kind) {
+            self.mixed.get_or_insert(key);
+        }
+    }
+
+    fn version(&mut self, key: u32, value: &'h Value) -> u32 {
+        let place = self.values.place(key, value, |version| self.key_of[version as usize]);
+        if *place == NONE {
+            *place = self.key_of.len() as u32;
+            self.key_of.push(key);
+            self.is_initial.push(value.is_nil() || value.as_text() == Some(""));
+        }
+        *place
+    }
+
+    /// A key that is appended to, or only read and shows lists, is a list.
+    fn kinds(&mut self) -> Result<Vec<Kind>, Verdict> {
+        if let Some(key) = self.mixed {
+            let key = self.keys.all[key as usize];
+            return Err(Verdict::precondition(format!("key {key} is both written and appended to")));
+        }
+        let kind = |u: &Use| u.changed.unwrap_or(if u.shows_lists { Kind::List } else { Kind::Register });
+        let kinds: Vec<Kind> = self.uses.iter().map(kind).collect();
+        if self.uses.iter().zip(&kinds).any(|(used, kind)| used.shows_lists && *kind == Kind::Register) {
+            for i in 0..self.all.len() {
+                let Op { key, action, .. } = self.all[i];
+                if let Action::Read(Some(value @ Value::List(_))) = action
+                    && kinds[key as usize] == Kind::Register
+                {
+                    self.all[i].version = self.version(key, value);
+                }
+            }
+        }
+        Ok(kinds)
+    }
+}
+
+/// Integers up to so many times the number of transactions are not hashed, as a table of them is smaller than the history.
+const SMALL_EACH: usize = 16;
 
 /// Calls `push` for each action of the operation; `None` if it is no transaction.
 fn actions<'h>(
@@ -132,12 +259,12 @@ fn actions<'h>(
             for (i, asked) in asked.iter().enumerate() {
                 let (f, key, argument) = micro_operation(asked)?;
                 let action = match f {
-                    "r" | "read" => Action::Read(match replied {
+                    Micro::Read => Action::Read(match replied {
                         Some(replied) => Some(micro_operation(&replied[i])?.2),
                         None => None,
                     }),
-                    "w" | "write" => Action::Write(argument),
-                    _ => Action::Append(argument),
+                    Micro::Write => Action::Write(argument),
+                    Micro::Append => Action::Append(argument),
                 };
                 push(key, action);
             }
@@ -147,12 +274,23 @@ fn actions<'h>(
     Some(())
 }
 
+/// What a transaction does to a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Micro {
+    Read,
+    Write,
+    Append,
+}
+
 /// The parts of `[f key value]`.
-pub(crate) fn micro_operation(micro: &Value) -> Option<(&str, &Value, &Value)> {
-    match micro.as_list()? {
-        [Value::Text(f), key, value] if matches!(f.as_str(), "r" | "read" | "w" | "write" | "append") => {
-            Some((f, key, value))
-        }
-        _ => None,
-    }
+#[inline]
+pub(crate) fn micro_operation(micro: &Value) -> Option<(Micro, &Value, &Value)> {
+    let [Value::Text(f), key, value] = micro.as_list()? else { return None };
+    let f = match f.as_bytes() {
+        b"r" | b"read" => Micro::Read,
+        b"w" | b"write" => Micro::Write,
+        b"append" => Micro::Append,
+        _ => return None,
+    };
+    Some((f, key, value))
 }

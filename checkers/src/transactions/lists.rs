@@ -1,8 +1,8 @@
 //! Lists that grow: the longest read of a list shows the order of its elements (Kingsbury & Alvaro 2020, section 4).
 
 use super::{
-    inference::{INITIAL, Inference, Kind, Read, Reporter, Scan},
-    ingest::{Action, Op, Status, Transactions},
+    inference::{INITIAL, Inference, Read, Reporter, Scan},
+    ingest::{Action, Kind, Op, Status, Transactions},
 };
 use crate::{anomaly, partition::FixedMap, value::Value, verdict::Verdict};
 
@@ -38,6 +38,9 @@ impl<'h> Lists<'h> {
     /// # Errors
     /// A verdict when a read replied no list, or an element that was read was appended twice.
     pub(super) fn new(all: &Transactions<'h>, kinds: &[Kind]) -> Result<Self, Verdict> {
+        if !kinds.contains(&Kind::List) {
+            return Ok(Lists { lists: Vec::new() });
+        }
         let mut appends: FixedMap<(u32, &Value), Append> = FixedMap::default();
         // By key: the transaction looked at, and how many elements it has appended, from the last on.
         let mut counted = vec![(usize::MAX, 0); kinds.len()];
@@ -208,6 +211,9 @@ impl<'h> Lists<'h> {
     /// The order of the elements; what nobody saw comes after all that was seen. So does the rest of a transaction of which a
     /// part was seen, which puts it both before and after who follows that part.
     pub(super) fn order(&self, built: &mut Inference<'_, '_>, vertex_of: &[u32], kinds: &[Kind]) {
+        if self.lists.is_empty() {
+            return;
+        }
         for (order, list) in built.keys.iter_mut().zip(&self.lists).filter(|(order, _)| order.is_list) {
             order.elements = list.appends.iter().map(|a| a.map_or(INITIAL, |a| vertex_of[a.txn as usize])).collect();
             let mut chain: Vec<u32> = order.elements.iter().copied().filter(|v| *v != INITIAL).collect();

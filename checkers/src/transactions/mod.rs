@@ -12,6 +12,7 @@
 //! Written values must be unique per key where they are read; else nobody knows who read from whom.
 
 pub(crate) mod arrange;
+mod causal;
 pub(crate) mod cycles;
 mod forced;
 pub(crate) mod graph;
@@ -22,5 +23,6 @@ mod lists;
 mod reach;
 mod registers;
 mod search;
+mod successors;
 pub(crate) mod weak;
 mod words;

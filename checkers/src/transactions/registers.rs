@@ -2,98 +2,100 @@
 //! then wrote it follows its source immediately (as in Cobra's write chains, Tan et al. 2020).
 
 use super::{
-    inference::{INITIAL, Inference, Kind, Read, Reporter, Scan},
+    inference::{INITIAL, Inference, Read, Reporter, Scan},
     ingest::{Action, Op, Status, Transactions},
 };
-use crate::{anomaly, partition::FixedMap, value::Value, verdict::Verdict};
+use crate::{anomaly, numbered::NONE, partition::FixedMap, value::Value, verdict::Verdict};
 
-/// Who wrote a value.
+/// Who wrote a version.
 #[derive(Clone, Copy, Debug)]
 struct Write {
+    /// [`NONE`] where nobody did.
     txn: u32,
+    /// How many writes that may have taken effect wrote it.
+    times: u32,
     status: Status,
     /// Whether it is the last that the transaction wrote to the key.
     last: bool,
-    /// How many writes that may have taken effect wrote it.
-    times: u32,
+    is_initial: bool,
 }
 
 /// All writes to registers.
-pub(super) struct Registers<'h> {
-    writes: FixedMap<(u32, &'h Value), Write>,
+pub(super) struct Registers {
+    /// By version.
+    writes: Vec<Write>,
     observed: Vec<u32>,
 }
 
-impl<'h> Registers<'h> {
+impl Registers {
     /// Finds the writers of all values. O(n).
     ///
     /// # Errors
     /// A verdict when a value that was read has more than one origin.
-    pub(super) fn new(all: &Transactions<'h>, kinds: &[Kind]) -> Result<Self, Verdict> {
-        let mut writes: FixedMap<(u32, &'h Value), Write> = FixedMap::default();
-        let mut seen_by = vec![usize::MAX; kinds.len()];
+    pub(super) fn new(all: &Transactions<'_>) -> Result<Self, Verdict> {
+        let nobody = |&is_initial| Write { txn: NONE, times: 0, status: Status::Aborted, last: false, is_initial };
+        let mut writes: Vec<Write> = all.is_initial.iter().map(nobody).collect();
+        let mut seen_by = vec![usize::MAX; all.keys.len()];
         for (txn, t) in all.txns.iter().enumerate() {
             for op in all.ops(txn).iter().rev() {
-                let Action::Write(value) = op.action else { continue };
+                let Action::Write(_) = op.action else { continue };
                 let last = std::mem::replace(&mut seen_by[op.key as usize], txn) != txn;
-                let new = Write { txn: txn as u32, status: t.status, last, times: 1 };
-                let known = writes.entry((op.key, value)).or_insert(Write { times: 0, ..new });
-                match (known.status, new.status) {
-                    // What was aborted explains a read only if nothing else does.
-                    (Status::Aborted, _) => *known = new,
-                    (_, Status::Aborted) => {}
-                    _ => known.times += 1,
+                let known = &mut writes[op.version as usize];
+                // What was aborted explains a read only if nothing else does.
+                if known.status == Status::Aborted {
+                    *known = Write { txn: txn as u32, times: 1, status: t.status, last, ..*known };
+                } else if t.status != Status::Aborted {
+                    known.times += 1;
                 }
             }
         }
-        // What was read took effect, and so did what that had read; and so on.
-        let mut observed = Vec::new();
+        let mut registers = Registers { writes, observed: Vec::new() };
+        let ambiguous = registers.writes.iter().any(Write::is_ambiguous);
+        if ambiguous || all.txns.iter().any(|txn| txn.status == Status::Unknown) {
+            registers.observe(all)?;
+        }
+        Ok(registers)
+    }
+
+    /// What was read took effect, and so did what that had read; and so on.
+    fn observe(&mut self, all: &Transactions<'_>) -> Result<(), Verdict> {
         let mut seen = vec![false; all.txns.len()];
         let mut ready: Vec<usize> = (0..all.txns.len()).filter(|&t| all.txns[t].status == Status::Committed).collect();
         let mut ambiguous: Option<(u32, usize)> = None;
         while let Some(reader) = ready.pop() {
-            for op in all.ops(reader) {
-                let Action::Read(Some(value)) = op.action else { continue };
-                let Some(write) = writes.get(&(op.key, value)).filter(|_| kinds[op.key as usize] == Kind::Register)
-                else {
+            for op in all.ops(reader).iter().filter(|op| op.reads_register()) {
+                let write = &self.writes[op.version as usize];
+                if write.txn == NONE {
                     continue;
-                };
-                if write.times > 1 || (is_initial(value) && write.status != Status::Aborted) {
+                }
+                if write.is_ambiguous() {
                     let this = (write.txn, reader);
                     ambiguous = Some(ambiguous.map_or(this, |first| first.min(this)));
                 }
                 let writer = write.txn as usize;
                 if write.status == Status::Unknown && !std::mem::replace(&mut seen[writer], true) {
-                    observed.push(write.txn);
+                    self.observed.push(write.txn);
                     ready.push(writer);
                 }
             }
         }
-        match ambiguous {
-            None => Ok(Registers { writes, observed }),
-            Some((writer, reader)) => {
-                let value = all.ops(reader).iter().find_map(|op| match op.action {
-                    Action::Read(Some(value)) => {
-                        writes.get(&(op.key, value)).filter(|w| w.txn == writer).map(|_| value)
-                    }
-                    _ => None,
-                });
-                let entry = all.txns[writer as usize].entry;
-                Err(Verdict::precondition(format!(
-                    "the value {} that operation {entry} writes has more than one origin: who read from whom is known only when written values are unique",
-                    value.unwrap_or(&Value::Nil)
-                )))
-            }
-        }
+        let Some((writer, reader)) = ambiguous else { return Ok(()) };
+        let from = |op: &&Op<'_>| op.reads_register() && self.writes[op.version as usize].txn == writer;
+        let value = all.ops(reader).iter().find(from).and_then(|op| op.action.value());
+        let entry = all.txns[writer as usize].entry;
+        Err(Verdict::precondition(format!(
+            "the value {} that operation {entry} writes has more than one origin: who read from whom is known only when written values are unique",
+            value.unwrap_or(&Value::Nil)
+        )))
     }
 
     /// The transactions of unknown outcome that took effect, as somebody saw what they wrote.
-    pub(super) fn observed(&self, _: &Transactions<'h>) -> impl Iterator<Item = u32> {
+    pub(super) fn observed(&self) -> impl Iterator<Item = u32> {
         self.observed.iter().copied()
     }
 
     /// Follows a transaction through one action on a register; answers what it read of others.
-    pub(super) fn scan(
+    pub(super) fn scan<'h>(
         &self,
         txn: usize,
         op: Op<'h>,
@@ -102,25 +104,26 @@ impl<'h> Registers<'h> {
     ) -> Option<Read> {
         let here = scan.key(op.key);
         let value = match op.action {
-            Action::Write(value) => {
-                here.own.clear();
-                here.own.push(value);
+            Action::Write(_) => {
+                here.wrote = op.version;
                 return None;
             }
             Action::Read(value) => value?,
             Action::Append(_) => return None,
         };
-        if let Some(own) = here.own.first() {
-            if *own != value {
+        if here.wrote != NONE {
+            let own = here.wrote;
+            if own != op.version {
                 reporter.report(&anomaly::INTERNAL, op.key, &[txn], |r| {
-                    format!("{} wrote {own} to {}, and then read {value} from it.", r.say(txn), r.key(op.key))
+                    let [reader, key, own] = [r.say(txn), r.key(op.key).to_string(), r.version(txn, own).to_string()];
+                    format!("{reader} wrote {own} to {key}, and then read {value} from it.")
                 });
             }
             return None;
         }
-        let write = self.writes.get(&(op.key, value));
-        let source = match write {
-            Some(write) if write.status == Status::Aborted && !is_initial(value) => {
+        let write = &self.writes[op.version as usize];
+        let source = match Some(write).filter(|write| write.txn != NONE) {
+            Some(write) if write.status == Status::Aborted && !write.is_initial => {
                 let aborted = write.txn as usize;
                 reporter.report(&anomaly::G1A, op.key, &[aborted, txn], |r| {
                     let [reader, aborted] = [txn, aborted].map(|t| r.say(t));
@@ -144,7 +147,7 @@ impl<'h> Registers<'h> {
                 }
                 write.txn
             }
-            _ if is_initial(value) => INITIAL,
+            _ if write.is_initial => INITIAL,
             _ => {
                 reporter.report(&anomaly::THIN_AIR_READ, op.key, &[txn], |r| {
                     format!("{} saw a value that nobody wrote.", r.say(txn))
@@ -160,18 +163,20 @@ impl<'h> Registers<'h> {
     }
 }
 
-/// Whether this is what a register holds before it is written: nothing, or the empty text.
-fn is_initial(value: &Value) -> bool {
-    value.is_nil() || value.as_text() == Some("")
+impl Write {
+    /// Whether who reads it may have read it from more than one.
+    fn is_ambiguous(&self) -> bool {
+        self.times > 1 || (self.is_initial && self.status != Status::Aborted)
+    }
 }
 
 /// Chains of writers that follow each other immediately, because each read what it replaced.
-pub(super) fn order(built: &mut Inference<'_, '_>, kinds: &[Kind]) {
+pub(super) fn order(built: &mut Inference<'_, '_>) {
     // By key: the writers, with what they read before.
-    let mut writers: Vec<Vec<(u32, Option<u32>)>> = vec![Vec::new(); kinds.len()];
+    let mut writers: Vec<Vec<(u32, Option<u32>)>> = vec![Vec::new(); built.keys.len()];
     for vertex in 0..built.len() as u32 {
         for &key in built.writes(vertex) {
-            if kinds[key as usize] == Kind::Register {
+            if !built.keys[key as usize].is_list {
                 let read = built.reads(vertex).iter().find(|read| read.key == key);
                 writers[key as usize].push((vertex, read.map(|read| read.source)));
             }

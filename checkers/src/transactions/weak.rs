@@ -15,21 +15,18 @@
 use std::collections::VecDeque;
 
 use super::{
-    cycles,
+    causal, cycles,
     graph::{Builder, Edge, Graph, Kind},
     inference::{INITIAL, Inference, Read},
+    successors::Successors,
     words,
 };
 use crate::{
     anomaly,
     budget::Budget,
-    clocks::Clocks,
     operation::Name,
     verdict::{Anomaly, Verdict},
 };
-
-/// How far back in a transaction the same read is looked for; to judge one twice does no harm.
-const SAME_MAX: usize = 16;
 
 /// What a transaction could see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,10 +38,10 @@ pub(crate) enum Level {
 
 /// `reader` could see `first`, and read `key` from `second`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Demand {
+pub(super) struct Demand {
     first: u32,
     second: u32,
-    reader: u32,
+    pub(super) reader: u32,
     key: u32,
 }
 
@@ -57,43 +54,61 @@ pub(crate) fn check(
     level: Level,
     budget: &Budget,
 ) -> Result<Result<Vec<u32>, Anomaly>, Verdict> {
-    let happened = happened_before(known);
     let mut demands = Demands { known, all: Vec::new(), saw_nothing: None };
     match level {
         Level::ReadCommitted => demands.read_committed(),
         Level::ReadAtomic => demands.read_atomic(),
-        // Where the given order itself is circular, that is what is wrong.
         Level::Causal => {
+            let happened = Successors::new(known.len(), |edge| happened_before(known, |e| edge(e.from, e.to)));
+            // Where the given order itself is circular, that is what is wrong.
             if let Some(sorted) = happened.sorted() {
-                demands.causal(&clocks(known, &happened, &sorted, budget)?);
+                causal::demand(&mut demands, &happened.reversed(), &sorted, budget)?;
             }
         }
     }
     let Demands { all: demands, saw_nothing, .. } = demands;
-    let judge = Judge { known, demands: &demands, happened: &happened };
-    let whole = whole(known, &happened, &demands);
-    let order = whole.sorted();
-    let cycle = if order.is_some() { None } else { cycles::worst(&whole) };
+    let whole = Successors::new(known.len(), |edge| all_edges(known, &demands, |e| edge(e.from, e.to)));
+    match (whole.sorted(), saw_nothing) {
+        (Some(order), None) => Ok(Ok(order)),
+        (order, missed) => Ok(Err(wrong(known, &demands, order.is_none(), missed))),
+    }
+}
+
+/// What is wrong where the demands or the given order are circular, or somebody missed what came before all else.
+fn wrong(known: &Inference<'_, '_>, demands: &[Demand], is_circular: bool, missed: Option<Demand>) -> Anomaly {
+    let mut happened = Builder::new(known.len());
+    happened_before(known, |e| happened.add(e.from, e.to, e.kind, e.key));
+    let judge = Judge { known, demands, happened: &happened.build() };
+    let mut whole = Builder::new(known.len());
+    all_edges(known, demands, |e| whole.add(e.from, e.to, e.kind, e.key));
+    let cycle = if is_circular { cycles::worst(&whole.build()) } else { None };
     let demanded = |cycle: &[Edge]| cycle.iter().any(|e| e.kind == Kind::RW);
-    Ok(match (cycle, saw_nothing) {
-        (Some(cycle), None) => Err(judge.circle(&cycle)),
-        (Some(cycle), Some(_)) if !demanded(&cycle) => Err(judge.circle(&cycle)),
-        (_, Some(demand)) => Err(judge.missed(&demand)),
-        (None, None) => Ok(order.expect("what has no circle has an order")),
-    })
+    match (cycle, missed) {
+        (Some(cycle), None) => judge.circle(&cycle),
+        (Some(cycle), Some(_)) if !demanded(&cycle) => judge.circle(&cycle),
+        (_, Some(demand)) => judge.missed(&demand),
+        (None, None) => unreachable!("what has no order has a circle"),
+    }
 }
 
 /// The order of each process, and who saw whose writes.
-fn happened_before(known: &Inference<'_, '_>) -> Graph {
-    let mut graph = Builder::new(known.len());
+fn happened_before(known: &Inference<'_, '_>, mut edge: impl FnMut(Edge)) {
+    let mut edge = |from, to, kind, key| {
+        if from != to {
+            edge(Edge { from, to, kind, key });
+        }
+    };
     // By key: how many elements the session saw before.
     let mut seen = vec![(u32::MAX, 0); known.keys.len()];
     for (session, vertices) in (0..).zip(&known.sessions) {
-        vertices.windows(2).for_each(|pair| graph.add(pair[0], pair[1], Kind::SESSION, 0));
+        vertices.windows(2).for_each(|pair| edge(pair[0], pair[1], Kind::SESSION, 0));
         for &vertex in vertices {
             for read in known.reads(vertex) {
                 if read.source != INITIAL {
-                    graph.add(read.source, vertex, Kind::WR, read.key);
+                    edge(read.source, vertex, Kind::WR, read.key);
+                }
+                if read.elements == 0 {
+                    continue;
                 }
                 let (by, before) = &mut seen[read.key as usize];
                 if *by != session {
@@ -104,51 +119,52 @@ fn happened_before(known: &Inference<'_, '_>) -> Graph {
                 let new = (*before).min(shown)..shown;
                 *before = (*before).max(shown);
                 for &writer in elements[new].iter().filter(|w| **w != INITIAL) {
-                    graph.add(writer, vertex, Kind::WR, read.key);
+                    edge(writer, vertex, Kind::WR, read.key);
                 }
             }
         }
     }
-    graph.build()
 }
 
 /// What happened before what, the order of the elements of lists, and what is demanded. An edge that is demanded has the place
 /// of the demand for its key.
-fn whole(known: &Inference<'_, '_>, happened: &Graph, demands: &[Demand]) -> Graph {
-    let mut graph = Builder::new(known.len());
-    happened.edges().iter().for_each(|e| graph.add(e.from, e.to, e.kind, e.key));
+fn all_edges(known: &Inference<'_, '_>, demands: &[Demand], mut edge: impl FnMut(Edge)) {
+    happened_before(known, &mut edge);
+    let mut edge = |from, to, kind, key| {
+        if from != to {
+            edge(Edge { from, to, kind, key });
+        }
+    };
     for (key, order) in (0..).zip(&known.keys).filter(|(_, order)| order.is_list) {
         let Some((first, others)) = order.chains.split_first() else { continue };
-        first.windows(2).for_each(|pair| graph.add(pair[0], pair[1], Kind::WW, key));
+        first.windows(2).for_each(|pair| edge(pair[0], pair[1], Kind::WW, key));
         if let Some(&tail) = first.last() {
-            others.iter().flatten().for_each(|&unseen| graph.add(tail, unseen, Kind::WW, key));
+            others.iter().flatten().for_each(|&unseen| edge(tail, unseen, Kind::WW, key));
         }
     }
     for (i, demand) in (0..).zip(demands) {
-        graph.add(demand.first, demand.second, Kind::RW, i);
+        edge(demand.first, demand.second, Kind::RW, i);
     }
-    graph.build()
 }
 
-/// A session that writes a key, with the places and vertices of its writers.
-type SessionWriters = (u32, Vec<(u32, u32)>);
-
 /// Gathers demands.
-struct Demands<'a, 'h> {
-    known: &'a Inference<'a, 'h>,
-    all: Vec<Demand>,
-    /// A demand that something comes before the initial state.
+pub(super) struct Demands<'a, 'h> {
+    pub(super) known: &'a Inference<'a, 'h>,
+    pub(super) all: Vec<Demand>,
+    /// A demand that something comes before the initial state, of the first transaction that has one.
     saw_nothing: Option<Demand>,
 }
 
 impl Demands<'_, '_> {
-    fn add(&mut self, first: u32, second: u32, reader: u32, key: u32) {
+    pub(super) fn add(&mut self, first: u32, second: u32, reader: u32, key: u32) {
         if first == second || first == reader || first == INITIAL {
             return;
         }
         let demand = Demand { first, second, reader, key };
         if second == INITIAL {
-            self.saw_nothing.get_or_insert(demand);
+            if self.saw_nothing.is_none_or(|before| reader < before.reader) {
+                self.saw_nothing = Some(demand);
+            }
         } else if self.all.last() != Some(&demand) {
             self.all.push(demand);
         }
@@ -210,44 +226,6 @@ impl Demands<'_, '_> {
             }
         }
     }
-
-    /// The last write of each process to each key that was read, among those that happened before the read.
-    fn causal(&mut self, clocks: &Clocks) {
-        let known = self.known;
-        // By key: the sessions that write it.
-        let mut writers: Vec<Vec<SessionWriters>> = vec![Vec::new(); known.keys.len()];
-        for (session, vertices) in (0..).zip(&known.sessions) {
-            for (place, &vertex) in (0..).zip(vertices) {
-                for &key in known.writes(vertex) {
-                    let of_key = &mut writers[key as usize];
-                    if of_key.last().is_none_or(|(s, _)| *s != session) {
-                        of_key.push((session, Vec::new()));
-                    }
-                    of_key.last_mut().expect("one was pushed").1.push((place, vertex));
-                }
-            }
-        }
-        for reader in 0..known.len() as u32 {
-            let here = clocks.of(reader);
-            let reads = known.reads(reader);
-            for (i, read) in reads.iter().enumerate() {
-                // Most transactions are short.
-                if reads[i.saturating_sub(SAME_MAX)..i].contains(read) {
-                    continue;
-                }
-                for (session, writers) in &writers[read.key as usize] {
-                    let own = u32::from(*session == clocks.session_of(reader));
-                    let before = here[*session as usize] - own;
-                    let visible = writers.partition_point(|(place, _)| *place < before);
-                    let Some(&(_, writer)) = visible.checked_sub(1).map(|last| &writers[last]) else { continue };
-                    // What happened before the source needs no demand.
-                    if read.source == INITIAL || !clocks.precedes(writer, read.source) {
-                        self.add(writer, read.source, reader, read.key);
-                    }
-                }
-            }
-        }
-    }
 }
 
 /// By key: whose write a transaction reads next. Forgotten between transactions in O(1).
@@ -279,20 +257,6 @@ impl NextReads {
         }
         (*epoch, *source) = (self.epoch, read.source);
     }
-}
-
-/// What happened before each transaction.
-fn clocks(known: &Inference<'_, '_>, happened: &Graph, sorted: &[u32], budget: &Budget) -> Result<Clocks, Verdict> {
-    let mut clocks = Clocks::new(known.len(), &known.sessions, budget)?;
-    for &vertex in sorted {
-        let mut last = u32::MAX;
-        for edge in happened.leaving(vertex) {
-            if std::mem::replace(&mut last, edge.to) != edge.to {
-                clocks.join(vertex, edge.to);
-            }
-        }
-    }
-    Ok(clocks)
 }
 
 /// Puts what was found into words.
