@@ -16,76 +16,144 @@ use super::{
 };
 use crate::{history::History, value::Value};
 
-/// A line, and where it stands.
+/// A line, and where it begins.
+#[derive(Clone, Copy)]
 struct Line {
-    at: Place,
+    offset: usize,
     writes: bool,
+    process: u32,
     key: i64,
     value: i64,
-    process: u32,
     txn: i64,
 }
 
 /// Reads the format.
 pub(super) fn read(text: &str) -> Result<History, ParseError> {
-    let mut cursor = Cursor::new(text);
+    let text = text.trim_start_matches('\u{feff}');
     let mut lines = Vec::new();
-    cursor.take_while(char::is_whitespace);
-    while cursor.peek().is_some() {
-        lines.push(line(&mut cursor)?);
-        cursor.take_while(char::is_whitespace);
+    let mut reader = Reader { text, offset: 0 };
+    while reader.skip(char::is_whitespace).is_some() {
+        lines.push(reader.line()?);
     }
-    let written: BTreeSet<(i64, i64)> = lines.iter().filter(|l| l.writes).map(|l| (l.key, l.value)).collect();
-    let mut txns: Vec<(u32, Vec<Micro>)> = Vec::new();
-    // By process: its last transaction, and its place in `txns`.
-    let mut open: BTreeMap<u32, (i64, usize)> = BTreeMap::new();
-    let mut ended: BTreeSet<(u32, i64)> = BTreeSet::new();
-    for line in lines {
-        let initial = line.value == 0 && !line.writes && !written.contains(&(line.key, 0));
-        let value = if initial { Value::Nil } else { Value::Int(line.value) };
-        let micro = Micro { writes: line.writes, key: Value::Int(line.key), value };
-        let (txn, place) = *open.entry(line.process).or_insert((line.txn, usize::MAX));
-        if txn == line.txn && place != usize::MAX {
-            txns[place].1.push(micro);
-            continue;
-        }
-        if !ended.insert((line.process, line.txn)) {
-            let expected = "the lines of a transaction next to each other in their process";
-            return Err(ParseError::new(line.at, expected, format!("transaction {} again", line.txn)));
-        }
-        open.insert(line.process, (line.txn, txns.len()));
-        txns.push((line.process, vec![micro]));
-    }
+    let zeros: BTreeSet<i64> = lines.iter().filter(|l| l.writes && l.value == 0).map(|l| l.key).collect();
+    let places = places(&lines).map_err(|line| {
+        let expected = "the lines of a transaction next to each other in their process";
+        ParseError::new(place(text, line.offset), expected, format!("transaction {} again", line.txn))
+    })?;
+    let mut order: Vec<u32> = (0..lines.len() as u32).collect();
+    order.sort_by_key(|line| places[*line as usize]);
     let mut sessions = Sessions::new();
-    for (process, micros) in txns {
-        sessions.add(process, &micros, true);
+    let mut micros = Vec::new();
+    for txn in order.chunk_by(|a, b| places[*a as usize] == places[*b as usize]) {
+        micros.clear();
+        micros.extend(txn.iter().map(|line| {
+            let Line { writes, key, value, .. } = lines[*line as usize];
+            let initial = value == 0 && !writes && !zeros.contains(&key);
+            Micro { writes, key: Value::Int(key), value: if initial { Value::Nil } else { Value::Int(value) } }
+        }));
+        sessions.add(lines[txn[0] as usize].process, &micros, true);
     }
     Ok(sessions.finish())
 }
 
-fn line(cursor: &mut Cursor<'_>) -> Result<Line, ParseError> {
-    let at = cursor.place();
-    let writes = cursor.starts_with("w");
-    if !(cursor.eat("w(") || cursor.eat("r(")) {
-        return Err(cursor.expected("`r(key,value,process,txn)` or `w(…)`"));
-    }
-    let mut numbers = [0_i64; 4];
-    for (i, number) in numbers.iter_mut().enumerate() {
-        if i > 0 && !cursor.eat(",") {
-            return Err(cursor.expected("`,` and four integers"));
+/// The transaction of each line, counted from 0; or the first line of one that had ended.
+fn places(lines: &[Line]) -> Result<Vec<u32>, &Line> {
+    // By process: its last transaction, and which one that is.
+    let mut open: BTreeMap<u32, (i64, u32)> = BTreeMap::new();
+    let mut ended: BTreeSet<(u32, i64)> = BTreeSet::new();
+    let mut places = Vec::with_capacity(lines.len());
+    let mut count = 0;
+    let mut last: Option<&Line> = None;
+    for line in lines {
+        let is_same = last.replace(line).is_some_and(|last| (last.process, last.txn) == (line.process, line.txn));
+        if is_same {
+            places.push(places[places.len() - 1]);
+            continue;
         }
-        cursor.take_while(|c| c == ' ');
-        let before = cursor.clone();
-        let digits = cursor.take_while(|c| c.is_ascii_digit() || c == '-');
-        *number = digits.parse().map_err(|_| before.expected("an integer of 64 bits"))?;
+        match open.get(&line.process) {
+            Some((txn, place)) if *txn == line.txn => places.push(*place),
+            _ if !ended.insert((line.process, line.txn)) => return Err(line),
+            _ => {
+                open.insert(line.process, (line.txn, count));
+                places.push(count);
+                count += 1;
+            }
+        }
     }
-    if !cursor.eat(")") {
-        return Err(cursor.expected("`)` after four integers"));
+    Ok(places)
+}
+
+/// Walks over the bytes of a text; where it stands is found out when somebody asks.
+struct Reader<'t> {
+    text: &'t str,
+    offset: usize,
+}
+
+impl Reader<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.offset).copied()
     }
-    let [key, value, process, txn] = numbers;
-    let process = u32::try_from(process)
-        .map_err(|_| ParseError::new(at, "a process from 0 to 2^32 - 1", format!("{process}")))?;
-    Ok(Line { at, writes, key, value, process, txn })
+
+    /// Takes all characters that fit; answers the byte behind them.
+    fn skip(&mut self, fits: impl Fn(char) -> bool) -> Option<u8> {
+        loop {
+            let byte = self.peek()?;
+            let c = if byte.is_ascii() { char::from(byte) } else { self.text[self.offset..].chars().next()? };
+            if !fits(c) {
+                return Some(byte);
+            }
+            self.offset += c.len_utf8();
+        }
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        let comes = self.peek() == Some(byte);
+        self.offset += usize::from(comes);
+        comes
+    }
+
+    /// The error that something else should be at a place.
+    fn expected(&self, offset: usize, expected: &str) -> ParseError {
+        Cursor::at(&self.text[offset..], place(self.text, offset)).expected(expected)
+    }
+
+    fn line(&mut self) -> Result<Line, ParseError> {
+        let offset = self.offset;
+        let writes = self.peek() == Some(b'w');
+        if !((self.eat(b'w') || self.eat(b'r')) && self.eat(b'(')) {
+            return Err(self.expected(offset, "`r(key,value,process,txn)` or `w(…)`"));
+        }
+        let mut numbers = [0_i64; 4];
+        for (i, number) in numbers.iter_mut().enumerate() {
+            if i > 0 && !self.eat(b',') {
+                return Err(self.expected(self.offset, "`,` and four integers"));
+            }
+            *number = self.number()?;
+        }
+        if !self.eat(b')') {
+            return Err(self.expected(self.offset, "`)` after four integers"));
+        }
+        let [key, value, process, txn] = numbers;
+        let process = u32::try_from(process).map_err(|_| {
+            ParseError::new(place(self.text, offset), "a process from 0 to 2^32 - 1", format!("{process}"))
+        })?;
+        Ok(Line { offset, writes, process, key, value, txn })
+    }
+
+    fn number(&mut self) -> Result<i64, ParseError> {
+        self.skip(|c| c == ' ');
+        let start = self.offset;
+        self.skip(|c| c.is_ascii_digit() || c == '-');
+        let digits = &self.text[start..self.offset];
+        digits.parse().map_err(|_| self.expected(start, "an integer of 64 bits"))
+    }
+}
+
+/// Line and column of a place in the text.
+fn place(text: &str, offset: usize) -> Place {
+    let before = &text[..offset];
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    Place { line: before.matches('\n').count() + 1, column }
 }
 
 /// Writes the format; `None` for what it cannot say.
