@@ -30,6 +30,10 @@ pub(super) struct Commits<'h> {
     pub(super) processes: usize,
     /// By key: who wrote it, ascending.
     writers: Vec<Vec<Place>>,
+    /// What each transaction wrote, in the order of places: who looks for it looks at nothing else.
+    written: Vec<Key>,
+    /// By place, where that begins; and where the last one ends.
+    written_starts: Vec<u32>,
     left: Left,
     /// By key of a list.
     lists: Vec<List>,
@@ -44,36 +48,44 @@ struct List {
     behind: Vec<usize>,
 }
 
-/// Who left which value in a register, as one of the writers of its key.
+/// The state of a key behind so many of its writers, of which the last stands here.
+#[derive(Clone, Copy)]
+pub(super) struct Behind {
+    pub(super) writers: u32,
+    /// None where nobody wrote it before.
+    pub(super) last: Option<Place>,
+}
+
+/// After whom a register held which value.
 struct Left {
     /// By value, for those that were left once in all.
     once: Vec<Once>,
     /// For all others.
-    often: FixedMap<(Key, Number), Vec<u32>>,
+    often: FixedMap<(Key, Number), Vec<Behind>>,
 }
 
 #[derive(Clone, Copy)]
 enum Once {
     Never,
-    By { key: Key, writer: u32 },
+    By { key: Key, behind: Behind },
     No,
 }
 
 impl Left {
-    fn insert(&mut self, key: Key, value: Number, writer: u32) {
+    fn insert(&mut self, key: Key, value: Number, behind: Behind) {
         match std::mem::replace(&mut self.once[value as usize], Once::No) {
-            Once::Never => self.once[value as usize] = Once::By { key, writer },
-            Once::By { key: other, writer: first } => {
+            Once::Never => self.once[value as usize] = Once::By { key, behind },
+            Once::By { key: other, behind: first } => {
                 self.often.insert((other, value), vec![first]);
-                self.often.entry((key, value)).or_default().push(writer);
+                self.often.entry((key, value)).or_default().push(behind);
             }
-            Once::No => self.often.entry((key, value)).or_default().push(writer),
+            Once::No => self.often.entry((key, value)).or_default().push(behind),
         }
     }
 
-    fn by(&self, key: Key, value: Number) -> &[u32] {
+    fn by(&self, key: Key, value: Number) -> &[Behind] {
         match &self.once[value as usize] {
-            Once::By { key: of, writer } if *of == key => std::slice::from_ref(writer),
+            Once::By { key: of, behind } if *of == key => std::slice::from_ref(behind),
             Once::No => self.often.get(&(key, value)).map_or(&[], Vec::as_slice),
             _ => &[],
         }
@@ -96,6 +108,8 @@ impl<'h> Commits<'h> {
             process,
             processes: processes.len(),
             writers: vec![Vec::new(); keys],
+            written: Vec::new(),
+            written_starts: Vec::with_capacity(order.len() + 1),
             left: Left { once: vec![Once::Never; acts.values.len()], often: FixedMap::default() },
             lists: vec![List::default(); keys],
             initial: [Value::Nil, Value::from("")].map(|initial| acts.values.known(&initial)),
@@ -103,6 +117,7 @@ impl<'h> Commits<'h> {
         };
         let mut last_of = vec![Place::MAX; keys];
         for (place, &id) in (0..).zip(order) {
+            commits.written_starts.push(commits.written.len() as u32);
             let is_list = |key: Key| commits.acts.is_list[key as usize];
             for (key, value) in written(commits.acts.of(id)).filter(|(key, _)| is_list(*key)) {
                 commits.lists[key as usize].elements.push(value);
@@ -112,16 +127,19 @@ impl<'h> Commits<'h> {
                 if std::mem::replace(&mut last_of[key as usize], place) == place {
                     continue;
                 }
+                commits.written.push(key);
                 let writers = &mut commits.writers[key as usize];
                 if is_list(key) {
                     let list = &mut commits.lists[key as usize];
                     list.behind.push(list.elements.len());
                 } else {
-                    commits.left.insert(key, value, writers.len() as u32);
+                    let behind = Behind { writers: writers.len() as u32 + 1, last: Some(place) };
+                    commits.left.insert(key, value, behind);
                 }
                 writers.push(place);
             }
         }
+        commits.written_starts.push(commits.written.len() as u32);
         Ok(commits)
     }
 
@@ -140,9 +158,11 @@ impl<'h> Commits<'h> {
         self.order[place as usize]
     }
 
-    /// The keys that a transaction wrote, as often as it did.
-    pub(super) fn written(&self, place: Place) -> impl Iterator<Item = Key> {
-        written(self.acts.of(self.id(place))).map(|(key, _)| key)
+    /// The keys that a transaction wrote, each once.
+    #[inline]
+    pub(super) fn written(&self, place: Place) -> &[Key] {
+        let [start, end] = [place, place + 1].map(|place| self.written_starts[place as usize] as usize);
+        &self.written[start..end]
     }
 
     /// Who wrote a key, ascending.
@@ -162,15 +182,18 @@ impl<'h> Commits<'h> {
         Ok(())
     }
 
-    /// After how many writers of its key a read of others shows this, ascending; a list never shows it after two.
-    pub(super) fn shown_after(&self, read: Read) -> impl Iterator<Item = usize> {
-        let (initially, left, list) = match read.what {
-            Foreign::Value(value) => {
-                (self.initial.contains(&Some(value)).then_some(0), self.left.by(read.key, value), None)
-            }
-            Foreign::List { shown, others } => (None, &[][..], self.list_writers(read.key, shown, others)),
+    /// The states of its key in which a read of others shows this, ascending; a list is never shown in two.
+    #[inline]
+    pub(super) fn shown_in(&self, read: Read) -> impl Iterator<Item = Behind> {
+        let (only, left) = match read.what {
+            Foreign::Value(value) => (self.initial.contains(&Some(value)).then_some(0), self.left.by(read.key, value)),
+            Foreign::List { shown, others } => (self.list_writers(read.key, shown, others), &[][..]),
         };
-        initially.into_iter().chain(left.iter().map(|writer| *writer as usize + 1)).chain(list)
+        let behind = |writers: usize| {
+            let last = writers.checked_sub(1).map(|last| self.writers(read.key)[last]);
+            Behind { writers: writers as u32, last }
+        };
+        only.map(behind).into_iter().chain(left.iter().copied())
     }
 
     /// How many writers of a list it takes until the first `others` elements of what was shown are in it, and nothing else;

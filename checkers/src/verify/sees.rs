@@ -4,7 +4,7 @@
 use super::{
     Verification,
     acts::Key,
-    commits::{Commits, Own, Place, Read},
+    commits::{Behind, Commits, Own, Place, Read},
     isolated::Sees,
     placed::refuted,
 };
@@ -69,16 +69,17 @@ impl Looks {
 /// Whom a read is from. There must be one only, earlier in the order.
 fn look(commits: &Commits<'_>, place: Place, read: Read) -> Result<Look, Verification> {
     let id = commits.id(place);
-    let mut after = commits.shown_after(read);
-    let Some(writers) = after.next() else { return Err(refuted(id, "read what was not there")) };
-    if after.next().is_some() {
+    let mut shown = commits.shown_in(read);
+    let Some(Behind { writers, last: source }) = shown.next() else {
+        return Err(refuted(id, "read what was not there"));
+    };
+    if shown.next().is_some() {
         return Err(Verification::Unverified(format!("operation {id} read a value with more than one origin")));
     }
-    let source = writers.checked_sub(1).map(|last| commits.writers(read.key)[last]);
     if source.is_some_and(|source| source >= place) {
         return Err(refuted(id, "comes before a transaction that it read from"));
     }
-    Ok(Look { key: read.key, source, writers: writers as u32, is_list: read.is_list() })
+    Ok(Look { key: read.key, source, writers, is_list: read.is_list() })
 }
 
 /// Why looking ended early.
@@ -123,9 +124,11 @@ impl<'c> Visible<'c, '_> {
     }
 
     /// Whose writes a read shows.
-    fn shown(&self, look: &Look) -> &'c [Place] {
-        let shown = &self.commits.writers(look.key)[..look.writers as usize];
-        if look.is_list { shown } else { &shown[shown.len().saturating_sub(1)..] }
+    fn shown<'l>(&self, look: &'l Look) -> &'l [Place]
+    where
+        'c: 'l,
+    {
+        if look.is_list { &self.commits.writers(look.key)[..look.writers as usize] } else { look.source.as_slice() }
     }
 
     /// What a transaction read from: for the reads that came later, or for all.
@@ -133,15 +136,17 @@ impl<'c> Visible<'c, '_> {
         let mut newest = Newest::new(self.commits.keys());
         for place in self.commits.places() {
             let looks = self.looks.of(place);
-            for look in looks {
+            // A single read can only miss what others show, and what the last one shows comes too late for the others.
+            let showing = if later || looks.len() == 1 { looks.len().saturating_sub(1) } else { looks.len() };
+            for (i, look) in looks.iter().enumerate() {
                 if later && newest.is_later(place, look) {
                     return Err(End::Stale(place));
                 }
                 self.spend(1)?;
-                // A single read can only miss what others show.
-                for &writer in self.shown(look).iter().filter(|_| looks.len() > 1) {
-                    for key in self.commits.written(writer) {
-                        self.spend(1)?;
+                for &writer in self.shown(look).iter().filter(|_| i < showing) {
+                    let written = self.commits.written(writer);
+                    self.spend(written.len())?;
+                    for &key in written {
                         newest.see(place, key, writer);
                     }
                 }
@@ -163,7 +168,7 @@ impl<'c> Visible<'c, '_> {
                 if looks.iter().any(|look| newest.is_later(process, look)) {
                     return Err(End::Stale(place));
                 }
-                self.commits.written(place).for_each(|key| newest.see(process, key, place));
+                self.commits.written(place).iter().for_each(|&key| newest.see(process, key, place));
             }
         }
         Ok(())

@@ -33,7 +33,7 @@ pub(super) fn snapshots(
     for place in commits.places() {
         commits.reads(place, &mut own, &mut reads)?;
         let known = known.of(&commits, place);
-        let mut at = commits.written(place).fold(known, |at, key| at.max(written[key as usize]));
+        let mut at = commits.written(place).iter().fold(known, |at, key| at.max(written[*key as usize]));
         loop {
             let Some(left) = steps.checked_sub(1 + reads.len() as u64) else {
                 return Err(Verification::Unverified("the budget is spent on its snapshots".to_owned()));
@@ -46,7 +46,7 @@ pub(super) fn snapshots(
                 Some(next) => at = next,
             }
         }
-        commits.written(place).for_each(|key| written[key as usize] = place + 1);
+        commits.written(place).iter().for_each(|key| written[*key as usize] = place + 1);
     }
     Ok(())
 }
@@ -54,10 +54,10 @@ pub(super) fn snapshots(
 /// The first state from `from` on in which a read of others shows this, as a number of commits.
 fn shows(commits: &Commits<'_>, read: Read, from: Place) -> Option<Place> {
     let writers = commits.writers(read.key);
-    commits.shown_after(read).find_map(|writer| {
-        // The state behind so many writers lasts for these numbers of commits.
-        let since = writer.checked_sub(1).map_or(0, |last| writers[last] + 1);
-        let until = writers.get(writer).copied().unwrap_or(commits.places().end);
+    commits.shown_in(read).find_map(|behind| {
+        // The state lasts for these numbers of commits.
+        let since = behind.last.map_or(0, |last| last + 1);
+        let until = writers.get(behind.writers as usize).copied().unwrap_or(commits.places().end);
         Some(from.max(since)).filter(|at| *at <= until)
     })
 }
