@@ -24,20 +24,23 @@ pub(crate) struct Keys<'h> {
     pub(crate) all: Vec<&'h Value>,
     small: Vec<u32>,
     small_max: usize,
+    integers: FixedMap<i64, u32>,
     others: FixedMap<&'h Value, u32>,
 }
 
 impl<'h> Keys<'h> {
     /// Integers below `small_max` are not hashed; a table of so many numbers is not too large.
     pub(crate) fn new(small_max: usize) -> Self {
-        Keys { all: Vec::new(), small: Vec::new(), small_max, others: FixedMap::default() }
+        let (integers, others) = (FixedMap::default(), FixedMap::default());
+        Keys { all: Vec::new(), small: Vec::new(), small_max, integers, others }
     }
 
     #[inline]
     pub(crate) fn of(&mut self, key: &'h Value) -> u32 {
-        let place = match small(key, self.small_max) {
-            Some(i) => at(&mut self.small, i),
-            None => {
+        let place = match (small(key, self.small_max), key) {
+            (Some(i), _) => at(&mut self.small, i),
+            (None, Value::Int(i)) => self.integers.entry(*i).or_insert(NONE),
+            (None, key) => {
                 // Many histories are about one key.
                 if let [only] = self.all[..]
                     && only == key

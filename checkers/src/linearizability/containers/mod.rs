@@ -27,7 +27,7 @@ use super::{Shortcut, problem::ValueId};
 use crate::{
     history::{EntryId, History},
     model::{Discipline, Effect, Model},
-    partition::FixedMap,
+    numbered::Keys,
     value::Value,
 };
 
@@ -128,6 +128,9 @@ fn order(discipline: Discipline, contents: &Contents, end: u32) -> Result<Vec<us
     }
 }
 
+/// Integers up to so many times the number of operations are not hashed.
+const SMALL_EACH: usize = 4;
+
 /// Nobody did that to the element.
 const NOBODY: u32 = u32::MAX;
 
@@ -149,7 +152,7 @@ impl Uses {
     /// `None` if an element is put in twice, or something else is done. Each value is looked up once: in long histories that
     /// is what takes the time.
     fn new<M: Model>(model: &M, discipline: Discipline, history: &History, entries: &[EntryId]) -> Option<Self> {
-        let mut values: FixedMap<&Value, ValueId> = FixedMap::default();
+        let mut values = Keys::new(SMALL_EACH * entries.len());
         let mut uses = Uses {
             ops: Vec::with_capacity(entries.len()),
             puts: Vec::new(),
@@ -168,9 +171,8 @@ impl Uses {
             let ret = entry.is_ok().then(|| entry.returned());
             uses.ops.push(Op { entry: id, call: entry.invoked.position, ret });
             let mut number = |value| {
-                let next = values.len() as ValueId;
-                let id = *values.entry(value).or_insert(next);
-                if id == next {
+                let id = values.of(value);
+                if id as usize == uses.puts.len() {
                     uses.puts.push(NOBODY);
                 }
                 id
@@ -195,7 +197,7 @@ impl Uses {
         }
         if discipline == Discipline::Smallest {
             sizes.sort_unstable();
-            uses.ranks = vec![0; values.len()];
+            uses.ranks = vec![0; values.all.len()];
             for (rank, (_, value)) in sizes.into_iter().enumerate() {
                 uses.ranks[value as usize] = rank as u32;
             }
