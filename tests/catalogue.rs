@@ -7,7 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use squall::{catalogue::SystemEntry, engine::record, nemesis::NEMESES, plan::Settings, simulators::SIMULATORS};
+use squall::{
+    catalogue::SystemEntry,
+    engine::record,
+    nemesis::NEMESES,
+    plan::{Settings, latencies::TOPOLOGIES},
+    simulators::SIMULATORS,
+};
 use squall_checkers::{anomaly, checker::CHECKERS, formats::Format, models::MODELS};
 use squall_systems::SYSTEMS;
 use squall_workloads::{
@@ -199,6 +205,12 @@ fn page() -> String {
     table(&mut out, ["anomaly", "what"], anomaly::KINDS.iter().map(|(name, what)| (name.as_str(), *what)));
     heading(&mut out, "Simulators", "Where runs take place.");
     table(&mut out, ["simulator", "what"], SIMULATORS.iter().map(|s| (s.name, s.summary)));
+    heading(
+        &mut out,
+        "Topologies",
+        "How far machines are from one another (`--latency`). Replica `n` is in zone `n` modulo the number of zones.",
+    );
+    table(&mut out, ["topology", "one-way latencies"], TOPOLOGIES.iter().map(|t| (t.name, t.summary)));
     out
 }
 

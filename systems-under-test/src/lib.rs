@@ -91,7 +91,7 @@ mod tests {
             (asked(0, 5), asked(5, 8), asked(8, 20), execution.faults.iter().map(|f| f.effects).sum::<u64>())
         };
         let calm = run(&plan);
-        let kind = FaultKind::Burst { factor: 4 };
+        let kind = FaultKind::Burst { factor: 4, hot_permille: 0 };
         plan.faults = vec![Fault { id: 1, begins_ns: 5 * SECOND, lasts_ns: 3 * SECOND, target: Target::All, kind }];
         let burst = run(&plan);
         assert_eq!(calm.0, burst.0, "nothing changes before it");

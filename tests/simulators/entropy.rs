@@ -52,7 +52,11 @@ fn plan(seed: u64) -> Plan {
         seed,
         system: "entropic".to_owned(),
         settings: Settings::new(),
-        cluster: Cluster { nodes: 1, clients: 2, latency: Latency { min_ns: MILLISECOND, max_ns: 5 * MILLISECOND } },
+        cluster: Cluster {
+            nodes: 1,
+            clients: 2,
+            latency: Latency { min_ns: MILLISECOND, max_ns: 5 * MILLISECOND }.into(),
+        },
         workload: WorkloadPlan {
             name: "register".to_owned(),
             settings: Settings::new(),

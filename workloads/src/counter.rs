@@ -7,7 +7,7 @@
 use squall_checkers::operation::{Interface, Operation};
 
 use crate::{
-    parts::{Asking, DISTRIBUTION, EVENTUAL, KEYS_MAX, Keys, Weights, judges, keys_setting, on_each_key},
+    parts::{AskingFor, DISTRIBUTION, EVENTUAL, KEYS_MAX, Keys, Weights, judges, keys_setting, on_each_key},
     random::Stream,
     settings::SettingsReader,
     workload::{Client, Judge, Setting, SettingError, Settings, Workload},
@@ -49,7 +49,7 @@ impl Workload for CounterWorkload {
         let weights = Weights::read(reader, &["increments", "decrements", "reads"])?;
         let amount = reader.number("amount", 1..=AMOUNT_MAX)?;
         let keys = Keys::new(reader.number("keys", 1..=KEYS_MAX)?, 0, client, clients).distributed(reader)?;
-        Ok(Box::new(Asking(move || {
+        Ok(Box::new(AskingFor(keys, move |keys: &mut Keys| {
             let key = keys.key(keys.draw(&mut stream));
             let sign = match weights.draw(&mut stream) {
                 0 => 1,

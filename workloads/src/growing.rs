@@ -111,6 +111,10 @@ impl Client for GrowingClient {
         Some(Operation::new(self.grow, self.keys.key(slot), self.fresh.next()))
     }
 
+    fn heat(&mut self, permille: u32) -> bool {
+        self.keys.heat(permille)
+    }
+
     fn completed(&mut self, _: ProcessId, operation: &Operation, outcome: &Outcome) {
         if let (Outcome::Ok(Value::List(elements)), "read") = (outcome, operation.f.as_str())
             && self.weights.may_draw(REMOVE)

@@ -47,6 +47,8 @@ pub(crate) struct Keys {
     slots: Vec<Slot>,
     /// Running sums of the slots' weights; empty when they weigh the same.
     up_to: Vec<u64>,
+    /// So many of a thousand draws are the first slot, whatever it weighs.
+    heat: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,7 +62,7 @@ impl Keys {
     /// `count` keys with a bound of changes each.
     pub(crate) fn new(count: u64, bound: u64, client: u32, clients: u32) -> Self {
         let (client, clients) = (u64::from(client), u64::from(clients.max(client + 1)));
-        Keys { count, bound, client, clients, slots: vec![Slot::default(); count as usize], up_to: Vec::new() }
+        Keys { count, bound, client, clients, slots: vec![Slot::default(); count as usize], up_to: Vec::new(), heat: 0 }
     }
 
     /// The same, drawn as the setting `distribution` says.
@@ -84,6 +86,12 @@ impl Keys {
         Keys::new(count, bound, client, clients).distributed(reader)
     }
 
+    /// [`Client::heat`] for a client that has these keys.
+    pub(crate) fn heat(&mut self, permille: u32) -> bool {
+        self.heat = permille;
+        true
+    }
+
     /// How many changes of the key in `slot` fall to this client. Over all clients this adds up to the bound.
     fn share(&self, slot: usize) -> u64 {
         let turn = (self.client + slot as u64 + self.slots[slot].generation) % self.clients;
@@ -92,6 +100,9 @@ impl Keys {
 
     /// One of the slots.
     pub(crate) fn draw(&self, stream: &mut Stream) -> usize {
+        if self.heat > 0 && stream.below(1000) < u64::from(self.heat) {
+            return 0;
+        }
         match self.up_to.last() {
             None => stream.below(self.count) as usize,
             Some(&total) => {
@@ -192,6 +203,19 @@ pub(crate) struct Asking<F>(pub(crate) F);
 impl<F: FnMut() -> Operation + Send> Client for Asking<F> {
     fn next(&mut self, _: ProcessId) -> Option<Operation> {
         Some((self.0)())
+    }
+}
+
+/// The same, of operations that have keys.
+pub(crate) struct AskingFor<F>(pub(crate) Keys, pub(crate) F);
+
+impl<F: FnMut(&mut Keys) -> Operation + Send> Client for AskingFor<F> {
+    fn next(&mut self, _: ProcessId) -> Option<Operation> {
+        Some((self.1)(&mut self.0))
+    }
+
+    fn heat(&mut self, permille: u32) -> bool {
+        self.0.heat(permille)
     }
 }
 

@@ -14,7 +14,7 @@ use squall_checkers::{
 };
 
 use crate::{
-    parts::{Asking, DISTRIBUTION, Fresh, KEYS_MAX, Keys, Weights, judges, keys_setting},
+    parts::{AskingFor, DISTRIBUTION, Fresh, KEYS_MAX, Keys, Weights, judges, keys_setting},
     random::Stream,
     settings::SettingsReader,
     workload::{Client, Judge, Setting, SettingError, Settings, Workload},
@@ -51,7 +51,7 @@ impl Workload for QueueWorkload {
         let weights = Weights::read(reader, &["enqueues", "dequeues"])?;
         let keys = Keys::new(reader.number("keys", 1..=KEYS_MAX)?, 0, client, clients).distributed(reader)?;
         let mut fresh = Fresh::new(client, clients);
-        Ok(Box::new(Asking(move || {
+        Ok(Box::new(AskingFor(keys, move |keys: &mut Keys| {
             let key = keys.key(keys.draw(&mut stream));
             match weights.draw(&mut stream) {
                 0 => Operation::new("enqueue", key, fresh.next()),

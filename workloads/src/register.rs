@@ -171,6 +171,10 @@ impl Client for RegisterClient {
         })
     }
 
+    fn heat(&mut self, permille: u32) -> bool {
+        self.keys.heat(permille)
+    }
+
     fn completed(&mut self, _: ProcessId, operation: &Operation, outcome: &Outcome) {
         let Outcome::Ok(reply) = outcome else { return };
         let value = match (operation.f.as_str(), reply) {
@@ -326,6 +330,20 @@ mod tests {
         let zipf = keys("zipf"); // 48 : 24 : 16 : 12 of 100
         assert!((1080..1230).contains(&zipf[0]) && (520..640).contains(&zipf[1]), "{zipf:?}");
         assert!(zipf[2] > zipf[3] && zipf[3] > 200, "{zipf:?}");
+    }
+
+    #[test]
+    fn heat_is_for_one_key_and_ends() {
+        let settings = settings(&[("keys", "8"), ("writes-per-key", "0")]);
+        let mut client = RegisterWorkload.client(&settings, 0, 1, Stream::named(9, "client/0")).unwrap();
+        let mut share = |permille| {
+            assert!(client.heat(permille));
+            (0..2000).filter(|_| client.next(ProcessId(0)).unwrap().key == Value::Int(0)).count()
+        };
+        assert!((200..300).contains(&share(0)), "an eighth in calm");
+        assert!((1250..1370).contains(&share(600)), "and an eighth of what is left over");
+        assert_eq!(share(1000), 2000);
+        assert!((200..300).contains(&share(0)), "as before");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use squall_checkers::{
 };
 
 use crate::{
-    parts::{Asking, DISTRIBUTION, Fresh, Keys, Weights, keys_setting, per_key_setting},
+    parts::{AskingFor, DISTRIBUTION, Fresh, Keys, Weights, keys_setting, per_key_setting},
     random::Stream,
     settings::SettingsReader,
     workload::{Client, Judge, Setting, SettingError, Settings, Workload},
@@ -57,10 +57,10 @@ impl Workload for TransactionWorkload {
         let reader = SettingsReader::new(self.name, settings, SETTINGS)?;
         let weights = Weights::read(reader, &["writes", "reads"])?;
         let actions_max = reader.number("actions", 1..=ACTIONS_MAX)?;
-        let mut keys = Keys::read(reader, client, clients)?;
+        let keys = Keys::read(reader, client, clients)?;
         let mut fresh = Fresh::new(client, clients);
         let write = self.write;
-        Ok(Box::new(Asking(move || {
+        Ok(Box::new(AskingFor(keys, move |keys: &mut Keys| {
             let actions = (0..stream.between(1, actions_max)).map(|_| {
                 let slot = keys.draw(&mut stream);
                 if weights.draw(&mut stream) == 1 {

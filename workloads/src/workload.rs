@@ -102,6 +102,13 @@ pub trait Client: Send {
     fn completed(&mut self, process: ProcessId, operation: &Operation, outcome: &Outcome) {
         let _ = (process, operation, outcome);
     }
+
+    /// From now on so many of a thousand operations are for one key, and the rest as ever; none in particular when it is 0. Says
+    /// whether this client's operations have keys to choose from.
+    fn heat(&mut self, permille: u32) -> bool {
+        let _ = permille;
+        false
+    }
 }
 
 /// A line of the catalogue.

@@ -88,7 +88,7 @@ pub(crate) fn run(plan: &Plan) -> (u64, u64) {
         unreachable!("bench plans are generated")
     };
     let end = plan.phases.chaos_ns + plan.phases.settle_ns;
-    let latency = plan.cluster.latency;
+    let latency = plan.cluster.latency.alike().expect("all links are alike");
     let mut l = Loop {
         heap: BinaryHeap::new(),
         sequence: 0,

@@ -179,7 +179,7 @@ pub(super) mod in_turmoil {
 
     /// Returns the messages delivered and the operations completed.
     pub(in super::super) fn run(plan: &Plan) -> (u64, u64) {
-        let (nodes, latency) = (plan.cluster.nodes, plan.cluster.latency);
+        let (nodes, latency) = (plan.cluster.nodes, plan.cluster.latency.alike().expect("all links are alike"));
         let mut sim = Builder::new()
             .rng_seed(plan.seed)
             .tick_duration(Duration::from_millis(1))
@@ -271,7 +271,7 @@ pub(super) mod in_madsim {
 
     /// Returns the messages delivered and the operations completed. To be called on a fresh thread.
     pub(in super::super) fn run(plan: &Plan) -> (u64, u64) {
-        let (nodes, latency) = (plan.cluster.nodes, plan.cluster.latency);
+        let (nodes, latency) = (plan.cluster.nodes, plan.cluster.latency.alike().expect("all links are alike"));
         let mut config = Config::default();
         config.net.send_latency = Duration::from_nanos(latency.min_ns)..Duration::from_nanos(latency.max_ns);
         let runtime = Runtime::with_seed_and_config(plan.seed, config);

@@ -32,7 +32,7 @@ fn plan(seed: u64, nodes: u32, clients: u32, interval_ns: u64) -> Plan {
         seed,
         system: "bench".to_owned(),
         settings: squall::plan::Settings::new(),
-        cluster: Cluster { nodes, clients, latency: Latency { min_ns: MILLISECOND, max_ns: 5 * MILLISECOND } },
+        cluster: Cluster { nodes, clients, latency: Latency { min_ns: MILLISECOND, max_ns: 5 * MILLISECOND }.into() },
         workload: WorkloadPlan {
             name: "bench".to_owned(),
             settings: squall::plan::Settings::new(),

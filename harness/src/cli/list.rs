@@ -13,7 +13,7 @@ use crate::{
     engine::{record, spec::Registry},
     exit::Exit,
     nemesis::NEMESES,
-    plan::Settings,
+    plan::{Settings, latencies::TOPOLOGIES},
     simulators::{Habitat, SIMULATORS, SimulatorEntry},
 };
 
@@ -35,6 +35,7 @@ enum Kind {
     Checkers,
     Models,
     Simulators,
+    Topologies,
     Formats,
 }
 
@@ -71,6 +72,7 @@ fn items(kind: Kind, registry: &Registry) -> Vec<Value> {
             .collect(),
         Kind::Models => MODELS.iter().map(|m| json!({ "name": m.name, "summary": m.summary })).collect(),
         Kind::Simulators => SIMULATORS.iter().map(simulator).collect(),
+        Kind::Topologies => TOPOLOGIES.iter().map(|t| json!({ "name": t.name, "summary": t.summary })).collect(),
         Kind::Formats => Format::ALL.iter().map(|f| json!({ "name": f.name(), "summary": f.summary() })).collect(),
     }
 }

@@ -64,7 +64,7 @@ enum Command {
     Demo(demo::Args),
     /// Makes a crate with a store, its tests, the whole command line and a file for CI
     New(new::Args),
-    /// Shows what there is: systems, bugs, workloads, nemeses, checkers, models, simulators, formats
+    /// Shows what there is: systems, bugs, workloads, nemeses, checkers, models, simulators, topologies, formats
     List(list::Args),
     /// Runs many seeds and gathers what fails
     Campaign(Box<campaign::Args>),

@@ -7,7 +7,7 @@ use crate::{
         span::{self, Span},
         spec::{Job, Spec},
     },
-    plan::{Latency, Load, Settings},
+    plan::{Latencies, Load, Settings},
     simulators::{self, Simulator},
 };
 
@@ -36,9 +36,9 @@ pub(super) struct SpecArgs {
     /// at times it asks more often, as in `bursts:5s,500ms,10`
     #[arg(long, value_name = "LOAD", value_parser = span::load)]
     load: Option<Load>,
-    /// One-way latency of messages: `5ms`, or a range `1ms..10ms`
+    /// One-way latency of messages: `5ms`, a range `1ms..10ms`, or a topology such as `three-continents` (see `list topologies`)
     #[arg(long, value_name = "L", value_parser = span::latency)]
-    latency: Option<Latency>,
+    latency: Option<Latencies>,
     /// How long faults strike, in virtual time: `20s`
     #[arg(long, value_name = "SIM")]
     duration: Option<Span>,
@@ -59,7 +59,7 @@ impl SpecArgs {
             clients: self.clients,
             rate: self.rate,
             load: self.load,
-            latency: self.latency,
+            latency: self.latency.clone(),
             duration_ns: self.duration.map(|d| d.0),
             settings: self.settings.iter().cloned().collect::<Settings>(),
             schedule: None,

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::plan::{Bursts, Latency, Load, MICROSECOND, MILLISECOND, SECOND};
+use crate::plan::{Bursts, Latencies, Latency, Load, MICROSECOND, MILLISECOND, SECOND, latencies::TOPOLOGIES};
 
 /// The units, the longest first.
 const UNITS: [(&str, u64); 6] =
@@ -52,11 +52,14 @@ impl fmt::Display for Span {
     }
 }
 
-/// Reads a latency: `5ms` for always the same, `1ms..10ms` for a range that includes both ends.
+/// Reads latencies: `5ms` for always the same, `1ms..10ms` for a range that includes both ends, or a topology's name.
 ///
 /// # Errors
 /// What is wrong with it, for people.
-pub fn latency(text: &str) -> Result<Latency, String> {
+pub fn latency(text: &str) -> Result<Latencies, String> {
+    if let Some(topology) = TOPOLOGIES.iter().find(|topology| topology.name == text) {
+        return Ok(topology.latencies());
+    }
     let span = |part: &str| part.parse::<Span>().map(|s| s.0).map_err(|e| e.to_string());
     let (min_ns, max_ns) = match text.split_once("..") {
         Some((low, high)) => (span(low)?, span(high)?),
@@ -65,7 +68,15 @@ pub fn latency(text: &str) -> Result<Latency, String> {
     if min_ns > max_ns {
         return Err(format!("`{text}` begins with the longer time; expected something like `1ms..10ms`"));
     }
-    Ok(Latency { min_ns, max_ns })
+    Ok(Latency { min_ns, max_ns }.into())
+}
+
+/// The text of latencies, which [`latency`] reads. Zones that are no topology have none; they come from plan files alone.
+pub fn latency_text(latencies: &Latencies) -> String {
+    match latencies {
+        Latencies::Alike(Latency { min_ns, max_ns }) => format!("{}..{}", Span(*min_ns), Span(*max_ns)),
+        zones => zones.topology().map_or_else(String::new, |topology| topology.name.to_owned()),
+    }
 }
 
 /// Reads a load: `closed`, `open`, or `bursts:EVERY,LASTS,FACTOR` such as `bursts:5s,500ms,10`.
@@ -133,12 +144,18 @@ mod tests {
     }
 
     #[test]
-    fn latencies_are_one_time_or_a_range() {
-        let of = |min_ns, max_ns| Ok(Latency { min_ns, max_ns });
+    fn latencies_are_one_time_a_range_or_a_topology() {
+        let of = |min_ns, max_ns| Ok(Latencies::Alike(Latency { min_ns, max_ns }));
         assert_eq!(latency("5ms"), of(5 * MILLISECOND, 5 * MILLISECOND));
         assert_eq!(latency("1ms..10ms"), of(MILLISECOND, 10 * MILLISECOND));
         assert!(latency("10ms..1ms").is_err());
         assert!(latency("..1ms").is_err());
+        for topology in TOPOLOGIES {
+            assert_eq!(latency(topology.name), Ok(topology.latencies()));
+        }
+        for text in ["three-zones", "1ms..10ms"] {
+            assert_eq!(latency(text).map(|latencies| latency_text(&latencies)), Ok(text.to_owned()));
+        }
     }
 
     #[test]

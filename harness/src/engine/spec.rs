@@ -15,7 +15,7 @@ use super::{
 use crate::{
     catalogue::SystemEntry,
     nemesis::{NEMESES, NemesisSelection},
-    plan::{Fault, Latency, Load, Plan, Promise, SECOND, Stream, draw::PlanRequest},
+    plan::{Fault, Latencies, Load, Plan, Promise, SECOND, Stream, draw::PlanRequest},
     simulators::{AnySystem, PlanError, SIMULATORS, SimulatorEntry},
 };
 
@@ -56,7 +56,7 @@ pub struct Spec {
     pub load: Option<Load>,
     /// One-way latency of messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency: Option<Latency>,
+    pub latency: Option<Latencies>,
     /// Length of the chaos phase in virtual time, in nanoseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ns: Option<u64>,
@@ -253,7 +253,7 @@ impl Spec {
         request.nodes = self.nodes;
         request.clients = self.clients.unwrap_or(request.clients);
         request.load = self.load.unwrap_or(request.load);
-        request.latency = self.latency.unwrap_or(request.latency);
+        request.latency = self.latency.clone().unwrap_or(request.latency);
         request.duration_ns = self.duration_ns.unwrap_or(request.duration_ns);
         if let Some(rate) = self.rate {
             request.interval_ns = u64::from(request.clients.max(1)) * SECOND / u64::from(rate.max(1));
@@ -308,7 +308,7 @@ impl Spec {
         option("clients", self.clients.map(|n| n.to_string()));
         option("rate", self.rate.map(|n| n.to_string()));
         option("load", self.load.map(span::load_text));
-        option("latency", self.latency.map(|l| format!("{}..{}", Span(l.min_ns), Span(l.max_ns))));
+        option("latency", self.latency.as_ref().map(span::latency_text));
         option("duration", self.duration_ns.map(|ns| Span(ns).to_string()));
         for (key, value) in &self.settings {
             option("set", Some(shell_word(&format!("{key}={value}"))));

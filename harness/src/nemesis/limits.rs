@@ -17,7 +17,8 @@ impl Nemesis for Limits {
         let connections = FaultKind::Connections { limit: stream.below(6) as u32 };
         let (few, any) = (scene.few(stream), scene.any(stream));
         // Either alone is telling, but more so with what fills it: clients who ask more, or processes that come back and connect.
-        let burst = Strike::at_once(lasts, any.clone(), FaultKind::Burst { factor: stream.between(2, 10) as u32 });
+        let burst = FaultKind::Burst { factor: stream.between(2, 10) as u32, hot_permille: 0 };
+        let burst = Strike::at_once(lasts, any.clone(), burst);
         let crash = Strike::at_once(milliseconds(stream, 20, 400), few, FaultKind::Crash { loss: Loss::Kept });
         let crash = crash.after(milliseconds(stream, 0, 100));
         let filled = stream.chance(2, 3);

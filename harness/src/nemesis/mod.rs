@@ -5,6 +5,7 @@ mod combined;
 mod crash;
 mod disk;
 mod healing;
+mod hot_key;
 mod limits;
 mod membership;
 mod overload;
@@ -109,6 +110,12 @@ pub const NEMESES: &[NemesisEntry] = &[
         summary: "clients ask in bursts, links carry little and lose the rest, nodes need long for everything (when named)",
         by_default: false,
         nemesis: &overload::Overload,
+    },
+    NemesisEntry {
+        name: "hot-key",
+        summary: "clients ask for one key more than for all others, while nodes are slow or cut off (when named)",
+        by_default: false,
+        nemesis: &hot_key::HotKey,
     },
     NemesisEntry {
         name: "limits",

@@ -15,7 +15,7 @@ pub(super) struct Overload;
 impl Nemesis for Overload {
     fn package(&self, scene: &Scene<'_>, stream: &mut Stream) -> Vec<Strike> {
         let lasts = milliseconds(stream, 500, 4_000);
-        let burst = FaultKind::Burst { factor: stream.between(3, 20) as u32 };
+        let burst = FaultKind::Burst { factor: stream.between(3, 20) as u32, hot_permille: 0 };
         let at = stream.between(0, 1);
         let (few, any) = (scene.few(stream), scene.any(stream));
         let narrow =

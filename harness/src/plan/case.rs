@@ -130,7 +130,7 @@ mod tests {
                 cluster: Cluster {
                     nodes: 3,
                     clients: 2,
-                    latency: Latency { min_ns: MILLISECOND, max_ns: 10 * MILLISECOND },
+                    latency: Latency { min_ns: MILLISECOND, max_ns: 10 * MILLISECOND }.into(),
                 },
                 workload: WorkloadPlan {
                     name: "register".to_owned(),

@@ -3,7 +3,8 @@
 use squall_workloads::workload::Settings;
 
 use super::{
-    Cluster, Latency, Load, MILLISECOND, Operations, Phases, Plan, Promise, Reach, Reaches, SECOND, WorkloadPlan,
+    Cluster, Latencies, Latency, Load, MILLISECOND, Operations, Phases, Plan, Promise, Reach, Reaches, SECOND,
+    WorkloadPlan,
 };
 use crate::nemesis::{NemesisSelection, Scene, schedule};
 
@@ -38,7 +39,7 @@ pub struct PlanRequest {
     /// Number of clients.
     pub clients: u32,
     /// One-way latency of messages.
-    pub latency: Latency,
+    pub latency: Latencies,
     /// Length of the chaos phase, in nanoseconds.
     pub duration_ns: u64,
     /// Length of the settle phase, in nanoseconds.
@@ -71,7 +72,7 @@ impl PlanRequest {
             reaches: Reach::everywhere,
             nodes: None,
             clients: DEFAULT_CLIENTS,
-            latency: DEFAULT_LATENCY,
+            latency: DEFAULT_LATENCY.into(),
             duration_ns: DEFAULT_DURATION_NS,
             settle_ns: DEFAULT_SETTLE_NS,
             final_reads: true,
@@ -99,7 +100,7 @@ impl PlanRequest {
             seed,
             system: self.system.clone(),
             settings: self.settings.clone(),
-            cluster: Cluster { nodes, clients: self.clients, latency: self.latency },
+            cluster: Cluster { nodes, clients: self.clients, latency: self.latency.clone() },
             workload: WorkloadPlan {
                 name: self.workload.clone(),
                 settings: self.workload_settings.clone(),

@@ -93,10 +93,14 @@ pub enum FaultKind {
         /// Messages that may wait for it.
         queue: u32,
     },
-    /// Clients whose own replica is among the target ask more often. What they ask more does not count against the plan's limit.
+    /// Clients whose own replica is among the target ask more often, or for one key more than for others. What they ask meanwhile
+    /// does not count against the plan's limit.
     Burst {
         /// So many times as often.
         factor: u32,
+        /// Share of what they ask that is for one key.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        hot_permille: u32,
     },
     /// The target loses power, and starts again when the fault ends.
     Crash {
@@ -356,7 +360,14 @@ impl fmt::Display for FaultKind {
             FaultKind::Bandwidth { per_second, queue } => {
                 write!(f, "links of {per_second} messages per second with room for {queue} more")
             }
-            FaultKind::Burst { factor } => write!(f, "burst of {factor} times the load"),
+            FaultKind::Burst { factor, hot_permille } => {
+                let hot = Share(*hot_permille);
+                match (factor, hot_permille) {
+                    (_, 0) => write!(f, "burst of {factor} times the load"),
+                    (1, _) => write!(f, "{hot} of the load for one key"),
+                    _ => write!(f, "burst of {factor} times the load, {hot} of it for one key"),
+                }
+            }
             FaultKind::Crash { loss: Loss::Kept } => f.write_str("crash"),
             FaultKind::Crash { loss: Loss::Lost } => f.write_str("power loss (unsynced writes lost)"),
             FaultKind::Crash { loss: Loss::Torn } => f.write_str("power loss (last unsynced write torn)"),
@@ -392,6 +403,11 @@ impl fmt::Display for FaultKind {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 fn is_false(b: &bool) -> bool {
     !*b
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// A span of nanoseconds in the largest fitting unit.

@@ -4,6 +4,7 @@ pub mod case;
 pub mod draw;
 pub mod fault;
 pub mod file;
+pub mod latencies;
 pub mod promise;
 pub mod reach;
 pub mod target;
@@ -15,6 +16,7 @@ pub use squall_workloads::{random::Stream, workload::Settings};
 
 pub use self::{
     fault::{Fault, FaultClass, FaultKind, Loss, Shape},
+    latencies::{Latencies, Latency},
     promise::{Promise, Tolerates},
     reach::{Reach, Reaches},
     target::Target,
@@ -68,17 +70,7 @@ pub struct Cluster {
     /// Number of clients; each is a machine of its own.
     pub clients: u32,
     /// One-way latency of a message, drawn uniformly.
-    pub latency: Latency,
-}
-
-/// A range of one-way latencies, in nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Latency {
-    /// The least.
-    pub min_ns: u64,
-    /// The most.
-    pub max_ns: u64,
+    pub latency: Latencies,
 }
 
 /// What the clients do.

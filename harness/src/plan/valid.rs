@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Bursts, Cluster, Fault, FaultKind, Load, Operations, Plan, Scripted, Target};
+use super::{Bursts, Cluster, Fault, FaultKind, Latencies, Latency, Load, Operations, Plan, Scripted, Target};
 
 /// A plan that cannot be run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,10 +58,29 @@ fn check_cluster(cluster: &Cluster) -> Checked {
     check(cluster.clients > 0, "cluster.clients", || "is 0; at least 1 is needed".to_owned())?;
     let machines = cluster.nodes.checked_add(cluster.clients);
     check(machines.is_some(), "cluster", || "nodes and clients together exceed 32 bits".to_owned())?;
-    let latency = cluster.latency;
-    check(latency.min_ns <= latency.max_ns, "cluster.latency", || {
-        format!("min_ns is {}, more than max_ns, {}", latency.min_ns, latency.max_ns)
-    })
+    check_latencies(&cluster.latency)
+}
+
+fn check_latencies(latencies: &Latencies) -> Checked {
+    let ordered = |latency: &Latency, place: &str| {
+        check(latency.min_ns <= latency.max_ns, place, || {
+            format!("min_ns is {}, more than max_ns, {}", latency.min_ns, latency.max_ns)
+        })
+    };
+    let rows = match latencies {
+        Latencies::Alike(latency) => return ordered(latency, "cluster.latency"),
+        Latencies::Zones(rows) => rows,
+    };
+    check(!rows.is_empty(), "cluster.latency", || "has no rows; at least one zone is needed".to_owned())?;
+    for (from, row) in rows.iter().enumerate() {
+        check(row.len() == rows.len(), &format!("cluster.latency[{from}]"), || {
+            format!("{} entries in one of {} rows; a row has one for each zone", row.len(), rows.len())
+        })?;
+        for (to, latency) in row.iter().enumerate() {
+            ordered(latency, &format!("cluster.latency[{from}][{to}]"))?;
+        }
+    }
+    Ok(())
 }
 
 fn check_bursts(bursts: Bursts) -> Checked {
@@ -141,7 +160,10 @@ fn check_kind(kind: &FaultKind, place: &str) -> Checked {
         | FaultKind::SyncError { permille } => share(*permille),
         FaultKind::Degrade { permille, factor } => share(*permille).and(positive("factor", u64::from(*factor))),
         FaultKind::Bandwidth { per_second, .. } => positive("per_second", u64::from(*per_second)),
-        FaultKind::Burst { factor } => positive("factor", u64::from(*factor)),
+        FaultKind::Burst { factor, hot_permille } => {
+            positive("factor", u64::from(*factor))?;
+            share(*hot_permille)
+        }
         FaultKind::Inbox { service_ns, .. } => positive("service_ns", *service_ns),
         FaultKind::ClockDrift { ppb } => check(*ppb > -1_000_000_000, place, || {
             format!("ppb is {ppb}: the clock would stand still or go back; more than -1000000000 is needed")

@@ -66,9 +66,12 @@ impl Simulator {
         }
     }
 
-    /// Says so, when a fault of the plan cannot be done to a guest here.
+    /// Says so, when a fault of the plan cannot be done to a guest here, or its links cannot be as far as the plan says.
     #[cfg_attr(not(any(feature = "turmoil", madsim)), expect(dead_code, reason = "no simulator here hosts guests"))]
     pub(super) fn check_reach(self, plan: &Plan) -> Result<(), PlanError> {
+        if self == Simulator::Madsim && plan.cluster.latency.alike().is_none() {
+            return Err(PlanError::Zones { simulator: self.entry().name });
+        }
         let reaches = Habitat::Only(self).reaches();
         let nodes = plan.cluster.nodes;
         let Some(fault) = plan.faults.iter().find(|f| !reaches(&f.kind).meets(&f.target, nodes)) else { return Ok(()) };
@@ -140,7 +143,7 @@ const KINDS: &[FaultKind] = &[
     FaultKind::Corrupt { permille: 1 },
     FaultKind::Degrade { permille: 1, factor: 1 },
     FaultKind::Bandwidth { per_second: 1, queue: 1 },
-    FaultKind::Burst { factor: 1 },
+    FaultKind::Burst { factor: 1, hot_permille: 0 },
     FaultKind::Crash { loss: Loss::Kept },
     FaultKind::Wipe,
     FaultKind::Pause,

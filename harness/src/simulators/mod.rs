@@ -75,6 +75,14 @@ pub enum PlanError {
         /// The one it is written for.
         home: &'static str,
     },
+    /// Zones of latencies of their own, where this simulator has one latency for all links.
+    #[error(
+        "simulator `{simulator}` has one latency for all links of code written for it, and cannot have zones: give one by `--latency`"
+    )]
+    Zones {
+        /// The simulator.
+        simulator: &'static str,
+    },
     /// A fault that this simulator cannot do to code written for its library.
     #[error("simulator `{simulator}` cannot do fault {id} ({fault}) to code written for it; these can: {able}")]
     Unable {

@@ -77,6 +77,39 @@ fn datagrams_over_a_link_of_one_latency_keep_their_order() {
 }
 
 #[test]
+fn datagrams_that_set_out_one_after_the_other_over_a_link_of_one_latency_keep_their_order() {
+    scene!(2).check(
+        |m| count_up(m, 100, ms(2)),
+        |run| {
+            assert_eq!(got(run), (0..100).collect::<Vec<_>>());
+            near(run.time(1, "50"), ms(102) + LATENCY);
+        },
+    );
+}
+
+#[test]
+fn a_link_is_as_long_as_the_zones_of_its_ends_are_apart() {
+    scene!(3).zones(&[&[ms(10), ms(40)], &[ms(70), ms(20)]]).check(
+        |m| async move {
+            let socket = m.bind(PORT)?;
+            m.until(ms(100)).await;
+            for to in (0..3).filter(|to| *to != m.number()) {
+                socket.send_to(m.at(to), b"hello")?;
+            }
+            loop {
+                let (_, from) = socket.recv_from(&mut [0; 8]).await?;
+                m.saw(format!("hello of {}", from.node));
+            }
+        },
+        |run| {
+            run.saw_at(2, "hello of n0", ms(110));
+            run.saw_at(1, "hello of n2", ms(140));
+            run.saw_at(2, "hello of n1", ms(170));
+        },
+    );
+}
+
+#[test]
 fn datagrams_over_a_link_of_many_latencies_overtake_each_other_and_all_arrive_in_its_range() {
     scene!(2).latency(ms(10), ms(60)).check(
         |m| count_up(m, 100, ms(10)),

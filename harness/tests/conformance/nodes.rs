@@ -149,7 +149,7 @@ fn check(fact: &str, asked: &[(u64, &str)], faults: &[(u32, u64, u64, FaultKind)
         target: Target::Nodes(vec![NodeId(*node)]),
         kind: kind.clone(),
     });
-    let latency = Latency { min_ns: ns(LATENCY), max_ns: ns(LATENCY) };
+    let latency = Latency { min_ns: ns(LATENCY), max_ns: ns(LATENCY) }.into();
     let plan = Plan {
         seed: 1,
         system: "tellers".to_owned(),

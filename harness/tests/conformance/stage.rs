@@ -18,7 +18,8 @@ use squall::{
     Env, Failed, Promise, Reply, Result, System,
     environment::{Address, Change, Socket},
     plan::{
-        Cluster, Fault, FaultKind, Latency, NodeId, Operations, Phases, Plan, Scripted, Settings, Target, WorkloadPlan,
+        Cluster, Fault, FaultKind, Latencies, Latency, NodeId, Operations, Phases, Plan, Scripted, Settings, Target,
+        WorkloadPlan,
     },
     simulators::{AnySystem, End, Options, PlanError, SIMULATORS, Simulator, SimulatorEntry},
 };
@@ -236,7 +237,7 @@ impl Scene {
                 seed: 1,
                 system: "a-cast".to_owned(),
                 settings: Settings::new(),
-                cluster: Cluster { nodes, clients: 1, latency: Latency { min_ns: latency, max_ns: latency } },
+                cluster: Cluster { nodes, clients: 1, latency: Latency { min_ns: latency, max_ns: latency }.into() },
                 workload: WorkloadPlan {
                     name: "register".to_owned(),
                     settings: Settings::new(),
@@ -262,7 +263,15 @@ impl Scene {
 
     /// Another latency.
     pub(crate) fn latency(mut self, least: Duration, most: Duration) -> Self {
-        self.plan.cluster.latency = Latency { min_ns: ns(least), max_ns: ns(most) };
+        self.plan.cluster.latency = Latency { min_ns: ns(least), max_ns: ns(most) }.into();
+        self
+    }
+
+    /// Zones of one latency each way, by `[from][to]`.
+    pub(crate) fn zones(mut self, rows: &[&[Duration]]) -> Self {
+        let latency = |span: &Duration| Latency { min_ns: ns(*span), max_ns: ns(*span) };
+        let rows = rows.iter().map(|row| row.iter().map(latency).collect());
+        self.plan.cluster.latency = Latencies::Zones(rows.collect());
         self
     }
 

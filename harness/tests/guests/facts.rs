@@ -47,7 +47,7 @@ impl Stage {
             cluster: Cluster {
                 nodes: NODES,
                 clients: NODES,
-                latency: Latency { min_ns: latency_ns, max_ns: latency_ns },
+                latency: Latency { min_ns: latency_ns, max_ns: latency_ns }.into(),
             },
             workload: WorkloadPlan {
                 name: "register".to_owned(),

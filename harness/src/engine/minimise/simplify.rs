@@ -67,6 +67,7 @@ fn simpler(kind: &FaultKind) -> Vec<FaultKind> {
         FaultKind::Reorder { max_ns, .. } => vec![FaultKind::Delay { max_ns: *max_ns }],
         FaultKind::Slow { .. } => vec![FaultKind::Pause],
         FaultKind::Inbox { service_ns, .. } => vec![FaultKind::Pause, FaultKind::Slow { service_ns: *service_ns }],
+        FaultKind::Burst { factor, hot_permille: 1.. } => vec![FaultKind::Burst { factor: *factor, hot_permille: 0 }],
         FaultKind::Connections { limit } if *limit > 0 => vec![FaultKind::Connections { limit: 0 }],
         FaultKind::Crash { loss: Loss::Lost } => vec![FaultKind::Crash { loss: Loss::Kept }],
         FaultKind::Crash { loss: Loss::Torn | Loss::Reordered } | FaultKind::Wipe => {

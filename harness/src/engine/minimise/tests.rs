@@ -49,7 +49,7 @@ fn plan(faults: u32, operations: u32) -> Plan {
         seed: 1,
         system: "toy".to_owned(),
         settings: Settings::new(),
-        cluster: Cluster { nodes: 5, clients: 5, latency: Latency { min_ns: 1, max_ns: 2 } },
+        cluster: Cluster { nodes: 5, clients: 5, latency: Latency { min_ns: 1, max_ns: 2 }.into() },
         workload: WorkloadPlan {
             name: "register".to_owned(),
             settings: Settings::new(),

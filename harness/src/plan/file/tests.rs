@@ -5,7 +5,8 @@ use squall_checkers::{operation::Operation, value::Value};
 
 use super::*;
 use crate::plan::{
-    FaultKind, Latency, Load, Loss, NodeId, Operations, Promise, SECOND, Scripted, Shape, Target, draw::PlanRequest,
+    FaultKind, Latencies, Latency, Load, Loss, NodeId, Operations, Promise, SECOND, Scripted, Shape, Target,
+    draw::PlanRequest,
 };
 
 const NODES: u32 = 5;
@@ -46,7 +47,7 @@ fn kinds() -> impl Strategy<Value = FaultKind> {
         (0..=1000_u32).prop_map(|permille| FaultKind::Corrupt { permille }),
         (0..=1000_u32, 1_u32..).prop_map(|(permille, factor)| FaultKind::Degrade { permille, factor }),
         (1_u32.., any::<u32>()).prop_map(|(per_second, queue)| FaultKind::Bandwidth { per_second, queue }),
-        (1_u32..).prop_map(|factor| FaultKind::Burst { factor }),
+        (1_u32.., 0..=1000_u32).prop_map(|(factor, hot_permille)| FaultKind::Burst { factor, hot_permille }),
     ];
     let machine = prop_oneof![
         losses().prop_map(|loss| FaultKind::Crash { loss }),
@@ -111,18 +112,24 @@ fn scripts() -> impl Strategy<Value = Operations> {
     })
 }
 
+fn latencies() -> impl Strategy<Value = Latencies> {
+    let latency = || (0..SECOND).prop_map(|min_ns| Latency { min_ns, max_ns: 2 * min_ns });
+    let zones = (1..4_usize).prop_flat_map(move |zones| vec(vec(latency(), zones), zones));
+    prop_oneof![latency().prop_map(Latencies::Alike), zones.prop_map(Latencies::Zones)]
+}
+
 fn plans() -> impl Strategy<Value = Plan> {
     let generated = (1_u64.., any::<bool>(), any::<u32>()).prop_map(|(interval_ns, open, limit)| {
         Operations::Generated { interval_ns, load: if open { Load::Open } else { Load::Closed }, limit }
     });
     let settings = || prop::collection::btree_map("[a-z]{1,4}", ".{0,4}", 0..3);
     let operations = prop_oneof![generated, scripts()];
-    (any::<u64>(), "[a-z:-]{1,9}", settings(), settings(), operations, faults(), any::<bool>(), 0..SECOND).prop_map(
-        |(seed, system, settings, workload_settings, operations, faults, final_reads, small)| Plan {
+    (any::<u64>(), "[a-z:-]{1,9}", settings(), settings(), operations, faults(), any::<bool>(), latencies(), 0..SECOND)
+        .prop_map(|(seed, system, settings, workload_settings, operations, faults, final_reads, latency, small)| Plan {
             seed,
             system,
             settings,
-            cluster: Cluster { nodes: NODES, clients: CLIENTS, latency: Latency { min_ns: small, max_ns: 2 * small } },
+            cluster: Cluster { nodes: NODES, clients: CLIENTS, latency },
             workload: WorkloadPlan {
                 name: "register".to_owned(),
                 settings: workload_settings,
@@ -131,8 +138,7 @@ fn plans() -> impl Strategy<Value = Plan> {
             },
             phases: Phases { chaos_ns: CHAOS_NS, settle_ns: small, final_reads },
             faults,
-        },
-    )
+        })
 }
 
 proptest! {
@@ -228,11 +234,17 @@ fn a_plan_that_makes_no_sense_says_what_and_where() {
         plan.workload.operations = Operations::Script(entries);
         plan
     };
+    const fn late(min_ns: u64, max_ns: u64) -> Latency {
+        Latency { min_ns, max_ns }
+    }
     let wrong = [
         plan(|p| p.cluster.nodes = 0),
         plan(|p| p.cluster.clients = 0),
         plan(|p| p.cluster.nodes = u32::MAX),
-        plan(|p| p.cluster.latency.min_ns = SECOND),
+        plan(|p| p.cluster.latency = late(SECOND, 1).into()),
+        plan(|p| p.cluster.latency = Latencies::Zones(vec![])),
+        plan(|p| p.cluster.latency = Latencies::Zones(vec![vec![late(0, 1); 2], vec![late(0, 1)]])),
+        plan(|p| p.cluster.latency = Latencies::Zones(vec![vec![late(2, 1)]])),
         plan(|p| p.workload.timeout_ns = 0),
         plan(|p| p.phases.settle_ns = u64::MAX),
         plan(|p| {
@@ -249,7 +261,7 @@ fn a_plan_that_makes_no_sense_says_what_and_where() {
         fault(|f| f.kind = FaultKind::Drop { permille: 1001 }),
         fault(|f| f.kind = FaultKind::Degrade { permille: 1, factor: 0 }),
         fault(|f| f.kind = FaultKind::Bandwidth { per_second: 0, queue: 1 }),
-        fault(|f| f.kind = FaultKind::Burst { factor: 0 }),
+        fault(|f| f.kind = FaultKind::Burst { factor: 0, hot_permille: 0 }),
         fault(|f| f.kind = FaultKind::Inbox { service_ns: 0, room: 1 }),
         fault(|f| f.target = Target::Zone { zone: 3, of: 3 }),
         fault(|f| f.target = Target::Zone { zone: 0, of: 0 }),

@@ -64,9 +64,18 @@ pub(crate) struct Clients {
     rounds: u32,
     /// Operations that are open.
     open: u32,
-    /// By replica, how many times as often its clients ask; 0 in calm.
-    bursts: Vec<u32>,
+    /// By replica, what burst its clients are in.
+    bursts: Vec<Burst>,
     admin: Admin,
+}
+
+/// Clients ask more often, or for a hot key.
+#[derive(Clone, Copy, Default)]
+struct Burst {
+    /// How many times as often; 0 in calm.
+    factor: u32,
+    /// Whether they ask otherwise than in calm.
+    felt: bool,
 }
 
 /// Every replica is read twice: the first round settles writes whose outcome is unknown (a reader may be the first to carry one
@@ -148,7 +157,7 @@ impl Clients {
             reading: Vec::new(),
             rounds: 0,
             open: 0,
-            bursts: vec![0; plan.cluster.nodes as usize],
+            bursts: vec![Burst::default(); plan.cluster.nodes as usize],
             admin: Admin::new(plan.cluster.nodes, machines, settled_ns),
         })
     }
@@ -197,7 +206,7 @@ impl Clients {
             generator.done = true;
             return;
         };
-        let burst = self.bursts[(client % self.nodes) as usize];
+        let burst = self.bursts[(client % self.nodes) as usize].factor;
         if burst == 0 {
             *left -= 1;
         }
@@ -209,16 +218,19 @@ impl Clients {
         actions.push(Action::Schedule(now + pause.max(1), Turn::Client(client)));
     }
 
-    /// The replica whose clients ask more often, when this turn is one of theirs.
+    /// The replica whose clients ask more often or for a hot key, when this turn is one of theirs.
     pub(crate) fn bursting(&self, turn: Turn) -> Option<NodeId> {
         let Turn::Client(client) = turn else { return None };
         let home = client % self.nodes;
-        (self.bursts[home as usize] > 0 && matches!(self.source, Source::Generated { .. })).then_some(NodeId(home))
+        self.bursts[home as usize].felt.then_some(NodeId(home))
     }
 
-    /// From now on the clients of this replica ask so many times as often; 0 in calm.
-    pub(crate) fn set_burst(&mut self, home: u32, factor: u32) {
-        self.bursts[home as usize] = factor;
+    /// From now on the clients of this replica ask so many times as often (0 in calm), and for one key so often.
+    pub(crate) fn set_burst(&mut self, home: u32, factor: u32, heat_permille: u32) {
+        let Source::Generated { clients, .. } = &mut self.source else { return };
+        let at_home = clients.iter_mut().skip(home as usize).step_by(self.nodes as usize);
+        let keyed = at_home.fold(false, |keyed, generator| generator.client.heat(heat_permille) || keyed);
+        self.bursts[home as usize] = Burst { factor, felt: factor > 1 || (heat_permille > 0 && keyed) };
     }
 
     /// The admin wants a change of members from now on; its turn is due.

@@ -56,6 +56,8 @@ pub(crate) struct Condition {
     pub(crate) burst: u32,
     /// Whether it shall be no member.
     pub(crate) removed: bool,
+    /// How many of a thousand operations of its clients are for one key.
+    pub(crate) heat_permille: u32,
 }
 
 /// The slowest a drifting clock may run: half speed below keeps arithmetic and timers sane when faults add up.
@@ -157,7 +159,10 @@ impl Faults {
                     c.room = Some(least(c.room, room));
                 }
                 FaultKind::Connections { limit } => c.connections = Some(least(c.connections, limit)),
-                FaultKind::Burst { factor } => c.burst = c.burst.max(factor),
+                FaultKind::Burst { factor, hot_permille } => {
+                    c.burst = c.burst.max(factor);
+                    c.heat_permille = c.heat_permille.max(hot_permille);
+                }
                 FaultKind::ClockOffset { .. } | FaultKind::ClockStrobe { .. } | FaultKind::ClockJumps { .. } => {
                     c.offset_ns = c.offset_ns.saturating_add(active.offset_ns);
                     c.clock = true;

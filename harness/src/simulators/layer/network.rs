@@ -4,7 +4,7 @@
 //! from a stream of draws: taking one fault away does not reshuffle the rest of the run. Each fault hashes its own id in, so
 //! faults do not disturb each other either.
 
-use crate::plan::{Fault, FaultKind, Latency, NodeId, SECOND, Shape, fold, mix, scale};
+use crate::plan::{Cluster, Fault, FaultKind, Latencies, Latency, NodeId, SECOND, Shape, fold, mix, scale};
 
 /// Latency of a message to oneself, in nanoseconds.
 const LOOPBACK_NS: u64 = 10_000;
@@ -17,12 +17,34 @@ const DUPLICATE_LAG_NS: u64 = 10_000_000;
 pub(crate) struct Network {
     seed: u64,
     machines: u32,
-    latency: Latency,
+    distances: Distances,
     /// How many active faults cover a link, by `from * machines + to`.
     covered: Vec<u16>,
     active: Vec<Active>,
     /// How often a content went over a link: a direct-mapped table of (tag, count), where another tag starts again at 1.
     seen: Vec<(u32, u32)>,
+}
+
+/// How late messages are where no fault strikes.
+struct Distances {
+    latencies: Latencies,
+    /// The zone of each machine.
+    zones: Vec<usize>,
+}
+
+impl Distances {
+    fn new(cluster: &Cluster) -> Self {
+        let Cluster { nodes, clients, latency } = cluster;
+        Distances { latencies: latency.clone(), zones: latency.zones(*nodes, *clients) }
+    }
+
+    #[inline]
+    fn between(&self, from: u32, to: u32) -> Latency {
+        match &self.latencies {
+            Latencies::Alike(latency) => *latency,
+            Latencies::Zones(rows) => rows[self.zones[from as usize]][self.zones[to as usize]],
+        }
+    }
 }
 
 /// A fault that strikes links at the moment.
@@ -83,9 +105,11 @@ pub(crate) struct Draw {
 }
 
 impl Network {
-    pub(crate) fn new(seed: u64, machines: u32, latency: Latency) -> Self {
+    pub(crate) fn new(seed: u64, cluster: &Cluster) -> Self {
+        let machines = cluster.nodes + cluster.clients;
         let links = machines as usize * machines as usize;
-        Network { seed, machines, latency, covered: vec![0; links], active: Vec::new(), seen: vec![(0, 0); SEEN] }
+        let distances = Distances::new(cluster);
+        Network { seed, machines, distances, covered: vec![0; links], active: Vec::new(), seen: vec![(0, 0); SEEN] }
     }
 
     #[inline]
@@ -110,7 +134,8 @@ impl Network {
         let delay = if from == to {
             LOOPBACK_NS
         } else {
-            self.latency.min_ns + scale(hash, self.latency.max_ns - self.latency.min_ns + 1)
+            let Latency { min_ns, max_ns } = self.distances.between(from, to);
+            min_ns + scale(hash, max_ns - min_ns + 1)
         };
         Draw { hash, delay, faulted: self.covered[link] != 0 }
     }
@@ -276,14 +301,16 @@ impl Cover {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Target;
+    use crate::plan::{MILLISECOND, Target};
 
     fn fault(id: u32, kind: FaultKind) -> Fault {
         Fault { id, begins_ns: 0, lasts_ns: 1, target: Target::All, kind }
     }
 
+    const NEAR: Latency = Latency { min_ns: MILLISECOND, max_ns: 5 * MILLISECOND };
+
     fn network() -> Network {
-        Network::new(1, 7, Latency { min_ns: 1_000_000, max_ns: 5_000_000 })
+        Network::new(1, &Cluster { nodes: 5, clients: 2, latency: NEAR.into() })
     }
 
     fn cut(network: &mut Network, from: u32, to: u32) -> bool {
@@ -376,6 +403,20 @@ mod tests {
         assert_eq!(late(0, 1, 30 * ms), Some(25), "half of them have gone by then");
         assert_eq!(late(0, 1, 900 * ms), Some(10), "and all in the end");
         assert_eq!(late(2, 3, 5 * ms), Some(0));
+    }
+
+    #[test]
+    fn latencies_are_those_of_the_zones() {
+        let ms = |n| Latency { min_ns: n * MILLISECOND, max_ns: n * MILLISECOND };
+        let latency = Latencies::Zones(vec![vec![ms(1), ms(20)], vec![ms(30), ms(2)]]);
+        let mut n = Network::new(1, &Cluster { nodes: 3, clients: 2, latency });
+        let mut late = |from, to| n.draw(from, to, 0).delay / MILLISECOND;
+        assert_eq!([late(0, 2), late(0, 1), late(1, 0), late(2, 1)], [1, 20, 30, 20]);
+        assert_eq!(
+            [late(3, 0), late(4, 1), late(4, 0), late(0, 4), late(4, 3)],
+            [1, 2, 30, 20, 30],
+            "clients are at home"
+        );
     }
 
     #[test]

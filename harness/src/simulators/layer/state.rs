@@ -92,7 +92,7 @@ impl<W> State<W> {
             dice: all[0].random,
             choices: (0, 0),
             machines: all,
-            network: Network::new(plan.seed, machines, plan.cluster.latency),
+            network: Network::new(plan.seed, &plan.cluster),
             faults: Faults::new(plan.seed, nodes, &plan.faults),
             clients: Clients::new(plan, workload)?,
             observed: vec![Observed::new(); nodes as usize],

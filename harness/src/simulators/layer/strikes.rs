@@ -145,7 +145,7 @@ pub(crate) fn end(run: &mut impl Struck, index: u32) {
 fn refresh(run: &mut impl Struck, node: u32) {
     let (before, after) = run.state(|s| {
         let after = s.faults.condition(NodeId(node));
-        s.clients.set_burst(node, after.burst);
+        s.clients.set_burst(node, after.burst, after.heat_permille);
         (s.machines[node as usize].set_condition(s.now, after), after)
     });
     if after.ppb != before.ppb {

@@ -223,7 +223,7 @@ impl<'a> Links<'a> {
 impl Weather {
     /// Without a fault.
     fn fair(plan: &Plan) -> Self {
-        Weather { latency: plan.cluster.latency, arrive: 1000 }
+        Weather { latency: plan.cluster.latency.alike().expect("zones are refused before the run"), arrive: 1000 }
     }
 
     /// The same with this fault on all links.
