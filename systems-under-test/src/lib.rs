@@ -26,8 +26,8 @@ mod single_copy;
 
 use squall::catalogue::SystemEntry;
 
-/// Every system.
-pub const SYSTEMS: &[SystemEntry] = &[
+/// Every system. A static, so that what is made of them on each simulator is compiled here, and not in every program that names them.
+pub static SYSTEMS: &[SystemEntry] = &[
     raft_rs_kv::ENTRY,
     quorum_register::ENTRY,
     primary_backup_sync::ENTRY,
