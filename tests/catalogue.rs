@@ -229,7 +229,9 @@ fn systems(out: &mut String) {
         for bug in s.bugs {
             let kinds: Vec<String> = bug.anomalies.iter().map(|a| format!("`{a}`")).collect();
             let kinds = if kinds.is_empty() { "two runs that differ (`doctor`)".to_owned() } else { kinds.join(", ") };
-            let shown_by = bug.workload.map(|workload| format!("; workload `{workload}`")).unwrap_or_default();
+            let said =
+                |what: &str, name: Option<&str>| name.map(|name| format!("; {what} `{name}`")).unwrap_or_default();
+            let shown_by = said("workload", bug.workload) + &said("nemesis", bug.nemesis);
             let (name, what, trigger) = (bug.name, cell(bug.summary), cell(bug.trigger) + &shown_by);
             let _ = writeln!(out, "| `{}:{name}` | {what} | {trigger} | {kinds} |", s.name);
         }

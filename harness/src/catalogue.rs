@@ -37,6 +37,9 @@ pub struct Bug {
     pub trigger: &'static str,
     /// The workload in which it shows, where that is not the system's own: a campaign uses it when not told otherwise.
     pub workload: Option<&'static str>,
+    /// The nemesis that brings it out, where that is one of those that are drawn from only when named: a campaign draws from it when
+    /// not told otherwise.
+    pub nemesis: Option<&'static str>,
     /// The anomaly kinds by which it shows; a bug counts as found only when one of these is named.
     pub anomalies: &'static [&'static str],
 }

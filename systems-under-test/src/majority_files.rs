@@ -31,6 +31,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
         summary: "a replica answers when its file is written, without waiting for the disk to have it",
         trigger: "power loss at replicas that have answered",
         workload: None,
+        nemesis: None,
         // A majority of files goes back to before an acknowledged write. (That a file which was not synced may not even be
         // readable, and its replica never comes back, is the same mistake but not its point: no-progress is not listed.)
         anomalies: &["lost-acknowledged-write", "lost-write", "stale-read", "new-old-inversion"],

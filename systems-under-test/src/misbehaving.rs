@@ -57,7 +57,7 @@ const SETTINGS: &[Setting] = &[Setting {
 }];
 
 const fn bug(name: &'static str, summary: &'static str, anomalies: &'static [&'static str]) -> Bug {
-    Bug { name, summary, trigger: "none: it comes by itself", workload: None, anomalies }
+    Bug { name, summary, trigger: "none: it comes by itself", workload: None, nemesis: None, anomalies }
 }
 
 /// What one request leaks, in bytes, and the most that all of them leak: a harness without a limit of memory must live on.

@@ -21,6 +21,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
         summary: "a session reads at any replica, and none asks what it has seen before",
         trigger: "a backup that lags",
         workload: None,
+        nemesis: None,
         anomalies: &[
             "non-monotonic-read",
             "unread-own-write",

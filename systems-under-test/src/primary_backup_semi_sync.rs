@@ -23,6 +23,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
         trigger: "a failover while one backup is behind the other",
         // In a set what is lost stays missing; a register is soon written anew.
         workload: Some("set"),
+        nemesis: None,
         // The sessions that had seen what is lost are refused from then on; nobody sees it again.
         anomalies: &["lost-acknowledged-write"],
     }],

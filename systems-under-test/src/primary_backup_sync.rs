@@ -25,6 +25,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             summary: "a primary that members do not answer goes on without them, and does not wait for the view service to say so",
             trigger: "a primary cut off from the others while clients reach it, until there is another",
             workload: None,
+            nemesis: None,
             // Two primaries: what one of them acknowledged is gone when the other one's log replaces it, and either does not see
             // what the other did.
             anomalies: &[
@@ -43,6 +44,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             summary: "any replica answers reads from what it knows to be committed",
             trigger: "a backup that lags",
             workload: None,
+            nemesis: None,
             anomalies: &["stale-read", "new-old-inversion"],
         },
     ],

@@ -33,9 +33,6 @@ const REGISTRY: Registry = Registry { systems: SYSTEMS, workloads: WORKLOADS };
 /// Seeds in which a bug must show.
 const SEEDS_MAX: u64 = 100_000;
 
-/// Bugs that take a nemesis which is drawn from only where it is named.
-const NAMED: &[(&str, &str)] = &[("raft-rs-kv:members-at-once", "membership")];
-
 /// A failing seed, made small.
 struct Small {
     seed: u64,
@@ -48,9 +45,7 @@ struct Small {
 
 /// Failing seeds of a bug from `start` on, made small.
 fn shrink(spec: &str, start: u64, count: usize, mut tell: impl FnMut(&Small)) -> Vec<Small> {
-    let named = NAMED.iter().filter(|(of, _)| *of == spec).map(|(_, nemesis)| (*nemesis).to_owned());
-    let job = Spec { nemeses: named.collect(), ..Spec::of(spec) };
-    let job = job.resolve(&REGISTRY).expect("the names are known");
+    let job = Spec::of(spec).resolve(&REGISTRY).expect("the names are known");
     let (system, bug) = find_system(&REGISTRY, spec).expect("the names are known");
     let anomalies = system.bugs.iter().find(|b| Some(b.name) == bug).expect("a bug").anomalies;
     let failing = (start..start + SEEDS_MAX).filter_map(|seed| {

@@ -55,7 +55,8 @@ impl Workload for BankWorkload {
             let from = stream.below(accounts);
             let to = (from + stream.between(1, accounts - 1)) % accounts;
             let amount = stream.between(1, amount);
-            let of = [("amount", amount), ("from", from), ("to", to)].map(|(k, v)| (Value::from(k), Value::Int(v as i64)));
+            let of =
+                [("amount", amount), ("from", from), ("to", to)].map(|(k, v)| (Value::from(k), Value::Int(v as i64)));
             Operation::new("transfer", Value::Nil, BTreeMap::from(of))
         })))
     }

@@ -117,6 +117,7 @@ fn bugs(entry: &SystemEntry) -> Vec<Value> {
             "summary": bug.summary,
             "trigger": bug.trigger,
             "shown_by": bug.workload,
+            "nemesis": bug.nemesis,
             "anomalies": bug.anomalies,
         })
     };
@@ -128,11 +129,12 @@ fn settings(settings: &[Setting]) -> Vec<Value> {
 }
 
 /// What else there is to say of an item, and how it is called.
-const LABELS: [(&str, &str); 7] = [
+const LABELS: [(&str, &str); 8] = [
     ("promise", "promises: "),
     ("home", "runs on the simulator it is written for: "),
     ("trigger", "brought out by: "),
     ("shown_by", "shown by the workload "),
+    ("nemesis", "brought out by the nemesis "),
     ("ability", "does: "),
     ("guests", "to code written for it: "),
     ("lacks", "not in this binary; it needs "),

@@ -8,7 +8,10 @@ use super::{
     names::{self, UnknownName},
     spec::SpecError,
 };
-use crate::{catalogue::SystemEntry, simulators::AnySystem};
+use crate::{
+    catalogue::{Bug, SystemEntry},
+    simulators::AnySystem,
+};
 
 /// What can be put to a test: a store (a [`System`](crate::System), a [`Node`](crate::Node), a guest of a simulator), or the
 /// [`SystemEntry`] by which a binary registers one.
@@ -68,6 +71,13 @@ impl Source {
         }
     }
 
+    /// The bug in `name`, `system` or `system:bug`.
+    pub(super) fn bug(&self, name: &str) -> Result<Option<&'static Bug>, UnknownName> {
+        let Source::Entry(entry) = self else { return Ok(None) };
+        let bug = bug_of(entry, name)?;
+        Ok(entry.bugs.iter().find(|b| Some(b.name) == bug))
+    }
+
     /// The workload to use when none is named: that of the bug in `name`, `system` or `system:bug`, or the entry's own; or the
     /// first that the store serves and that somebody judges.
     pub(super) fn workload(
@@ -77,8 +87,7 @@ impl Source {
     ) -> Result<&'static WorkloadEntry, SpecError> {
         match self {
             Source::Entry(entry) => {
-                let bug = bug_of(entry, name)?;
-                let shows = entry.bugs.iter().find(|b| Some(b.name) == bug).and_then(|b| b.workload);
+                let shows = self.bug(name)?.and_then(|bug| bug.workload);
                 Ok(find_workload(workloads, shows.unwrap_or(entry.workload))?)
             }
             Source::Built { name, system } => {

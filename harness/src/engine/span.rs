@@ -60,6 +60,10 @@ pub fn latency(text: &str) -> Result<Latencies, String> {
     if let Some(topology) = TOPOLOGIES.iter().find(|topology| topology.name == text) {
         return Ok(topology.latencies());
     }
+    if text.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        let names = TOPOLOGIES.iter().map(|topology| format!("`{}`", topology.name)).collect::<Vec<_>>().join(", ");
+        return Err(format!("`{text}` is no topology; there are {names}, or a time `5ms`, or a range `1ms..10ms`"));
+    }
     let span = |part: &str| part.parse::<Span>().map(|s| s.0).map_err(|e| e.to_string());
     let (min_ns, max_ns) = match text.split_once("..") {
         Some((low, high)) => (span(low)?, span(high)?),
@@ -75,7 +79,7 @@ pub fn latency(text: &str) -> Result<Latencies, String> {
 pub fn latency_text(latencies: &Latencies) -> String {
     match latencies {
         Latencies::Alike(Latency { min_ns, max_ns }) => format!("{}..{}", Span(*min_ns), Span(*max_ns)),
-        zones => zones.topology().map_or_else(String::new, |topology| topology.name.to_owned()),
+        zones @ Latencies::Zones(_) => zones.topology().map_or_else(String::new, |topology| topology.name.to_owned()),
     }
 }
 
@@ -150,6 +154,7 @@ mod tests {
         assert_eq!(latency("1ms..10ms"), of(MILLISECOND, 10 * MILLISECOND));
         assert!(latency("10ms..1ms").is_err());
         assert!(latency("..1ms").is_err());
+        assert!(latency("three-zone").is_err_and(|e| e.contains("`three-zones`")));
         for topology in TOPOLOGIES {
             assert_eq!(latency(topology.name), Ok(topology.latencies()));
         }

@@ -262,8 +262,10 @@ impl Spec {
         if self.rate.is_some() || self.duration_ns.is_some() || bursts {
             request.limit = operations_in(&request);
         }
-        if !self.nemeses.is_empty() {
-            request.nemeses = parse_nemeses(&self.nemeses)?;
+        let named = source.bug(&self.system)?.and_then(|bug| bug.nemesis).map(str::to_owned);
+        let nemeses = if self.nemeses.is_empty() { Vec::from_iter(named) } else { self.nemeses.clone() };
+        if !nemeses.is_empty() {
+            request.nemeses = parse_nemeses(&nemeses)?;
         }
         // A setting of the workload is looked at when a client is made: better now than in every run.
         workload.workload.client(&request.workload_settings, 0, 1, Stream::named(0, "settings"))?;

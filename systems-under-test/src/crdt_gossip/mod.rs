@@ -48,6 +48,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             summary: "a replica remembers for a second what was removed, and takes an older state of another for news after that",
             trigger: "a replica that is cut off, down or slow while an element is removed",
             workload: None,
+            nemesis: None,
             anomalies: &["resurrected-element"],
         },
         Bug {
@@ -55,6 +56,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             summary: "a replica saves its states once a second, and after a crash goes on as the actor that it was",
             trigger: "power loss at a replica",
             workload: Some("counter"),
+            nemesis: None,
             // The others take its next counts for those that they had seen already.
             anomalies: &["unexplained-state", "divergence"],
         },
@@ -63,6 +65,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             summary: "of two writes with the same number each replica keeps the one that it has",
             trigger: "concurrent writes at two replicas",
             workload: Some("register"),
+            nemesis: None,
             anomalies: &["divergence"],
         },
     ],

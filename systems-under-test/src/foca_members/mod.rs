@@ -32,6 +32,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             summary: "a member that was declared dead keeps its identity, which the others do not believe any more",
             trigger: "a member that is wrongly held dead",
             workload: None,
+            nemesis: None,
             anomalies: &["live-member-held-dead"],
         },
         Bug {
@@ -39,6 +40,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             summary: "members do not talk to those that they hold dead",
             trigger: "a partition long enough for both sides to declare each other dead",
             workload: None,
+            nemesis: None,
             anomalies: &["live-member-held-dead"],
         },
     ],

@@ -28,6 +28,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             summary: "a cas reads, compares and puts, instead of asking for a transaction",
             trigger: "two clients that compare at once; no fault is needed",
             workload: None,
+            nemesis: None,
             anomalies: &["lost-update", "lost-write", "stale-read", "new-old-inversion", "non-linearizable"],
         },
         Bug {
@@ -35,6 +36,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             summary: "the lease of a lock is a second, which its holder may need longer; shows in the workload `lock`",
             trigger: "a partition between a holder and the server that is longer than that",
             workload: None,
+            nemesis: None,
             anomalies: &["double-acquire", "non-linearizable"],
         },
     ],

@@ -39,6 +39,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             summary: "a replica says that log entries are on its disk a quarter of a second before they are",
             trigger: "a power loss within that time",
             workload: None,
+            nemesis: None,
             // A leader that finds entries gone which a replica said it had panics, by openraft's design. Where it is a majority that
             // goes back to the state before an acknowledged write, no leader finds anything.
             anomalies: &[

@@ -41,6 +41,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             summary: "a replica says that log entries are on its disk a quarter of a second before they are",
             trigger: "crashes of a majority within that time",
             workload: None,
+            nemesis: None,
             // A majority goes back to the state before an acknowledged write.
             anomalies: &["lost-acknowledged-write", "lost-write", "lost-update", "stale-read", "new-old-inversion"],
         },

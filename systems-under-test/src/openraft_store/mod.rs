@@ -45,6 +45,7 @@ pub(crate) const LEADER_LOCAL_READ: Bug = Bug {
     summary: "a leader answers reads from its own state, without asking whether it still leads",
     trigger: "a leader cut off from the others while clients still reach it",
     workload: None,
+    nemesis: None,
     anomalies: &["stale-read", "new-old-inversion"],
 };
 
@@ -54,6 +55,7 @@ pub(crate) const COMMIT_NOT_SAVED: Bug = Bug {
     summary: "how far the log was committed is not written to disk, which openraft's interface leaves open",
     trigger: "a leader that crashes and is back before another one is elected",
     workload: None,
+    nemesis: None,
     // It leads on at once, and reads are linearizable to it from its term's first entry on.
     anomalies: &["stale-read", "new-old-inversion"],
 };

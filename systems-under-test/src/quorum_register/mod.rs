@@ -37,6 +37,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             summary: "a read returns the newest value of a majority without storing it at a majority first",
             trigger: "a write that has reached few replicas yet (its coordinator crashed or is cut off), and two reads",
             workload: None,
+            nemesis: None,
             // Two reads meet different majorities, and the first one met the new value; a write that begins after the first read
             // may miss that value too, take a smaller timestamp, be acknowledged, and be hidden by it.
             anomalies: &["new-old-inversion", "stale-read"],
@@ -46,6 +47,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             summary: "timestamps are bare numbers, so two concurrent writes through two replicas can get the same one",
             trigger: "concurrent writes to one register",
             workload: None,
+            nemesis: None,
             // Each replica keeps the value that it got first: reads alternate between the two, and so do the final ones.
             anomalies: &["new-old-inversion", "divergence"],
         },

@@ -36,6 +36,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             summary: "a leader answers reads from its own state, and neither read index nor check-quorum asks whether it leads",
             trigger: "a leader cut off from the others while clients still reach it",
             workload: None,
+            nemesis: None,
             // It reads what the others have overwritten; the overwrite was acknowledged, or seen by a read at the new leader. No
             // write is lost.
             anomalies: &[
@@ -52,6 +53,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             summary: "replicas acknowledge what they have written and sync it later, up to a second",
             trigger: "power loss at a majority within that second",
             workload: None,
+            nemesis: None,
             // A majority goes back to the state before an acknowledged write.
             anomalies: ANOMALIES_OF_LOSS,
         },
@@ -60,6 +62,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             summary: "term and vote are not written to disk: a restarted replica starts again in term 0 and votes again",
             trigger: "restarts of a majority, which then elects a leader in a term that was used before",
             workload: None,
+            nemesis: None,
             // Entries of the first leader of the term pass for the second one's own: they are kept where others were
             // committed, and after a restart its commit index, which is that of a snapshot, passes for confirmed: old values are
             // read.
@@ -68,8 +71,9 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
         Bug {
             name: "members-at-once",
             summary: "a leader that is asked to change the members goes by the new ones at once, before a majority knows of them",
-            trigger: "a leader cut off from the others and asked to remove them (`--nemesis membership`)",
+            trigger: "a leader cut off from the others and asked to remove them",
             workload: None,
+            nemesis: Some("membership"),
             anomalies: ANOMALIES_OF_SPLIT,
         },
         Bug {
@@ -77,6 +81,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             summary: "a read of several keys takes one half of them at once, and the other half a tick later",
             trigger: "none but an update of both halves in between",
             workload: Some("bank"),
+            nemesis: None,
             // Half of an update is seen, and the sum is wrong; two halves see two updates in opposite orders; what was complete
             // before the late half was taken is missing in the early one.
             anomalies: &[

@@ -76,9 +76,9 @@ struct Persisted {
 impl Replica {
     /// Recovers from the disk. An error means that the disk cannot be trusted.
     pub(super) fn start(mistake: Option<Mistake>, objects: &Objects, cx: &mut Context<'_>) -> Result<Self, String> {
-        let voters = (1..=u64::from(cx.node_count())).collect();
+        let voters: Vec<u64> = (1..=u64::from(cx.node_count())).collect();
         let records = Journal::<()>::read(cx.disk()).map_err(|e| e.to_string())?;
-        let storage = recover(&records, voters)?;
+        let storage = recover(&records, &voters)?;
         let applied = storage.snapshot().get_metadata().index;
         let store = if applied == 0 { Sessions::of(objects.clone()) } else { restore(&storage.snapshot().data)? };
         let mut journal = Journal::new();

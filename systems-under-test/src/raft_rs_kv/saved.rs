@@ -87,12 +87,12 @@ impl<'a> Saved<'a> {
 }
 
 /// The storage that a journal's records add up to.
-pub(super) fn recover(records: &[&[u8]], voters: Vec<u64>) -> Result<Storage, String> {
-    let mut storage = Storage::new(voters.clone());
+pub(super) fn recover(records: &[&[u8]], voters: &[u64]) -> Result<Storage, String> {
+    let mut storage = Storage::new(voters.to_vec());
     for record in records {
         let saved = Saved::decode(record).map_err(|e| format!("a record whose checksum fits does not decode: {e}"))?;
         if let Some((index, term, data)) = saved.snapshot {
-            storage.set_voters(saved.members.of_snapshot.unwrap_or_else(|| voters.clone()));
+            storage.set_voters(saved.members.of_snapshot.unwrap_or_else(|| voters.to_vec()));
             storage.install(storage.snapshot_at(index, term, data.to_vec()));
         }
         let changes = saved.members.changes;
@@ -144,7 +144,7 @@ mod tests {
     fn check(records: &[Saved<'_>]) -> Storage {
         let records: Vec<Vec<u8>> = records.iter().map(Saved::encode).collect();
         let records: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
-        recover(&records, vec![1, 2, 3]).expect("a sound journal")
+        recover(&records, &[1, 2, 3]).expect("a sound journal")
     }
 
     /// A storage that is a snapshot of index 5, with these members, and what came after it.
@@ -209,6 +209,6 @@ mod tests {
     #[test]
     fn entries_that_leave_a_gap_are_refused() {
         let record = Saved::of_entries(&hard_state(1, 1, 0), &entries(3, &[1])).encode();
-        assert!(recover(&[&record], vec![1]).is_err());
+        assert!(recover(&[&record], &[1]).is_err());
     }
 }

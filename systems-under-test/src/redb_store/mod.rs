@@ -42,6 +42,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             summary: "transactions are committed without durability, and acknowledged",
             trigger: "a crash",
             workload: Some("register"),
+            nemesis: None,
             anomalies: &["lost-acknowledged-write", "lost-write", "stale-read", "new-old-inversion"],
         },
         Bug {
@@ -49,6 +50,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             summary: "each write of a transaction is committed by itself",
             trigger: "a crash between two of them",
             workload: Some("bank"),
+            nemesis: None,
             anomalies: &["wrong-total"],
         },
         Bug {
@@ -56,6 +58,7 @@ pub(crate) const ENTRY: SystemEntry = SystemEntry {
             summary: "after a sync that failed the database is opened again as the file reads",
             trigger: "a failed sync, then a power loss",
             workload: Some("register"),
+            nemesis: None,
             // What the failed sync did not save is gone although the next transactions were built upon it.
             anomalies: &["lost-acknowledged-write", "lost-write", "stale-read", "new-old-inversion", "no-progress"],
         },

@@ -112,8 +112,12 @@ fn scripts() -> impl Strategy<Value = Operations> {
     })
 }
 
+const fn late(min_ns: u64, max_ns: u64) -> Latency {
+    Latency { min_ns, max_ns }
+}
+
 fn latencies() -> impl Strategy<Value = Latencies> {
-    let latency = || (0..SECOND).prop_map(|min_ns| Latency { min_ns, max_ns: 2 * min_ns });
+    let latency = || (0..SECOND).prop_map(|ns| late(ns, 2 * ns));
     let zones = (1..4_usize).prop_flat_map(move |zones| vec(vec(latency(), zones), zones));
     prop_oneof![latency().prop_map(Latencies::Alike), zones.prop_map(Latencies::Zones)]
 }
@@ -234,9 +238,6 @@ fn a_plan_that_makes_no_sense_says_what_and_where() {
         plan.workload.operations = Operations::Script(entries);
         plan
     };
-    const fn late(min_ns: u64, max_ns: u64) -> Latency {
-        Latency { min_ns, max_ns }
-    }
     let wrong = [
         plan(|p| p.cluster.nodes = 0),
         plan(|p| p.cluster.clients = 0),

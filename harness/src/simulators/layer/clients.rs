@@ -228,8 +228,10 @@ impl Clients {
     /// From now on the clients of this replica ask so many times as often (0 in calm), and for one key so often.
     pub(crate) fn set_burst(&mut self, home: u32, factor: u32, heat_permille: u32) {
         let Source::Generated { clients, .. } = &mut self.source else { return };
-        let at_home = clients.iter_mut().skip(home as usize).step_by(self.nodes as usize);
-        let keyed = at_home.fold(false, |keyed, generator| generator.client.heat(heat_permille) || keyed);
+        let mut keyed = false;
+        for generator in clients.iter_mut().skip(home as usize).step_by(self.nodes as usize) {
+            keyed |= generator.client.heat(heat_permille);
+        }
         self.bursts[home as usize] = Burst { factor, felt: factor > 1 || (heat_permille > 0 && keyed) };
     }
 
