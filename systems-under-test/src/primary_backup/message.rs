@@ -25,6 +25,15 @@ pub(super) struct Entry {
     pub(super) request: Option<(RequestId, Operation)>,
 }
 
+/// A round of messages of a primary. One that comes back in its own epoch after a crash counts anew, and an answer to its earlier
+/// life must confirm nothing in this one: its first entry lies further on, for what it has sent was on its disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Round {
+    /// Index of the primary's first entry.
+    pub(super) first: u64,
+    pub(super) number: u64,
+}
+
 /// Who is primary from an epoch on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct View {
@@ -53,9 +62,9 @@ pub(super) enum Message {
     /// The view service to a replica that is alive. A primary serves once its view is confirmed.
     Announce { view: View, confirmed: bool },
     /// A primary to a replica: the entries after `prev`.
-    Append { epoch: u64, prev: Position, entries: Vec<Entry>, commit: u64, round: u64 },
+    Append { epoch: u64, prev: Position, entries: Vec<Entry>, commit: u64, round: Round },
     /// Its log is the primary's up to `matched`; `None` when it did not have `prev`, and the primary should go back to `length`.
-    Appended { epoch: u64, matched: Option<u64>, length: u64, round: u64 },
+    Appended { epoch: u64, matched: Option<u64>, length: u64, round: Round },
 }
 
 /// What a primary tells the view service.

@@ -13,7 +13,7 @@ use squall_checkers::{operation::Operation, value::Value};
 use super::{
     Mistake, Mode, Part, Setup,
     log::{Log, Saved},
-    message::{Entry, Message, Position, PrimaryState, View, address},
+    message::{Entry, Message, Position, PrimaryState, Round, View, address},
 };
 use crate::sessions::Known;
 
@@ -54,7 +54,7 @@ struct Primary {
     /// Whether the view service knows that all members have that: then it serves.
     confirmed: bool,
     peers: BTreeMap<u32, Peer>,
-    /// Of the last message to the others.
+    /// Number of the last round of messages to the others.
     round: u64,
     /// Updates by their index: who waits for the reply.
     waiting: BTreeMap<RequestId, Address>,
@@ -66,7 +66,8 @@ struct Primary {
 struct Peer {
     matched: u64,
     next: u64,
-    round: u64,
+    /// The last one that it answered.
+    round: Round,
     /// When it was heard last.
     heard: u64,
 }
@@ -248,7 +249,7 @@ impl Replica {
         }
         if is_new {
             let first = self.log.push(self.view.epoch, None);
-            let peer = Peer { matched: 0, next: first, round: 0, heard: self.ticks };
+            let peer = Peer { matched: 0, next: first, round: Round::default(), heard: self.ticks };
             let peers = (0..self.data).filter(|peer| *peer != self.me).map(|id| (id, peer)).collect();
             self.primary =
                 Some(Primary { first, confirmed: false, peers, round: 0, waiting: BTreeMap::new(), reads: Vec::new() });
@@ -259,11 +260,11 @@ impl Replica {
         }
     }
 
-    fn on_append(&mut self, from: Address, epoch: u64, prev: Position, entries: Vec<Entry>, commit: u64, round: u64) {
+    fn on_append(&mut self, from: Address, epoch: u64, prev: Position, entries: Vec<Entry>, commit: u64, round: Round) {
         if epoch < self.promised {
             // Of no round: it is no answer in the epoch that is promised.
             let length = self.log.length();
-            let message = Message::Appended { epoch: self.promised, matched: None, length, round: 0 };
+            let message = Message::Appended { epoch: self.promised, matched: None, length, round: Round::default() };
             return self.out.push((from, message));
         }
         if epoch == self.view.epoch && self.primary.is_some() {
@@ -279,7 +280,7 @@ impl Replica {
         self.out.push((from, Message::Appended { epoch, matched, length: self.log.length(), round }));
     }
 
-    fn on_appended(&mut self, peer: u32, epoch: u64, matched: Option<u64>, length: u64, round: u64) {
+    fn on_appended(&mut self, peer: u32, epoch: u64, matched: Option<u64>, length: u64, round: Round) {
         if epoch > self.view.epoch {
             self.follow(epoch);
             self.primary = None;
@@ -331,9 +332,11 @@ impl Replica {
             self.commit_to(commit);
         }
         let Some(primary) = &self.primary else { return };
-        let round = self.members(primary).map(|peer| peer.round).min().unwrap_or(u64::MAX);
+        let round = self.members(primary).map(|peer| peer.round).min();
         let Some(primary) = self.primary.as_mut().filter(|primary| self.commit >= primary.first) else { return };
-        for (_, id, operation, to) in primary.reads.extract_if(.., |(asked, ..)| *asked <= round) {
+        let first = primary.first;
+        let answered = |number: u64| round.is_none_or(|round| Round { first, number } <= round);
+        for (_, id, operation, to) in primary.reads.extract_if(.., |(asked, ..)| answered(*asked)) {
             let result = self.log.look(&operation).ok_or_else(|| Failed::No(format!("`{operation}` is no read")));
             self.out.push((to, Message::Reply { id, result, at: self.log.applied() }));
         }
@@ -364,7 +367,7 @@ impl Replica {
         for (id, peer) in &primary.peers {
             let prev = self.log.at(peer.next - 1).expect("no peer is further than its primary");
             let entries = self.log.after(peer.next - 1, ENTRIES_MAX).to_vec();
-            let (epoch, round) = (self.view.epoch, primary.round);
+            let (epoch, round) = (self.view.epoch, Round { first: primary.first, number: primary.round });
             let message = Message::Append { epoch, prev, entries, commit: self.commit, round };
             self.out.push((address(*id), message));
         }
@@ -389,3 +392,6 @@ impl Replica {
         self.out.push((address(to), message));
     }
 }
+
+#[cfg(test)]
+mod tests;
