@@ -36,6 +36,15 @@ impl Form {
         pairs.iter().find(|(k, _)| matches!(&k.edn, Edn::Keyword(word) if word == name)).map(|(_, value)| value)
     }
 
+    /// Whether it is a number of any kind.
+    pub(super) fn is_number(&self) -> bool {
+        match &self.edn {
+            Edn::Int(_) => true,
+            Edn::Other(word) => word.trim_start_matches(['+', '-']).starts_with(|c: char| c.is_ascii_digit()),
+            _ => false,
+        }
+    }
+
     /// The form as a value: keywords and symbols become text, sequences lists.
     pub(super) fn value(&self) -> Value {
         match &self.edn {

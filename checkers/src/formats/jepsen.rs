@@ -170,9 +170,7 @@ impl Reader {
             None => return wrong(event, "`:process`", "a map without it"),
             Some(_) if one_process => return wrong(event, "no `:process`, as in the first operation", "one"),
             Some(Form { edn: Edn::Int(p), .. }) if u32::try_from(*p).is_ok() => ProcessId(*p as u32),
-            Some(form @ Form { edn: Edn::Int(_), .. }) => {
-                return wrong(form, "a process from 0 to 2^32 - 1", "another number");
-            }
+            Some(form) if form.is_number() => return wrong(form, "a process from 0 to 2^32 - 1", "another number"),
             Some(_) => return Ok(()),
         };
         let value = event.get("value");
