@@ -192,7 +192,7 @@ impl Level {
             return Verdict::of(anomalies);
         }
         let mut meter = Meter::new(*budget);
-        match arrange::arrange(known, &graph, isolation, &mut meter) {
+        match arrange::arrange(known, &graph, beside, isolation, &mut meter) {
             Arranged::Possible(order) => in_this(known, order),
             Arranged::Impossible { core, key } => Verdict::of(vec![refusal(known, isolation, &core, key)]),
             Arranged::Spent { reason, placed, of } => {

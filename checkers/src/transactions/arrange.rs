@@ -3,8 +3,9 @@
 //! Writers of a key that follow each other immediately make a chain. Of two chains of a key one comes first, and whoever read
 //! the end of the first comes before the second as well (Cobra, Tan et al. 2020; `PolySI`, Huang et al. 2023). An order of all
 //! vertices in which no chains are torn apart is the answer. The order of invocations often is one, as far as what is certain
-//! allows it. Else what is certain is driven on until all chains have an order ([`forced`](super::forced)); where there are too
-//! many vertices for that, torn chains are mended one after the other ([`search`](super::search)).
+//! allows it; or one is found soon that keeps the order of each session, though nobody asked for that. Else what is certain is
+//! driven on until all chains have an order ([`forced`](super::forced)); where there are too many vertices for that, torn chains
+//! are mended one after the other ([`search`](super::search)).
 //!
 //! A history is serializable iff there are choices that leave no cycle. For snapshot isolation only cycles without two
 //! neighbouring `rw` count (Cerone & Gotsman 2018): each transaction is two vertices, its begin and its commit, and `rw` leads
@@ -41,7 +42,13 @@ pub(crate) enum Arranged {
 }
 
 /// Looks for an arrangement. `graph` is what is certain: the data and the order that `beside` asks for.
-pub(crate) fn arrange(known: &Inference<'_, '_>, graph: &Graph, isolation: Isolation, meter: &mut Meter) -> Arranged {
+pub(crate) fn arrange(
+    known: &Inference<'_, '_>,
+    graph: &Graph,
+    beside: Beside,
+    isolation: Isolation,
+    meter: &mut Meter,
+) -> Arranged {
     let split = match isolation {
         Isolation::Serializable => Cow::Borrowed(graph),
         Isolation::Snapshot => Cow::Owned(split(graph)),
@@ -57,6 +64,11 @@ pub(crate) fn arrange(known: &Inference<'_, '_>, graph: &Graph, isolation: Isola
     if arrangement.all_torn(&sorted).is_empty() {
         return possible(&sorted);
     }
+    if beside == Beside::Nothing
+        && let Some(order) = with_sessions(known, isolation, meter)
+    {
+        return Arranged::Possible(order);
+    }
     let spent = |reason, placed| Arranged::Spent { reason, placed, of: arrangement.pairs() };
     if Reach::needs(split.vertices) <= meter.budget().bytes {
         return match forced::order(&arrangement, &split, sorted, meter) {
@@ -71,6 +83,18 @@ pub(crate) fn arrange(known: &Inference<'_, '_>, graph: &Graph, isolation: Isola
         Ok(Some(impossible)) => arrangement.refused(impossible),
         Err((reason, placed)) => spent(reason, placed),
     }
+}
+
+/// A search for more than was asked for takes at most one in so many steps.
+const WITH_SESSIONS: u64 = 4;
+
+/// An arrangement that keeps the order of each session too. Most databases do, and much less is open then.
+fn with_sessions(known: &Inference<'_, '_>, isolation: Isolation, meter: &mut Meter) -> Option<Vec<u32>> {
+    let mut part = meter.share(meter.budget().steps / WITH_SESSIONS);
+    let graph = certain(known, Beside::Sessions);
+    let arranged = arrange(known, &graph, Beside::Sessions, isolation, &mut part);
+    meter.absorb(&part);
+    if let Arranged::Possible(order) = arranged { Some(order) } else { None }
 }
 
 /// What is certain, for any isolation: the data, and the order beside it.

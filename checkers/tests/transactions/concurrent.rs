@@ -15,16 +15,15 @@ use squall_checkers::{
 
 use super::Dice;
 
-/// Transactions of six processes on a few registers, each of which takes effect at once, or from a snapshot; in the order of
-/// processes alone.
-fn concurrent(seed: u64, snapshots: bool) -> History {
+/// So many transactions of six processes on some registers, each of which takes effect at once, or from a snapshot; in the order
+/// of processes alone, which may be `shuffled` so that it is not that in which they took effect.
+fn concurrent(seed: u64, transactions: usize, keys: usize, snapshots: bool, shuffled: bool) -> History {
     let mut dice = Dice(Xoshiro256PlusPlus::seed_from_u64(seed));
-    let keys = 3 + dice.below(10);
     let mut versions = vec![vec![(0, Value::Nil)]; keys];
     let mut builder = HistoryBuilder::new();
     let mut begun = [0; 6];
     let (mut now, mut written) = (0, 0);
-    while builder.len() < 120 {
+    while builder.len() < transactions {
         let process = dice.below(6);
         let at = if snapshots { std::mem::replace(&mut begun[process], now) } else { now };
         let (mut asked, mut replied, mut own) = (Vec::new(), Vec::new(), vec![None; keys]);
@@ -56,7 +55,7 @@ fn concurrent(seed: u64, snapshots: bool) -> History {
     }
     let mut history = builder.finish();
     // The processes one after the other say nothing of the order.
-    history.entries.sort_by_key(|entry| entry.process);
+    history.entries.sort_by_cached_key(|entry| (entry.process, if shuffled { dice.below(1 << 30) } else { 0 }));
     for (position, entry) in (0..).step_by(2).zip(&mut history.entries) {
         entry.invoked.position = position;
         entry.completed = Some(Moment { position: position + 1, time: 0 });
@@ -96,9 +95,9 @@ fn read_at(history: &History, (id, place): (usize, usize)) -> Option<&[Value]> {
 fn orders_of_writes_are_found_among_many() {
     let (mut counts, mut gave_up) = ([0; 2], 0);
     for seed in 0..200 {
-        let snapshots = seed % 2 == 0;
+        let (snapshots, shuffled) = (seed % 2 == 0, seed % 4 < 2);
         let level = if snapshots { "snapshot-isolation" } else { "serializable" };
-        let mut history = concurrent(seed, snapshots);
+        let mut history = concurrent(seed, 120, 3 + seed as usize % 10, snapshots, shuffled);
         let mut dice = Dice(Xoshiro256PlusPlus::seed_from_u64(seed));
         for exchanged in [false, true] {
             let checker = (checker(level).unwrap().build)(models::model("rw-register")).unwrap();
@@ -125,4 +124,12 @@ fn orders_of_writes_are_found_among_many() {
     assert!(counts.iter().all(|count| *count > 80), "{counts:?} are invalid and valid");
     println!("{counts:?} are invalid and valid; the other way gave up on {gave_up}");
     assert!(gave_up < 40, "{gave_up} of 400 were decided in one way only");
+}
+
+#[test]
+fn what_keeps_the_order_of_processes_is_found_soon() {
+    let history = concurrent(1, 3_000, 300, false, false);
+    let checker = (checker("serializable").unwrap().build)(models::model("rw-register")).unwrap();
+    let verdict = checker.check(&history, &Budget { steps: 1_000_000, ..Budget::default() });
+    assert!(verdict.is_valid(), "{verdict:?}");
 }
