@@ -42,7 +42,7 @@ use self::{
     registers::Registers,
     search::Found,
     texts::TextAutomaton,
-    timeline::{Happens, Timeline},
+    timeline::Timeline,
     zones::Zones,
 };
 use crate::{
@@ -149,7 +149,7 @@ pub fn check_with_threads<M: Model>(model: &M, history: &History, budget: &Budge
     }
     match gave_up {
         Some((reason, progress)) => meter.spent(reason, &progress),
-        None => Verdict::Valid { linearization: Some(merge(history, orders)) },
+        None => Verdict::Valid { linearization: Some(merge(orders)) },
     }
 }
 
@@ -325,15 +325,14 @@ fn run_search<M: Model>(model: &M, problem: &Problem<'_>, meter: &mut Meter) -> 
 }
 
 /// One order for all objects.
-fn merge(history: &History, mut orders: Vec<Vec<EntryId>>) -> Vec<EntryId> {
+fn merge(mut orders: Vec<Vec<EntryId>>) -> Vec<EntryId> {
     if let [_] = orders[..] {
         return orders.swap_remove(0);
     }
     let mut timeline = Timeline::default();
     for order in orders {
         timeline.starts.push(timeline.operations.len());
-        let happens = |entry: EntryId| Happens { at: history.entries[entry].invoked.position, entry: entry as u32 };
-        timeline.operations.extend(order.into_iter().map(happens));
+        timeline.operations.extend(order.into_iter().map(|entry| entry as u32));
     }
     timeline.merged()
 }

@@ -13,7 +13,7 @@ use self::{
     arrange::Proof,
     blocks::{Blocks, Register},
 };
-use super::timeline::{Happens, Timeline};
+use super::timeline::Timeline;
 use crate::{
     history::{EntryId, History, Order},
     model::Model,
@@ -71,11 +71,11 @@ pub(super) fn check<'h, M: Model>(model: &'h M, history: &'h History) -> Option<
     let placed = placed as usize;
     if starts.len() == 1 {
         let mut order = vec![0; placed];
-        values.place(|place, happens| order[place] = happens.entry as EntryId);
+        values.place(|place, entry| order[place] = entry as EntryId);
         return Some(Registers::Legal(order));
     }
-    let mut timeline = Timeline { operations: vec![Happens { at: 0, entry: 0 }; placed], starts };
-    values.place(|place, happens| timeline.operations[place] = happens);
+    let mut timeline = Timeline { operations: vec![0; placed], starts };
+    values.place(|place, entry| timeline.operations[place] = entry);
     drop(values);
     Some(Registers::Legal(timeline.merged()))
 }

@@ -1,7 +1,7 @@
 //! Orders of the values of a register, and what shows that there is none.
 
 use super::blocks::{Block, Blocks, NOBODY};
-use crate::{history::EntryId, linearizability::timeline::Happens};
+use crate::history::EntryId;
 
 /// A block, and by what it is sorted.
 #[derive(Clone, Copy)]
@@ -57,19 +57,18 @@ impl Blocks<'_> {
     }
 
     /// Puts all operations in the places that the blocks say.
-    pub(super) fn place(&mut self, mut put: impl FnMut(usize, Happens)) {
+    pub(super) fn place(&mut self, mut put: impl FnMut(usize, u32)) {
         for block in self.all.iter_mut().filter(|block| block.write != NOBODY && block.first_return != NOBODY) {
-            let (_, call) = self.of[block.write as usize];
-            put(block.place as usize, Happens { at: call - 1, entry: block.write });
+            put(block.place as usize, block.write);
             block.place += 1;
         }
-        for (entry, &(block, call)) in (0..).zip(&self.of) {
+        for (entry, &block) in (0..).zip(&self.of) {
             if block == NOBODY {
                 continue;
             }
             let block = &mut self.all[block as usize];
             if block.write != entry && block.first_return != NOBODY {
-                put(block.place as usize, Happens { at: call - 1, entry });
+                put(block.place as usize, entry);
                 block.place += 1;
             }
         }
@@ -79,7 +78,7 @@ impl Blocks<'_> {
     /// whether their writes were ever seen.
     pub(super) fn evidence(&self, register: u32, proof: Option<Proof>) -> Vec<EntryId> {
         let of = |keep: &dyn Fn(u32) -> bool| {
-            let ids = (0..).zip(&self.of).filter(|(_, (block, _))| *block != NOBODY && keep(*block));
+            let ids = (0..).zip(&self.of).filter(|(_, block)| **block != NOBODY && keep(**block));
             ids.map(|(id, _)| id).collect()
         };
         let Some(proof) = proof else { return of(&|block| self.block(block).register == register) };
@@ -96,16 +95,15 @@ impl Blocks<'_> {
     fn newer(&self, block: u32) -> Option<u32> {
         let Block { register, write, .. } = *self.block(block);
         let write = self.history.entries.get(write as usize).filter(|write| write.is_ok())?;
-        let is_newer = |&&(other, call): &&(u32, u32)| {
-            other != NOBODY && other != block && call - 1 > write.returned() && {
-                let other = self.block(other);
-                other.register == register && other.first_return > write.invoked.position
-            }
+        let is_newer = |&other: &u32| {
+            let other = self.block(other);
+            other.register == register && other.first_return > write.invoked.position
         };
-        let reads = (0..).zip(&self.of).filter(|(id, (other, _))| *other != NOBODY && self.block(*other).write != *id);
+        let later = self.history.entries.partition_point(|entry| entry.invoked.position <= write.returned());
+        let others = (later as u32..).zip(&self.of[later..]).filter(|(_, other)| ![NOBODY, block].contains(other));
+        let reads = others.filter(|(id, other)| self.block(**other).write != *id).map(|(_, other)| *other);
         // The newest, so that few others are newer than this.
-        let newest = reads.map(|(_, of)| of).filter(is_newer).max_by_key(|(other, _)| self.block(*other).first_return);
-        newest.map(|(other, _)| *other)
+        reads.filter(is_newer).max_by_key(|other| self.block(*other).first_return)
     }
 }
 

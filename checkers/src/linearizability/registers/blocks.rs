@@ -40,8 +40,8 @@ pub(super) struct Blocks<'h> {
     pub(super) keys: Vec<&'h Value>,
     pub(super) registers: Vec<Register>,
     pub(super) all: Vec<Block>,
-    /// By entry: its block, and when it was called.
-    pub(super) of: Vec<(u32, u32)>,
+    /// By entry: its block.
+    pub(super) of: Vec<u32>,
 }
 
 impl<'h> Blocks<'h> {
@@ -151,7 +151,7 @@ impl<'h> Pass<'h> {
 
     /// The entry says nothing.
     fn skip(&mut self) {
-        self.found.of.push((NOBODY, 0));
+        self.found.of.push(NOBODY);
     }
 
     /// The next entry is one of this block.
@@ -160,7 +160,7 @@ impl<'h> Pass<'h> {
         block.first_return = block.first_return.min(returned.saturating_add(1));
         block.last_call = block.last_call.max(call);
         block.place += 1;
-        self.found.of.push((index, call));
+        self.found.of.push(index);
     }
 
     fn block_of(&mut self, register: u32, value: &'h Value) -> u32 {
