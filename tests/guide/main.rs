@@ -12,7 +12,10 @@ use std::{
 const SHOWN: &[(&str, &[&str])] = &[
     ("squall new", &["The crate: my-store"]),
     ("cargo run -- campaign my-store --seeds", &["seeds:"]),
-    ("cargo run -- campaign my-store:no-sync", &["made possible by", "run it again", "planted/index.html"]),
+    (
+        "cargo run -- campaign my-store:no-sync",
+        &["made possible by", "run it again", "my-store replay planted/case-", "planted/index.html"],
+    ),
     ("cargo run -- replay planted", &["my_store: starts registers=0", "my_store: writes key=", "It still fails"]),
     ("cargo run -- replay unsynced", &["sync-error", "cargo test --test unsynced"]),
     ("cargo test --test unsynced", &["the case of `my-store` still fails", "sync-error"]),

@@ -27,7 +27,7 @@ use crate::{
             shard::Shard,
         },
         confidence::{self, Chance},
-        minimise,
+        minimise, program,
         seeds::Seeds,
         span::Span,
         spec::Spec,
@@ -236,7 +236,7 @@ fn fresh_folder(charter: &Charter) -> std::result::Result<Folder, FolderError> {
 /// A folder that cannot be used, with what to do about it.
 pub(super) fn folder_error(error: &FolderError) -> miette::Report {
     let next = match error {
-        FolderError::Taken(path) => &*format!("`squall campaign --resume {}` goes on with it.", path.display()),
+        FolderError::Taken(path) => &*format!("`{}` goes on with it.", program::about("campaign --resume", path)),
         FolderError::None(_) => "A campaign's folder is what `--out` named, or one in `squall-out`.",
         FolderError::Io { .. } | FolderError::Record(_) => "Name a folder that can be written by `--out DIR`.",
         FolderError::Busy(_) => "Wait for it to end, or stop it first.",

@@ -14,6 +14,7 @@ use crate::{
             keeper::{Launch, Limits},
             ledger::Stop,
         },
+        program,
         seeds::Seeds,
         spec::{Spec, find_system},
         stopwatch::Stopwatch,
@@ -85,7 +86,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     let Some(finding) = smallest(&charter.spec, &candidates, &conduct.launch)? else {
         return Err(wrong(
             "the failure could not be shrunk",
-            &format!("`squall minimize {}` tries again.", path.display()),
+            &format!("`{}` tries again.", program::about("minimize", &path)),
         ));
     };
     let seed = finding.seed;

@@ -12,7 +12,7 @@ use crate::{
             folder::Folder,
             keeper::Limits,
         },
-        explain, minimise,
+        explain, minimise, program,
     },
     exit::Exit,
 };
@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
 fn shrink_case(args: &Args, context: &mut Context) -> Result {
     let case = replay::read(&args.what)?;
     let arena = run::arena(context, &case.plan, Some(&case.simulator))?;
-    let command = format!("squall replay {}", args.what.display());
+    let command = program::about("replay", &args.what);
     let explained = explain::explain(&arena, &case.plan, &case.signature, Some(args.runs.into()), command);
     let Some(mut explained) = explained.map_err(|e| wrong(&e, ""))? else {
         let signature = &case.signature;
@@ -62,7 +62,7 @@ fn shrink_case(args: &Args, context: &mut Context) -> Result {
         files::write(&path, &small.to_text())?;
         args.emit.write(&small)?;
     }
-    explained.finding.replay = format!("squall replay {}", path.display());
+    explained.finding.replay = program::about("replay", &path);
     findings::show(context, &explained.finding)?;
     context.output.line(format!("The small case: {}", path.display()))?;
     Ok(Exit::Finding)

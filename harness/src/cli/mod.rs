@@ -43,7 +43,7 @@ use miette::Diagnostic;
 use self::output::Output;
 use crate::{
     catalogue::SystemEntry,
-    engine::{panics, spec::Registry},
+    engine::{panics, program, spec::Registry},
     exit::Exit,
 };
 
@@ -135,6 +135,7 @@ pub fn main_with(registry: Registry) -> ExitCode {
 }
 
 fn start(registry: Registry) -> ExitCode {
+    program::called(std::env::args_os().next());
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {

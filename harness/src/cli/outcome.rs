@@ -11,6 +11,7 @@ use super::{Context, Result, findings, progress::pace, wrong};
 use crate::{
     engine::{
         campaign::{CampaignError, Ended, Report, closer, folder::Charter, keeper::KeeperError},
+        program,
         span::Span,
     },
     exit::Exit,
@@ -37,10 +38,10 @@ pub(super) fn show(context: &mut Context, report: &Report, charter: &Charter, pa
         _ => {}
     }
     if let Some(trouble) = &report.trouble {
-        let next = format!("`squall campaign --resume {}` goes on where it stopped.", path.display());
+        let next = format!("`{}` goes on where it stopped.", program::about("campaign --resume", path));
         eprintln!("{:?}", wrong(trouble, &next));
     } else if report.ended == Ended::Interrupted {
-        eprintln!("interrupted; go on by: squall campaign --resume {}", path.display());
+        eprintln!("interrupted; go on by: {}", program::about("campaign --resume", path));
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use super::{Context, Result, files, findings, replay, run, wrong};
 use crate::{
     engine::{
         campaign::{closer, single::Wanted},
-        explain,
+        explain, program,
     },
     plan::case::Case,
 };
@@ -63,7 +63,7 @@ pub(super) fn rerun(known: &Regressions, system: &str, context: &mut Context, js
     for (name, case) in known.cases.iter().filter(|(_, case)| case.plan.system == system) {
         let path = known.folder.join(name);
         let arena = run::arena(context, &case.plan, Some(&case.simulator))?;
-        let command = format!("squall replay {}", path.display());
+        let command = program::about("replay", &path);
         let mut single = run::apart(&arena, &case.plan, &command, Wanted::default())?;
         let same = single.findings.iter().position(|f| f.signature == case.signature).unwrap_or(0);
         let finding = (!single.findings.is_empty()).then(|| single.findings.swap_remove(same));

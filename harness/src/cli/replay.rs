@@ -4,7 +4,7 @@ use std::{fmt::Write as _, path::PathBuf};
 
 use super::{Context, Result, emit_test::EmitArgs, files, findings, run, wrong};
 use crate::{
-    engine::{campaign::single::Wanted, run::Class},
+    engine::{campaign::single::Wanted, program, run::Class},
     exit::Exit,
     plan::case::Case,
     simulators::log::{Level, LogLine},
@@ -27,7 +27,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     let case = read(&args.case)?;
     let arena = run::arena(context, &case.plan, Some(&case.simulator))?;
-    let command = format!("squall replay {}", args.case.display());
+    let command = program::about("replay", &args.case);
     args.emit.write(&case)?;
     let single = run::apart(&arena, &case.plan, &command, Wanted { events: false, log: args.log })?;
     let (found, expected) = (&single.findings, &case.signature);

@@ -17,7 +17,7 @@ use crate::{
             keeper::{KeeperError, Limits},
             single::{Ran, Single, Wanted},
         },
-        record,
+        program, record,
         run::Class,
         spec::Arena,
     },
@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
         } else {
             let text = files::read_text(path)?;
             let plan = file::from_text(&text).map_err(|e| wrong(format!("{}: {e}", path.display()), ""))?;
-            (arena(context, &plan, args.spec.simulator())?, plan, format!("squall run --plan {}", path.display()))
+            (arena(context, &plan, args.spec.simulator())?, plan, program::about("run --plan", path))
         }
     } else {
         let seed = args.seed.unwrap_or_default();

@@ -10,6 +10,7 @@ pub mod judge;
 pub mod minimise;
 pub mod names;
 pub mod panics;
+pub mod program;
 pub mod record;
 pub mod run;
 pub mod seeds;

@@ -1,12 +1,13 @@
 //! What seeds are run against, as the command line says it; and the same with every name resolved.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{fmt::Write as _, path::Path, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use squall_workloads::workload::{Setting, SettingError, Settings, Workload, WorkloadEntry};
 
 use super::{
     names::{self, UnknownName},
+    program::{self, shell_word},
     run::Subject,
     seeds::SeedsError,
     source::{Source, bug_of, find_workload},
@@ -321,10 +322,11 @@ impl Spec {
     /// The command that runs one seed.
     pub fn command(&self, seed: u64) -> String {
         let Some(schedule) = &self.schedule else {
-            return format!("squall run {} --seed {seed}{}", self.system, self.options());
+            return format!("{} run {} --seed {seed}{}", program::word(), self.system, self.options());
         };
         let simulator = self.simulator.as_ref().map(|name| format!(" --simulator {name}"));
-        format!("squall run --plan {} --seed {seed}{}", shell_word(&schedule.file), simulator.unwrap_or_default())
+        let run = program::about("run --plan", Path::new(&schedule.file));
+        format!("{run} --seed {seed}{}", simulator.unwrap_or_default())
     }
 }
 
@@ -373,9 +375,4 @@ fn operations_in(request: &PlanRequest) -> u32 {
         }
     };
     u32::try_from(each.saturating_mul(u64::from(request.clients))).unwrap_or(u32::MAX).max(1)
-}
-
-fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "=-_.,:/+".contains(c);
-    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }

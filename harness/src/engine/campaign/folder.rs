@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use squall_reports::records::{self, FINDINGS_FILE, Finding, RecordError, Signature, TOTALS_FILE, Totals};
 
 use super::{ledger::Stop, protocol::SeedReport, shard::Shard};
-use crate::engine::{seeds::Seeds, spec::Spec};
+use crate::engine::{program, seeds::Seeds, spec::Spec};
 
 /// The file that says what the campaign is.
 pub const CAMPAIGN_FILE: &str = "campaign.json";
@@ -223,7 +223,7 @@ impl Folder {
         if let (Some(name), Some(case)) = (name, &finding.case) {
             let path = self.path.join(name);
             fs::write(&path, case).map_err(FolderError::io("write", &path))?;
-            finding.replay = format!("squall replay {}", path.display());
+            finding.replay = program::about("replay", &path);
         }
         self.kept.entry(finding.signature.clone()).or_default().insert(finding.seed, finding);
         Ok(())

@@ -17,7 +17,7 @@ use super::{
     protocol::{Answer, Request},
     watch::resident_bytes,
 };
-use crate::engine::{spec::Spec, stopwatch::Stopwatch};
+use crate::engine::{program, spec::Spec, stopwatch::Stopwatch};
 
 /// How often a waiting keeper looks at memory, clock and whether it is still wanted.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -173,6 +173,8 @@ impl Worker {
     fn start(launch: &Launch, limits: &Limits) -> Result<Self, KeeperError> {
         let error = |source| KeeperError::Start { program: launch.program.clone(), source };
         let mut child = Command::new(&launch.program)
+            // It speaks of commands too.
+            .arg0(program::word())
             .args(&launch.args)
             .env(MEMORY_VARIABLE, limits.memory_bytes.to_string())
             .stdin(Stdio::piped())
