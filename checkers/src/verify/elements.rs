@@ -27,17 +27,16 @@ impl<'h> Elements<'h> {
             return None;
         }
         let stay: BTreeSet<&Value> = named.iter().filter_map(|&id| element(&history.entries[id])).collect();
-        let count = |put: bool| {
-            let alive = history.entries.iter().filter(|e| (e.is_ok() || e.is_unknown()) && e.operation.key == *key);
-            let mut values: Vec<&Value> = alive
-                .filter(|e| puts_in(&e.operation.f) == put)
-                .filter_map(element)
-                .filter(|v| stay.contains(v))
-                .collect();
-            values.sort_unstable();
-            values
-        };
-        let all_taken = count(true) == count(false);
+        let (mut put, mut taken) = (Vec::new(), Vec::new());
+        for entry in history.entries.iter().filter(|e| e.is_ok() || e.is_unknown()) {
+            let Some(element) = element(entry).filter(|element| stay.contains(element)) else { continue };
+            if entry.operation.key == *key {
+                (if puts_in(&entry.operation.f) { &mut put } else { &mut taken }).push(element);
+            }
+        }
+        put.sort_unstable();
+        taken.sort_unstable();
+        let all_taken = put == taken;
         Some(Elements { stay, all_taken })
     }
 

@@ -109,54 +109,88 @@ pub(super) fn none_by(
 fn keep<'h>(history: &'h History, model: &str, key: &Value, named: &[EntryId]) -> Vec<Kept<'h>> {
     let one_object = matches!(model, "rw-register" | "list-append")
         || (model == "multi-register" && history.entries.iter().any(|e| e.operation.f == "txn"));
-    let happens = |e: &Entry| e.is_ok() || e.is_unknown();
-    let of_key = |e: &Entry| one_object || e.operation.key == *key;
-    let only_reads = |e: &Entry| {
-        matches!(e.operation.f.as_str(), "read" | "get" | "contains")
-            || (e.operation.f == "cas" && e.reply() == Some(&Value::Bool(false)))
-    };
     let is_named: BTreeSet<EntryId> = named.iter().copied().collect();
     // What comes after all that is named has returned is cut off.
     let last = named.iter().map(|&id| &history.entries[id]).filter(|e| e.is_ok()).map(Entry::returned).max();
     let last = last.unwrap_or(u32::MAX);
-    let candidates: Vec<EntryId> = (0..history.entries.len())
-        .filter(|&id| {
-            let e = &history.entries[id];
-            happens(e) && of_key(e) && e.invoked.position <= last && (is_named.contains(&id) || !only_reads(e))
-        })
-        .collect();
-    // Writes to registers whose value nothing needs are deleted, unless something needs a value not to be there.
-    let differs = |e: &Entry| e.operation.f == "cas" && e.reply() == Some(&Value::Bool(false));
-    let keeps_all = |e: &Entry| differs(e) || e.operation.f == "append";
-    let registers = matches!(model, "register" | "cas-register" | "kv")
-        && !candidates.iter().any(|&id| keeps_all(&history.entries[id]));
-    let needs = |e: &'h Entry| match (e.operation.f.as_str(), &e.operation.args) {
-        ("read" | "get", _) => e.reply(),
-        ("cas", Value::List(args)) => args.first(),
-        _ => None,
+    let stays = |e: &Entry, is_named: bool| {
+        e.invoked.position <= last
+            && (is_named || !only_reads(e))
+            && (e.is_ok() || e.is_unknown())
+            && (one_object || e.operation.key == *key)
     };
-    let needed: BTreeSet<&Value> = candidates.iter().filter_map(|&id| needs(&history.entries[id])).collect();
+    // Writes to registers whose value nothing needs are deleted, unless something needs a value not to be there.
+    let registers = matches!(model, "register" | "cas-register" | "kv");
+    let mut needed: BTreeSet<&Value> = named.iter().filter_map(|&id| needs(&history.entries[id])).collect();
+    let mut deletes_writes = registers;
+    let may_go = others_may_go(history, model, key, named);
+    loop {
+        let deleted = |e: &Entry| may_go(e) || (deletes_writes && is_write(e) && !needed.contains(&e.operation.args));
+        let mut kept = Vec::new();
+        // What is needed besides what was known to be.
+        let mut more: BTreeSet<&Value> = BTreeSet::new();
+        let mut keeps_all = false;
+        for (id, entry) in history.entries.iter().enumerate() {
+            let is_named = is_named.contains(&id);
+            if !stays(entry, is_named) || (!is_named && deleted(entry)) {
+                continue;
+            }
+            if registers {
+                keeps_all |= differs(entry) || entry.operation.f == "append";
+                more.extend(needs(entry).filter(|value| !needed.contains(value)));
+            }
+            let returned = if entry.returned() <= last { entry.returned() } else { u32::MAX };
+            kept.push(Kept { entry, returned });
+        }
+        if deletes_writes && (keeps_all || !more.is_empty()) {
+            deletes_writes = !keeps_all;
+            needed.extend(more);
+            continue;
+        }
+        return kept;
+    }
+}
+
+/// Which operations that nobody named may go from a set or a container.
+fn others_may_go<'h>(
+    history: &'h History,
+    model: &str,
+    key: &Value,
+    named: &[EntryId],
+) -> impl Fn(&Entry) -> bool + use<'h> {
     let elements = Elements::new(history, model, key, named);
     // Nothing that stays sees the other elements of a set.
     let of_set: Option<BTreeSet<&Value>> = (model == "set"
         && named.iter().all(|&id| history.entries[id].operation.f != "read"))
     .then(|| named.iter().map(|&id| &history.entries[id].operation.args).collect());
-    let deleted = |id: EntryId| {
-        let operation = &history.entries[id].operation;
-        if let Some(of_set) = &of_set {
-            return !of_set.contains(&operation.args);
-        }
-        if let Some(elements) = &elements {
-            return !is_named.contains(&id) && elements.may_go(&history.entries[id]);
-        }
-        let writes = matches!(operation.f.as_str(), "write" | "put");
-        registers && !is_named.contains(&id) && writes && !needed.contains(&operation.args)
-    };
-    let kept = candidates.into_iter().filter(|&id| !deleted(id)).map(|id| {
-        let entry = &history.entries[id];
-        Kept { entry, returned: if entry.returned() <= last { entry.returned() } else { u32::MAX } }
-    });
-    kept.collect()
+    move |entry| match (&of_set, &elements) {
+        (Some(of_set), _) => !of_set.contains(&entry.operation.args),
+        (None, Some(elements)) => elements.may_go(entry),
+        (None, None) => false,
+    }
+}
+
+/// Whether it changes nothing.
+fn only_reads(e: &Entry) -> bool {
+    matches!(e.operation.f.as_str(), "read" | "get" | "contains") || differs(e)
+}
+
+fn is_write(e: &Entry) -> bool {
+    matches!(e.operation.f.as_str(), "write" | "put")
+}
+
+/// Whether it needs a value not to be there.
+fn differs(e: &Entry) -> bool {
+    e.operation.f == "cas" && e.reply() == Some(&Value::Bool(false))
+}
+
+/// The value that a register must hold for it.
+fn needs(e: &Entry) -> Option<&Value> {
+    match (e.operation.f.as_str(), &e.operation.args) {
+        ("read" | "get", _) => e.reply(),
+        ("cas", Value::List(args)) => args.first(),
+        _ => None,
+    }
 }
 
 /// Texts that are read. One that none of them begins with can only be replaced, whatever it is.

@@ -175,16 +175,17 @@ fn any(
     anomalies: &[Anomaly],
     impossible: impl Fn(&Anomaly, &[EntryId]) -> Verification,
 ) -> Verification {
-    let everything: Vec<EntryId> = (0..history.entries.len()).collect();
     let mut best = Verification::Refuted("it names no anomaly".to_owned());
     let looked = || anomalies.iter().take(ANOMALIES_MAX);
-    let evidence = looked().map(|a| (a, &a.operations)).chain(looked().map(|a| (a, &everything)));
-    for (anomaly, named) in evidence {
-        match impossible(anomaly, named) {
-            Verification::Verified => return Verification::Verified,
-            worse @ Verification::Unverified(_) => best = worse,
-            worse @ Verification::Refuted(_) if matches!(best, Verification::Refuted(_)) => best = worse,
-            Verification::Refuted(_) => {}
+    for whole in [false, true] {
+        let everything: Vec<EntryId> = if whole { (0..history.entries.len()).collect() } else { Vec::new() };
+        for anomaly in looked() {
+            match impossible(anomaly, if whole { &everything } else { &anomaly.operations }) {
+                Verification::Verified => return Verification::Verified,
+                worse @ Verification::Unverified(_) => best = worse,
+                worse @ Verification::Refuted(_) if matches!(best, Verification::Refuted(_)) => best = worse,
+                Verification::Refuted(_) => {}
+            }
         }
     }
     best
