@@ -34,6 +34,11 @@ impl Meter {
         self.budget
     }
 
+    /// How many steps were taken.
+    pub(crate) fn taken(&self) -> u64 {
+        self.steps
+    }
+
     /// A meter for a side task that may take at most `steps` of what is left here.
     pub(crate) fn share(&self, steps: u64) -> Meter {
         Meter::new(Budget { steps: steps.min(self.budget.steps - self.steps), bytes: self.budget.bytes })

@@ -225,8 +225,14 @@ fn read(file: &str, checker: &str, model: &str) {
     let checker = (checker::checker(checker).expect("in the catalogue").build)(models::model(model));
     let verdict = checker.expect("given a model").check(&history, &Budget::default());
     let checking = cpu().saturating_sub(began + reading);
-    println!("{}: read {reading:.0?}, checked {checking:.0?}, {} MiB", word(&verdict), peak_kib() >> 10);
+    let core = smallest_core(&verdict).map_or_else(String::new, |n| format!(" by {n} operations"));
+    println!("{}{core}: read {reading:.0?}, checked {checking:.0?}, {} MiB", word(&verdict), peak_kib() >> 10);
     std::process::exit(0);
+}
+
+/// How many operations the shortest evidence names.
+fn smallest_core(verdict: &Verdict) -> Option<usize> {
+    verdict.anomalies().iter().map(|anomaly| anomaly.operations.len()).min()
 }
 
 fn word(verdict: &Verdict) -> &'static str {
@@ -262,10 +268,7 @@ fn ours(row: &Row, history: &History, invalid: bool) {
     assert!(!verdict.is_unknown(), "{}: {verdict:?}", row.name);
     assert_eq!(verdict.is_invalid(), invalid, "{}", row.name);
     let word = word(&verdict);
-    let core = match &verdict {
-        Verdict::Invalid { anomalies } => anomalies.iter().map(|a| a.operations.len()).min().unwrap_or_default(),
-        _ => 0,
-    };
+    let core = smallest_core(&verdict).unwrap_or_default();
     let certificate = Certificate::new(name, Some(row.model), history.entries.len(), verdict);
     let (verified, verify) = best(|| verify::verify(history, &certificate, &Budget::default()));
     let verified = match verified {

@@ -8,7 +8,7 @@
 //! * *a value*: on a register, all writes and cas of a value together with all that needs it, and so on through cas, as long
 //!   as no operation remains that only proves a difference.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::problem::{Kind, NEVER, Op, Problem, ValueId};
 
@@ -76,7 +76,7 @@ fn remove<'h>(
         let mut start = 0;
         while start < groups.len() {
             let end = (start + size).min(groups.len());
-            let gone: Vec<usize> = groups[start..end].concat();
+            let gone: BTreeSet<usize> = groups[start..end].iter().flatten().copied().collect();
             let smaller = core.filtered(|op| !gone.contains(&op.entry));
             if is_illegal(&smaller) {
                 core = smaller;

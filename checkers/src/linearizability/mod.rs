@@ -54,10 +54,12 @@ use crate::{
     verdict::{Anomaly, Reason, Verdict},
 };
 
-/// Steps that all rechecks together may take while a core is made small; one may take a hundredth.
+/// Steps that all rechecks together may take while a core is made small, at most; one may take a hundredth.
 const CORE_STEPS: u64 = 2_000_000;
-/// The same where each step asks a model and copies a state.
+/// The same where each step asks a model and copies a state, unless the search itself took long.
 const CORE_STEPS_OF_MODEL: u64 = 100_000;
+/// Rechecks that shall be affordable: one takes hardly more steps than the search of the whole did.
+const CORE_RECHECKS: u64 = 32;
 
 /// Every object is looked at with this part of the budget before any is searched with all of it.
 const FIRST_LOOK: u64 = 100;
@@ -283,6 +285,7 @@ fn decide<M: Model>(model: &M, history: &History, key: &Value, entries: &[EntryI
             _ => {}
         }
     }
+    let before = meter.taken();
     let mut found = run_search(model, &seen, meter);
     let mut problem: &Problem<'_> = &seen;
     if whole.ops.len() > seen.ops.len() && whole.has_differs() && matches!(found, Found::Illegal) {
@@ -294,10 +297,12 @@ fn decide<M: Model>(model: &M, history: &History, key: &Value, entries: &[EntryI
         Found::Legal(ops) => Decision::Legal(order(problem, ops)),
         Found::Spent { reason, placed, of } => Decision::GaveUp { reason, placed, of },
         Found::Illegal => {
-            let steps = if problem.register { CORE_STEPS } else { CORE_STEPS_OF_MODEL };
+            let taken = meter.taken() - before;
+            let least = if problem.register { CORE_STEPS } else { CORE_STEPS_OF_MODEL };
+            let steps = (CORE_RECHECKS * taken).clamp(least, CORE_STEPS);
             let mut side = Meter::new(Budget { steps, ..meter.budget() });
             let core = core::minimise(problem, |smaller| {
-                let mut each = side.share(steps / 100);
+                let mut each = side.share((2 * taken).max(steps / 100));
                 let found = run_search(model, smaller, &mut each);
                 side.absorb(&each);
                 matches!(found, Found::Illegal)
