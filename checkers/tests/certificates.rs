@@ -105,6 +105,55 @@ fn orders_without_real_time() {
     enough(&counts, &names);
 }
 
+/// Orders of what is all right that nobody should believe: what must be there is there once, what did not happen is not, and
+/// an order is kept. That each leaves replies as they are, so that nothing else gives them away, is the point.
+#[test]
+fn orders_with_a_mistake_are_refused() {
+    let read = || Operation::new("read", "x", Value::Nil);
+    for (model, write) in [("register", "write"), ("multi-register", "write"), ("rw-register", "txn")] {
+        let is_txn = write == "txn";
+        let micro = |f: &str, value: i64| Value::List(vec![Value::List(vec![f.into(), "x".into(), value.into()])]);
+        let asked = |f: &'static str| match (is_txn, f) {
+            (true, "write") => Operation::new("txn", Value::Nil, micro("w", 1)),
+            (true, _) => Operation::new("txn", Value::Nil, micro("r", 0)),
+            (false, "write") => Operation::write("x", 1),
+            _ => read(),
+        };
+        let replied = |f: &'static str| match (is_txn, f) {
+            (true, "write") => micro("w", 1),
+            (true, _) => micro("r", 1),
+            (false, "write") => Value::Nil,
+            _ => 1.into(),
+        };
+        let mut builder = HistoryBuilder::new();
+        for (process, f) in [(0, "write"), (1, "read"), (2, "read"), (2, "read")] {
+            let entry = builder.invoke(ProcessId(process), asked(f), 0);
+            builder.complete(entry, Outcome::Ok(replied(f)), 0);
+        }
+        let failed = builder.invoke(ProcessId(3), asked("write"), 0);
+        builder.complete(failed, Outcome::Failed(String::new()), 0);
+        let history = builder.finish();
+        let checkers: &[_] = if is_txn {
+            &[("strict-serializable", true), ("strong-session-serializable", false), ("serializable", false)]
+        } else {
+            &[("linearizable", true), ("sequential", false)]
+        };
+        for &(checker, real_time) in checkers {
+            let verified = |order: &[usize]| {
+                let verdict = Verdict::Valid { linearization: Some(order.to_vec()) };
+                let certificate = Certificate::new(checker, Some(model), history.entries.len(), verdict);
+                verify::verify(&history, &certificate, &Budget::default()) == Verification::Verified
+            };
+            assert!(verified(&[0, 1, 2, 3]), "{checker} {model}");
+            for mistaken in [&[0, 1, 2][..], &[0, 1, 1, 2, 3], &[0, 4, 1, 2, 3], &[0, 1, 2, 3, 9], &[1, 0, 2, 3]] {
+                assert!(!verified(mistaken), "{checker} {model}: {mistaken:?}");
+            }
+            assert_eq!(verified(&[0, 2, 1, 3]), !real_time, "{checker} {model}: real time");
+            assert_eq!(verified(&[0, 1, 3, 2]), checker == "serializable", "{checker} {model}: order of a process");
+        }
+    }
+}
+
 struct Random(Xoshiro256PlusPlus);
 
 impl Random {
