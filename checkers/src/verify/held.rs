@@ -1,7 +1,12 @@
-//! What registers and lists hold while an order is replayed, without copies of it: most long histories are of these. The same as
-//! `replay` says of them.
+//! What registers, lists and containers hold while an order is replayed, without copies of it: most long histories are of these.
+//! The same as `replay` says of them.
 
-use super::numbers::{Numbers, same};
+use std::collections::{BTreeMap, VecDeque};
+
+use super::{
+    elements::puts_in,
+    numbers::{Numbers, same},
+};
 use crate::{
     history::{Entry, History},
     operation::Operation,
@@ -21,6 +26,12 @@ pub(super) enum Kind {
     Registers,
     /// And of `append`; both by themselves too, where all kinds stand side by side.
     Lists,
+    /// What comes out first went in first.
+    Queue,
+    /// What comes out first went in last.
+    Stack,
+    /// What comes out first is the least.
+    PriorityQueue,
 }
 
 impl Kind {
@@ -31,6 +42,9 @@ impl Kind {
             "cas-register" => Kind::CasRegister,
             "rw-register" => Kind::Registers,
             "list-append" => Kind::Lists,
+            "queue" => Kind::Queue,
+            "stack" => Kind::Stack,
+            "priority-queue" => Kind::PriorityQueue,
             _ => return None,
         })
     }
@@ -57,6 +71,10 @@ enum Thing<'h> {
     Nothing,
     Value(&'h Value),
     List(Vec<&'h Value>),
+    /// In the order in which they were put in.
+    Row(VecDeque<&'h Value>),
+    /// How often each is there.
+    Sorted(BTreeMap<&'h Value, u32>),
 }
 
 impl<'h> Held<'h> {
@@ -78,6 +96,14 @@ impl<'h> Held<'h> {
         let Operation { f, key, args } = &entry.operation;
         let reply = entry.reply();
         match (kind, f.as_str()) {
+            (Kind::Queue | Kind::Stack | Kind::PriorityQueue, _) if puts_in(f) => {
+                self.thing(key).put(kind, args);
+                Some(())
+            }
+            (Kind::Queue | Kind::Stack | Kind::PriorityQueue, _) => {
+                let taken = self.thing(key).take(kind);
+                reply.is_none_or(|reply| taken.map_or(reply.is_nil(), |taken| same(reply, taken))).then_some(())
+            }
             (Kind::Lists, "append") => self.thing(key).append(args),
             (Kind::Register | Kind::CasRegister | Kind::Lists, "read") => match reply {
                 Some(reply) => self.thing(key).reads(reply, kind),
@@ -153,13 +179,44 @@ impl<'h> Thing<'h> {
         fits.then_some(())
     }
 
+    /// Puts an element into a container.
+    fn put(&mut self, kind: Kind, element: &'h Value) {
+        if let Thing::Nothing = self {
+            *self =
+                if kind == Kind::PriorityQueue { Thing::Sorted(BTreeMap::new()) } else { Thing::Row(VecDeque::new()) };
+        }
+        match self {
+            Thing::Row(row) => row.push_back(element),
+            Thing::Sorted(sorted) => *sorted.entry(element).or_default() += 1,
+            _ => {}
+        }
+    }
+
+    /// Takes the next element out of a container, if there is one.
+    fn take(&mut self, kind: Kind) -> Option<&'h Value> {
+        match self {
+            Thing::Row(row) if kind == Kind::Stack => row.pop_back(),
+            Thing::Row(row) => row.pop_front(),
+            Thing::Sorted(sorted) => {
+                let mut least = sorted.first_entry()?;
+                let element = *least.key();
+                *least.get_mut() -= 1;
+                if *least.get() == 0 {
+                    least.remove();
+                }
+                Some(element)
+            }
+            _ => None,
+        }
+    }
+
     /// Adds an element to a list.
     fn append(&mut self, element: &'h Value) -> Option<()> {
         match self {
             Thing::Nothing => *self = Thing::List(vec![element]),
             Thing::List(list) => list.push(element),
             Thing::Value(Value::List(list)) => *self = Thing::List(list.iter().chain([element]).collect()),
-            Thing::Value(_) => return None,
+            _ => return None,
         }
         Some(())
     }
@@ -200,6 +257,10 @@ mod tests {
                 }
                 ("txn", Value::List(asked), Value::List(shown))
             }
+            ("queue", 0 | 1) => ("enqueue", value(below(5)), Value::Nil),
+            ("stack", 0 | 1) => ("push", value(below(5)), Value::Nil),
+            ("priority-queue", 0 | 1) => ("insert", value(below(5)), Value::Nil),
+            ("queue" | "stack" | "priority-queue", _) => ("take", Value::Nil, value(below(5))),
             (_, 0 | 1) => ("read", Value::Nil, value(below(5))),
             (_, 2) => ("write", value(below(5)), Value::Nil),
             _ => ("cas", Value::List(vec![value(below(5)), value(below(5))]), Value::Bool(below(2) == 0)),
@@ -212,7 +273,9 @@ mod tests {
     fn what_is_held_is_what_the_models_say() {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
         let mut below = |n: usize| (random.next_u64() % n as u64) as usize;
-        for model in ["register", "cas-register", "rw-register", "list-append", "kv"] {
+        let models =
+            ["register", "cas-register", "rw-register", "list-append", "kv", "queue", "stack", "priority-queue"];
+        for model in models {
             let kind = Kind::named(model).unwrap_or(Kind::Texts);
             let mut counts = [0; 2];
             for _ in 0..500 {
