@@ -154,6 +154,26 @@ fn orders_with_a_mistake_are_refused() {
     }
 }
 
+/// Registers of `multi-register` start as nil or as 0, and histories do not say as which.
+#[test]
+fn what_nobody_wrote_is_nil_or_zero() {
+    for (text, valid) in [
+        ("1: cas[1] [0 7] -> false", true),
+        ("1: cas[1] [nil 7] -> false", true),
+        ("1: cas[1] [0 7] -> true; 1: read[1] -> 7", true),
+        ("1: cas[1] [nil 7] -> true; 1: read[1] -> 7", true),
+        ("1: cas[1] [0 7] -> false; 1: read[1] -> 7", false),
+        ("1: cas[1] [5 7] -> true", false),
+    ] {
+        let history = formats::text::read(text).expect("in the notation");
+        let checker = (checker("linearizable").expect("in the catalogue").build)(model("multi-register"));
+        let verdict = checker.expect("given a model").check(&history, &Budget::default());
+        assert_eq!(verdict.is_valid(), valid, "{text}: {verdict:?}");
+        let certificate = Certificate::new("linearizable", Some("multi-register"), history.entries.len(), verdict);
+        assert_eq!(verify::verify(&history, &certificate, &Budget::default()), Verification::Verified, "{text}");
+    }
+}
+
 struct Random(Xoshiro256PlusPlus);
 
 impl Random {

@@ -29,7 +29,12 @@ pub(super) fn apply(model: &str, state: &mut State, operation: &Operation, reply
         }
         ("cas-register" | "multi-register", "cas") => {
             let [expected, new] = args.as_list()? else { return None };
-            let zero = model == "multi-register" && !state.contains_key(key) && *expected == Value::Int(0);
+            // It holds nil or 0, and nobody says which.
+            let untouched = model == "multi-register" && !state.contains_key(key);
+            if untouched && reply == Some(&Value::Bool(false)) {
+                return Some(());
+            }
+            let zero = untouched && *expected == Value::Int(0);
             let matches = state.get(key).unwrap_or(&Value::Nil) == expected || zero;
             if reply.is_some_and(|reply| *reply != Value::Bool(matches)) {
                 return None;
