@@ -138,3 +138,19 @@ fn operations_that_are_no_transactions() {
         }
     }
 }
+
+/// What certainly took effect is in the order, and so is what may have, if it was seen.
+#[test]
+fn what_was_seen_is_not_left_out() {
+    let texts = [
+        "0: txn [[w x 1]] ?; 1: txn [[r x nil]] -> [[r x 1]]",
+        "0: txn [[append x 1]] ?; 1: txn [[r x nil]] -> [[r x [1]]]",
+    ];
+    for text in texts {
+        let history = squall_checkers::formats::text::read(text).expect("in the notation");
+        for level in super::LEVELS.iter().filter(|level| **level != "read-uncommitted") {
+            assert_eq!(verified(&history, level, vec![0, 1]), Verification::Verified, "{level}: {text}");
+            assert_ne!(verified(&history, level, vec![1]), Verification::Verified, "{level}: {text}");
+        }
+    }
+}
