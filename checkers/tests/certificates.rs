@@ -19,7 +19,7 @@ use squall_checkers::{
     checker::{CHECKERS, checker},
     formats,
     history::{History, MarkKind, Outcome, Phase, ProcessId},
-    models::model,
+    models::{MODELS, model},
     operation::{Name, Operation},
     recorder::HistoryBuilder,
     value::Value,
@@ -151,6 +151,29 @@ fn orders_with_a_mistake_are_refused() {
             assert_eq!(verified(&[0, 2, 1, 3]), !real_time, "{checker} {model}: real time");
             assert_eq!(verified(&[0, 1, 3, 2]), checker == "serializable", "{checker} {model}: order of a process");
         }
+    }
+}
+
+/// Small histories about which a checker and the verifier once disagreed.
+#[test]
+fn no_verdict_of_an_odd_history_is_refuted() {
+    for text in ["1: cas[1] [0 0] -> false", "1: cas[1] [2 2] -> true", "1: cas[1] [2 2] -> true; 2: read[1] -> 2"] {
+        let history = formats::text::read(text).expect("in the notation");
+        let mut verified = 0;
+        for entry in CHECKERS {
+            let models = if entry.needs_model { MODELS.iter().map(Some).collect() } else { vec![None] };
+            for model in models {
+                let Some(checker) = (entry.build)(model) else { continue };
+                let verdict = checker.check(&history, &Budget::default());
+                let name = model.map(|model| model.name);
+                let certificate = Certificate::new(entry.name, name, history.entries.len(), verdict);
+                let verification = verify::verify(&history, &certificate, &Budget::default());
+                let refuted = matches!(verification, Verification::Refuted(_)) && !certificate.verdict.is_unknown();
+                assert!(!refuted, "{text}: {certificate:?} {verification:?}");
+                verified += u32::from(verification == Verification::Verified);
+            }
+        }
+        assert!(verified > 10, "{text}: {verified} verdicts were verified");
     }
 }
 

@@ -112,6 +112,10 @@ impl Judge<'_, '_> {
                 }
             }
             if self.nodes[i].writes {
+                // A cas whose value nobody else wrote.
+                if saw == Some(i) {
+                    return Some(false);
+                }
                 self.older(self.nodes.len() + at.1, i)?;
                 let earlier = wrote.insert(at, i);
                 for older in earlier.into_iter().chain(saw) {
