@@ -129,12 +129,19 @@ impl<H: Host> Asked<H> {
     }
 
     /// Who leaves votes no more, but goes on learning: when it comes back, it need not be told everything.
+    ///
+    /// Of two members none leaves. The one that stays would have to hear of it: if only others did, it would ask these for their
+    /// votes in vain, as their logs are longer, and openraft 0.9 lets nobody stand for election whom its own newest members do
+    /// not name. Raft does, for this reason (Ongaro, "Consensus: Bridging Theory and Practice", 2014, section 4.2.2).
     async fn reconfigure(&self, change: Change) -> Answer {
         if !self.leads() {
             return Answer::Elsewhere(self.raft.metrics().borrow().current_leader);
         }
         let of = BTreeSet::from([change.node().0]);
         let change = match change {
+            Change::Remove(_) if self.voters().len() <= 2 => {
+                return Answer::Unsure("two members are the fewest".to_owned());
+            }
             Change::Remove(_) => ChangeMembers::RemoveVoters(of),
             Change::Add(_) => ChangeMembers::AddVoterIds(of),
         };
@@ -142,6 +149,11 @@ impl<H: Host> Asked<H> {
             Ok(_) => Answer::Done(Reply::Nil),
             Err(error) => Answer::Unsure(error.to_string()),
         }
+    }
+
+    /// All that have a vote, before or after a change that is under way.
+    fn voters(&self) -> BTreeSet<u32> {
+        self.raft.metrics().borrow().membership_config.membership().voter_ids().collect()
     }
 
     fn leads(&self) -> bool {
