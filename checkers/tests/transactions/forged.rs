@@ -154,3 +154,17 @@ fn what_was_seen_is_not_left_out() {
         }
     }
 }
+
+/// Who read from somebody knows of all that this one knew of; only causal consistency minds.
+#[test]
+fn what_a_source_knew_is_known() {
+    let (one, nil) = (Value::Int(1), Value::Nil);
+    let history = history(&[
+        (0, &[("w", "x", one.clone())]),
+        (1, &[("r", "x", one.clone()), ("w", "y", one.clone())]),
+        (2, &[("r", "y", one), ("r", "x", nil)]),
+    ]);
+    for (level, holds) in [("read-committed", true), ("read-atomic", true), ("causal", false)] {
+        assert_eq!(verified(&history, level, vec![0, 1, 2]) == Verification::Verified, holds, "{level}");
+    }
+}
