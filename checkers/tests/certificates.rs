@@ -157,7 +157,13 @@ fn orders_with_a_mistake_are_refused() {
 /// Small histories about which a checker and the verifier once disagreed.
 #[test]
 fn no_verdict_of_an_odd_history_is_refuted() {
-    for text in ["1: cas[1] [0 0] -> false", "1: cas[1] [2 2] -> true", "1: cas[1] [2 2] -> true; 2: read[1] -> 2"] {
+    for text in [
+        "1: cas[1] [0 0] -> false",
+        "1: cas[1] [2 2] -> true",
+        "1: cas[1] [2 2] -> true; 2: read[1] -> 2",
+        "0: read[0] -> []; 3: cas[0] [1 0] ?",
+        "0: txn [[r 0 nil]] -> [[r 0 []]]; 3: write[0] 1",
+    ] {
         let history = formats::text::read(text).expect("in the notation");
         let mut verified = 0;
         for entry in CHECKERS {
@@ -171,6 +177,12 @@ fn no_verdict_of_an_odd_history_is_refuted() {
                 let refuted = matches!(verification, Verification::Refuted(_)) && !certificate.verdict.is_unknown();
                 assert!(!refuted, "{text}: {certificate:?} {verification:?}");
                 verified += u32::from(verification == Verification::Verified);
+                if certificate.verdict.is_invalid() {
+                    let verdict = Verdict::Valid { linearization: Some((0..history.entries.len()).collect()) };
+                    let opposite = Certificate { verdict, ..certificate };
+                    let verification = verify::verify(&history, &opposite, &Budget::default());
+                    assert_ne!(verification, Verification::Verified, "{text}: {opposite:?}");
+                }
             }
         }
         assert!(verified > 10, "{text}: {verified} verdicts were verified");

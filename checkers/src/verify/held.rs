@@ -1,14 +1,15 @@
 //! What registers, lists and containers hold while an order is replayed, without copies of it: most long histories are of these.
 //! The same as `replay` says of them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{
+    acts::{How, asked},
     elements::puts_in,
     numbers::{Numbers, same},
 };
 use crate::{
-    history::{Entry, History},
+    history::{Entry, EntryId, History},
     operation::Operation,
     value::Value,
 };
@@ -64,6 +65,8 @@ impl Kind {
 pub(super) struct Held<'h> {
     keys: Numbers<'h>,
     of: Vec<Thing<'h>>,
+    /// Keys that were read as a list that is empty.
+    empty: BTreeSet<&'h Value>,
 }
 
 #[derive(Clone)]
@@ -80,7 +83,7 @@ enum Thing<'h> {
 impl<'h> Held<'h> {
     /// Nothing at first.
     pub(super) fn new(history: &History) -> Self {
-        Held { keys: Numbers::new(history.entries.len()), of: Vec::new() }
+        Held { keys: Numbers::new(history.entries.len()), of: Vec::new(), empty: BTreeSet::new() }
     }
 
     fn thing(&mut self, key: &'h Value) -> &mut Thing<'h> {
@@ -106,7 +109,7 @@ impl<'h> Held<'h> {
             }
             (Kind::Lists, "append") => self.thing(key).append(args),
             (Kind::Register | Kind::CasRegister | Kind::Lists, "read") => match reply {
-                Some(reply) => self.thing(key).reads(reply, kind),
+                Some(reply) => self.reads(key, reply, kind),
                 None => Some(()),
             },
             (Kind::Register | Kind::CasRegister, "write") | (Kind::Texts, "put") => {
@@ -146,13 +149,35 @@ impl<'h> Held<'h> {
         }
     }
 
+    /// Whether a read of this key may show this.
+    fn reads(&mut self, key: &'h Value, shown: &Value, kind: Kind) -> Option<()> {
+        self.thing(key).reads(shown, kind)?;
+        if kind == Kind::Lists && matches!(shown, Value::List(list) if list.is_empty()) {
+            self.empty.insert(key);
+        }
+        Some(())
+    }
+
+    /// An operation, if there is one, that takes for a register what was read as an empty list, whether or not it did anything. What
+    /// was appended to is left to the replay.
+    pub(super) fn mistaken(&self, history: &History) -> Option<EntryId> {
+        let is_list = |key| self.keys.known(key).is_some_and(|key| matches!(self.of[key as usize], Thing::List(_)));
+        let empty: BTreeSet<&Value> = self.empty.iter().copied().filter(|key| !is_list(key)).collect();
+        if empty.is_empty() {
+            return None;
+        }
+        let writes = |entry: &Entry| asked(entry).any(|(key, how, _)| how == How::Writes && empty.contains(key));
+        let alive = |entry: &Entry| entry.is_ok() || entry.is_unknown();
+        history.entries.iter().position(|entry| alive(entry) && writes(entry))
+    }
+
     /// One read, write or append of a transaction.
     fn micro(&mut self, kind: Kind, asked: &'h [Value], seen: Option<&Value>) -> Option<()> {
         let [Value::Text(f), key, argument] = asked else { return None };
         match (f.as_str(), seen) {
             ("w" | "write", _) => *self.thing(key) = Thing::Value(argument),
             ("append", _) => return self.thing(key).append(argument),
-            ("r" | "read", Some(seen)) => return self.thing(key).reads(seen, kind),
+            ("r" | "read", Some(seen)) => return self.reads(key, seen, kind),
             ("r" | "read", None) => {}
             _ => return None,
         }

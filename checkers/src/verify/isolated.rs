@@ -86,6 +86,9 @@ pub(super) fn replays(history: &History, level: Level, order: &[EntryId], budget
         let applied = Kind::of(entry).and_then(|kind| held.apply(kind, entry));
         applied.ok_or_else(|| refuted(id, "cannot reply so where it stands"))?;
     }
+    if let Some(id) = held.mistaken(history) {
+        return Err(refuted(id, "is about a register that was read as an empty list"));
+    }
     placed.all()
 }
 
