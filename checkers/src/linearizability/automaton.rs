@@ -11,6 +11,12 @@ pub(crate) trait Automaton {
     fn initial(&self) -> u32;
     /// Appends to `successors` the states that an operation of this class may lead to.
     fn step(&mut self, state: u32, class: u32, successors: &mut Vec<u32>);
+    /// Whether an operation of this class may happen in the state. `scratch` is overwritten.
+    fn allows(&mut self, state: u32, class: u32, scratch: &mut Vec<u32>) -> bool {
+        scratch.clear();
+        self.step(state, class, scratch);
+        !scratch.is_empty()
+    }
     /// Whether no operation leads on from the state to one in which an operation of this class may happen, but for those that
     /// [lead back](Self::leads_back). False is always right.
     fn is_cut_off(&self, state: u32, class: u32) -> bool {

@@ -70,14 +70,14 @@ fn remove<'h>(
     is_illegal: &mut impl FnMut(&Problem<'h>) -> bool,
 ) -> Problem<'h> {
     let mut groups: Vec<Vec<usize>> =
-        groups.into_iter().map(|g| g.into_iter().map(|i| core.ops[i].entry).collect()).collect();
+        groups.into_iter().map(|g| g.into_iter().map(|i| core.ops[i].entry()).collect()).collect();
     let mut size = groups.len().div_ceil(2);
     while size > 0 {
         let mut start = 0;
         while start < groups.len() {
             let end = (start + size).min(groups.len());
             let gone: BTreeSet<usize> = groups[start..end].iter().flatten().copied().collect();
-            let smaller = core.filtered(|op| !gone.contains(&op.entry));
+            let smaller = core.filtered(|op| !gone.contains(&op.entry()));
             if is_illegal(&smaller) {
                 core = smaller;
                 groups.drain(start..end);

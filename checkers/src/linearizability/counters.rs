@@ -164,7 +164,7 @@ impl Bound {
         read: Counted,
         certain: impl Iterator<Item = &'a Counted>,
     ) -> Anomaly {
-        let entry = |counted: Counted| counted.op.map(|op| problem.ops[op].entry);
+        let entry = |counted: Counted| counted.op.map(|op| problem.ops[op].entry());
         let said = |counted: Counted| entry(counted).map(|id| describe(&history.entries[id]));
         let bound = match self {
             Bound::Least(n) => format!("at least {n}"),

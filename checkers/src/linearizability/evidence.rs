@@ -57,7 +57,7 @@ impl Witness<'_> {
             let mut sources = self.sources(value).filter(|&source| source != op);
             let Some(first) = sources.next() else {
                 // Only if the core lost no source of it: other operations may have been cut as later events.
-                if whole.ops.iter().any(|o| whole.kind(o).establishes() == Some(value) && o.entry != self.entry(op)) {
+                if whole.ops.iter().any(|o| whole.kind(o).establishes() == Some(value) && o.entry() != self.entry(op)) {
                     continue;
                 }
                 return self.thin_air(op);
@@ -203,7 +203,7 @@ impl Witness<'_> {
     }
 
     fn entry(&self, op: usize) -> usize {
-        self.problem.ops[op].entry
+        self.problem.ops[op].entry()
     }
 
     fn say(&self, op: usize) -> String {
@@ -235,7 +235,7 @@ impl Witness<'_> {
 /// Whether the acknowledged write of `entry` was lost for good: nobody ever saw its value, and all that was read after it
 /// had been there before it was invoked. There was such a read.
 fn is_lost(whole: &Problem<'_>, entry: usize) -> bool {
-    let Some(write) = whole.ops.iter().find(|op| op.entry == entry && op.certain()) else { return false };
+    let Some(write) = whole.ops.iter().find(|op| op.entry() == entry && op.certain()) else { return false };
     let Some(value) = whole.kind(write).establishes() else { return false };
     let mut first_seen = vec![NEVER; whole.values];
     first_seen[Problem::INITIAL as usize] = 0;
@@ -247,6 +247,6 @@ fn is_lost(whole: &Problem<'_>, entry: usize) -> bool {
     }
     let older = |v: ValueId| v != value && (v == Problem::INITIAL || first_seen[v as usize] < write.call);
     let mut later = whole.ops.iter().filter(|op| op.certain() && op.call > write.ret);
-    let never_seen = !whole.ops.iter().any(|op| op.entry != entry && whole.kind(op).requires() == Some(value));
+    let never_seen = !whole.ops.iter().any(|op| op.entry() != entry && whole.kind(op).requires() == Some(value));
     never_seen && later.all(|op| whole.kind(op).requires().is_none_or(older))
 }

@@ -54,7 +54,7 @@ pub(super) fn check<M: Model>(model: &M, history: &History, key: &Value, problem
             Shortcut::Illegal(witness.anomaly(anomaly::NON_LINEARIZABLE, vec![a, b], sentence))
         }
         Ok(mut levelled) => match levels::order(&mut levelled) {
-            Ok(()) => Shortcut::Legal(levelled.into_iter().map(|o| problem.ops[o.op as usize].entry).collect()),
+            Ok(()) => Shortcut::Legal(levelled.into_iter().map(|o| problem.ops[o.op as usize].entry()).collect()),
             Err(contradiction) => Shortcut::Illegal(witness.contradiction(&levelled, contradiction)),
         },
     }
@@ -273,11 +273,11 @@ impl Witness<'_> {
     }
 
     fn say(&self, op: usize) -> String {
-        describe(&self.history.entries[self.problem.ops[op].entry])
+        describe(&self.history.entries[self.problem.ops[op].entry()])
     }
 
     fn anomaly(&self, kind: Name, operations: Vec<usize>, sentence: String) -> Anomaly {
-        let entries = operations.into_iter().map(|i| self.problem.ops[i].entry).collect();
+        let entries = operations.into_iter().map(|i| self.problem.ops[i].entry()).collect();
         Anomaly::new(kind, self.key.clone(), entries, sentence)
     }
 }

@@ -258,7 +258,7 @@ fn decide<M: Model>(model: &M, history: &History, key: &Value, entries: &[EntryI
         return decision;
     }
     let whole = Problem::new(model, history, entries);
-    let order = |problem: &Problem<'_>, ops: Vec<usize>| ops.into_iter().map(|i| problem.ops[i].entry).collect();
+    let order = |problem: &Problem<'_>, ops: Vec<usize>| ops.into_iter().map(|i| problem.ops[i].entry()).collect();
     if let Some(anomaly) = counters::out_of_bounds(model, history, key, &whole) {
         return Decision::Illegal(anomaly);
     }
@@ -272,17 +272,22 @@ fn decide<M: Model>(model: &M, history: &History, key: &Value, entries: &[EntryI
     if whole.register {
         // What is illegal without the operations that only prove a difference is illegal with them, not the converse.
         let differs = whole.has_differs();
-        let plain = if differs {
-            Cow::Owned(whole.filtered(|op| !matches!(whole.kind(op), problem::Kind::Differs(_))).without_unseen())
+        let plain = if whole.makes_twice() {
+            None
+        } else if differs {
+            let plain = whole.filtered(|op| !matches!(whole.kind(op), problem::Kind::Differs(_)));
+            Some(Cow::Owned(plain.without_unseen()))
         } else {
-            Cow::Borrowed(&*seen)
+            Some(Cow::Borrowed(&*seen))
         };
-        match zones::check(&plain) {
-            Zones::Legal(ops) if !differs => return Decision::Legal(order(&plain, ops)),
-            Zones::Illegal(proof) => {
-                return Decision::Illegal(Witness { history, problem: &plain, key }.of_proof(&proof));
+        if let Some(plain) = plain {
+            match zones::check(&plain) {
+                Zones::Legal(ops) if !differs => return Decision::Legal(order(&plain, ops)),
+                Zones::Illegal(proof) => {
+                    return Decision::Illegal(Witness { history, problem: &plain, key }.of_proof(&proof));
+                }
+                _ => {}
             }
-            _ => {}
         }
     }
     let before = meter.taken();
@@ -313,13 +318,12 @@ fn decide<M: Model>(model: &M, history: &History, key: &Value, entries: &[EntryI
 }
 
 fn run_search<M: Model>(model: &M, problem: &Problem<'_>, meter: &mut Meter) -> Found {
-    let mut register;
+    if problem.register {
+        return search::search(problem, &mut RegisterAutomaton::new(problem), meter);
+    }
     let mut text;
     let mut general;
-    let automaton: &mut dyn Automaton = if problem.register {
-        register = RegisterAutomaton::new(problem);
-        &mut register
-    } else if let Some(automaton) = TextAutomaton::new(model, problem) {
+    let automaton: &mut dyn Automaton = if let Some(automaton) = TextAutomaton::new(model, problem) {
         text = automaton;
         &mut text
     } else {

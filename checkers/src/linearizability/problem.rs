@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::{
-    history::{EntryId, History},
+    history::{Entry, EntryId, History},
     model::{Effect, Model},
     operation::Operation,
     partition::FixedMap,
@@ -19,7 +19,7 @@ pub(crate) type ValueId = u32;
 /// An operation that took effect or may have.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Op {
-    pub(crate) entry: EntryId,
+    entry: u32,
     pub(crate) call: u32,
     /// [`NEVER`] when the outcome is unknown.
     pub(crate) ret: u32,
@@ -27,6 +27,14 @@ pub(crate) struct Op {
 }
 
 impl Op {
+    fn new(id: EntryId, entry: &Entry, class: u32) -> Self {
+        Op { entry: id as u32, call: entry.invoked.position, ret: entry.returned(), class }
+    }
+
+    pub(crate) fn entry(&self) -> EntryId {
+        self.entry as EntryId
+    }
+
     pub(crate) fn certain(&self) -> bool {
         self.ret != NEVER
     }
@@ -90,15 +98,17 @@ impl<'h> Problem<'h> {
     /// The operations of `entries` that took effect or may have. Failed ones, and observations of unknown outcome, say
     /// nothing and are left out. O(n).
     pub(crate) fn new<M: Model>(model: &M, history: &'h History, entries: &[EntryId]) -> Self {
-        Self::unique(model, history, entries).unwrap_or_else(|| Self::classified(model, history, entries))
+        Self::of_register(model, history, entries).unwrap_or_else(|| Self::classified(model, history, entries))
     }
 
-    /// A register whose values are written once each. Each operation is a class of its own: nothing is gained by looking for
-    /// others like it, and it takes most of the time. `None`, and early, where this is something else.
-    fn unique<M: Model>(model: &M, history: &'h History, entries: &[EntryId]) -> Option<Self> {
+    /// A register. Operations are told apart by what they do to it; where its values are written once each, each is a class of
+    /// its own, as nothing is gained by looking for others like it. `None`, and early, where this is something else.
+    fn of_register<M: Model>(model: &M, history: &'h History, entries: &[EntryId]) -> Option<Self> {
         let mut numbers = Numbers::new(model.initial_value(), entries.len());
         let mut made = vec![true];
+        let mut is_unique = true;
         let mut classes: Vec<Class<'h>> = Vec::new();
+        let mut of_kind: FixedMap<Kind, u32> = FixedMap::default();
         let mut ops = Vec::new();
         for &id in entries {
             let entry = &history.entries[id];
@@ -108,34 +118,50 @@ impl<'h> Problem<'h> {
             }
             let kind = match model.effect(operation, reply) {
                 Effect::Reads(v) => Kind::Reads(numbers.of(v)),
+                Effect::Differs(v) => Kind::Differs(numbers.of(v)),
                 Effect::Writes(v) => Kind::Writes(numbers.of(v)),
                 Effect::Swaps(u, v) => Kind::Swaps(numbers.of(u), numbers.of(v)),
                 Effect::Observes if entry.is_unknown() => continue,
                 _ => return None,
             };
-            made.resize(numbers.count as usize, false);
-            if kind.establishes().is_some_and(|v| std::mem::replace(&mut made[v as usize], true)) {
-                return None;
-            }
             if entry.is_unknown() && kind.pure() {
                 continue;
             }
-            let class = classes.len() as u32;
-            classes.push(Class { operation, reply, kind, group: class, element: None });
-            ops.push(Op { entry: id, call: entry.invoked.position, ret: entry.returned(), class });
+            let next = classes.len() as u32;
+            let class = Class { operation, reply, kind, group: next, element: None };
+            if is_unique {
+                made.resize(numbers.count as usize, false);
+                is_unique = !matches!(kind, Kind::Differs(_))
+                    && !kind.establishes().is_some_and(|v| std::mem::replace(&mut made[v as usize], true));
+                if !is_unique {
+                    // From here on they are looked for, and so are those before.
+                    for (i, class) in (0..).zip(&mut classes) {
+                        class.group = *of_kind.entry(class.kind).or_insert(i);
+                    }
+                    for op in &mut ops {
+                        let op: &mut Op = op;
+                        op.class = classes[op.class as usize].group;
+                    }
+                }
+            }
+            let known = if is_unique { next } else { *of_kind.entry(kind).or_insert(next) };
+            if known == next {
+                classes.push(class);
+            }
+            ops.push(Op::new(id, entry, known));
         }
         Some(Problem { ops, classes: classes.into(), register: true, values: numbers.count as usize })
     }
 
+    /// Anything else.
     fn classified<M: Model>(model: &M, history: &'h History, entries: &[EntryId]) -> Self {
+        let mut values: FixedMap<&Value, ValueId> = FixedMap::default();
         let initial = model.initial_value();
-        let mut values: FixedMap<Value, ValueId> = FixedMap::default();
-        values.insert(initial, Self::INITIAL);
+        values.insert(&initial, Self::INITIAL);
         let mut classes: Vec<Class<'h>> = Vec::new();
         let mut class_ids: FixedMap<(&str, &Value, &Value, Option<&Value>), u32> = FixedMap::default();
         let mut groups: FixedMap<Kind, u32> = FixedMap::default();
         let mut ops = Vec::with_capacity(entries.len());
-        let mut register = true;
         for &id in entries {
             let entry = &history.entries[id];
             let (operation, reply) = (&entry.operation, entry.reply());
@@ -144,13 +170,8 @@ impl<'h> Problem<'h> {
             }
             let identity = (operation.f.as_str(), &operation.key, &operation.args, reply);
             let class = *class_ids.entry(identity).or_insert_with(|| {
-                let mut number = |value: &Value| {
-                    values.get(value).copied().unwrap_or_else(|| {
-                        let id = values.len() as ValueId;
-                        values.insert(value.clone(), id);
-                        id
-                    })
-                };
+                let next = values.len() as ValueId;
+                let mut number = |value| *values.entry(value).or_insert(next);
                 let mut element = None;
                 let kind = match model.effect(operation, reply) {
                     Effect::Puts(v) | Effect::Takes(v) => {
@@ -165,7 +186,11 @@ impl<'h> Problem<'h> {
                     Effect::Reads(v) => Kind::Reads(number(v)),
                     Effect::Differs(v) => Kind::Differs(number(v)),
                     Effect::Writes(v) => Kind::Writes(number(v)),
-                    Effect::Swaps(u, v) => Kind::Swaps(number(u), number(v)),
+                    Effect::Swaps(u, v) => {
+                        let from = number(u);
+                        let next = values.len() as ValueId;
+                        Kind::Swaps(from, *values.entry(v).or_insert(next))
+                    }
                     Effect::Opaque
                     | Effect::Appends(_)
                     | Effect::Adds(_)
@@ -181,14 +206,12 @@ impl<'h> Problem<'h> {
                 classes.push(Class { operation, reply, kind, group, element });
                 class
             });
-            let kind = classes[class as usize].kind;
-            if entry.is_unknown() && kind.pure() {
+            if entry.is_unknown() && classes[class as usize].kind.pure() {
                 continue;
             }
-            register &= !matches!(kind, Kind::Opaque | Kind::Observes);
-            ops.push(Op { entry: id, call: entry.invoked.position, ret: entry.returned(), class });
+            ops.push(Op::new(id, entry, class));
         }
-        Problem { ops, classes: classes.into(), register, values: values.len() }
+        Problem { ops, classes: classes.into(), register: false, values: values.len() }
     }
 
     pub(crate) fn kind(&self, op: &Op) -> Kind {
@@ -198,6 +221,13 @@ impl<'h> Problem<'h> {
     /// Whether some operation proves only what the register did *not* hold.
     pub(crate) fn has_differs(&self) -> bool {
         self.ops.iter().any(|op| matches!(self.kind(op), Kind::Differs(_)))
+    }
+
+    /// Whether two operations that certainly happened establish the same value.
+    pub(crate) fn makes_twice(&self) -> bool {
+        let mut made = vec![false; self.values];
+        let certain = self.ops.iter().filter(|op| op.certain());
+        certain.filter_map(|op| self.kind(op).establishes()).any(|v| std::mem::replace(&mut made[v as usize], true))
     }
 
     /// The same without the operations that `keep` refuses.

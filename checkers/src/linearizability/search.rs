@@ -33,26 +33,44 @@ pub(super) enum Found {
 }
 
 /// Searches for an order of the operations that `automaton` allows.
-pub(super) fn search(problem: &Problem<'_>, automaton: &mut dyn Automaton, meter: &mut Meter) -> Found {
-    let (slots, width) = assign_slots(&problem.ops);
+pub(super) fn search<A: Automaton + ?Sized>(problem: &Problem<'_>, automaton: &mut A, meter: &mut Meter) -> Found {
+    let returns = by_return(&problem.ops);
+    let (slots, width) = assign_slots(&problem.ops, &returns);
     match width {
-        0..=64 => Search::<u64>::new(problem, slots, width, automaton, meter).run(),
-        65..=128 => Search::<u128>::new(problem, slots, width, automaton, meter).run(),
-        _ => Search::<Box<[u64]>>::new(problem, slots, width, automaton, meter).run(),
+        0..=64 => Search::<A, u64>::new(problem, returns, slots, width, automaton, meter).run(),
+        65..=128 => Search::<A, u128>::new(problem, returns, slots, width, automaton, meter).run(),
+        _ => Search::<A, Box<[u64]>>::new(problem, returns, slots, width, automaton, meter).run(),
     }
 }
 
+/// The operations that returned, by return. O(n) where few events between them are of others.
+fn by_return(ops: &[Op]) -> Vec<u32> {
+    let certain = || (0..).zip(ops).filter(|(_, op)| op.certain());
+    let first = ops.first().map_or(0, |op| op.call);
+    let span = certain().map(|(_, op)| (op.ret - first) as usize + 1).max().unwrap_or_default();
+    if span > SPARSE * ops.len() {
+        let mut returns: Vec<(u32, u32)> = certain().map(|(i, op)| (op.ret, i)).collect();
+        returns.sort_unstable();
+        return returns.into_iter().map(|(_, i)| i).collect();
+    }
+    // No two events are at one place.
+    let mut at = vec![NEVER; span];
+    certain().for_each(|(i, op)| at[(op.ret - first) as usize] = i);
+    at.retain(|i| *i != NEVER);
+    at
+}
+
+/// So many times as many events as operations are not worth looking at.
+const SPARSE: usize = 8;
+
 /// Gives each operation a slot that no other one pending at the same time has; says how many are needed.
-fn assign_slots(ops: &[Op]) -> (Vec<u32>, usize) {
-    let mut returns: Vec<(u32, usize)> =
-        ops.iter().enumerate().filter(|(_, op)| op.certain()).map(|(i, op)| (op.ret, i)).collect();
-    returns.sort_unstable();
-    let mut returned = returns.into_iter().peekable();
+fn assign_slots(ops: &[Op], returns: &[u32]) -> (Vec<u32>, usize) {
+    let mut returned = returns.iter().map(|&i| i as usize).peekable();
     let mut slots = vec![0; ops.len()];
     let mut free = Vec::new();
     let mut width = 0;
     for (i, op) in ops.iter().enumerate() {
-        while let Some((_, gone)) = returned.next_if(|(ret, _)| *ret < op.call) {
+        while let Some(gone) = returned.next_if(|&gone| ops[gone].ret < op.call) {
             free.push(slots[gone]);
         }
         slots[i] = free.pop().unwrap_or_else(|| {
@@ -63,16 +81,16 @@ fn assign_slots(ops: &[Op]) -> (Vec<u32>, usize) {
     (slots, width as usize)
 }
 
-struct Search<'p, K> {
+struct Search<'p, A: ?Sized, K> {
     problem: &'p Problem<'p>,
-    automaton: &'p mut dyn Automaton,
+    automaton: &'p mut A,
     meter: &'p mut Meter,
     slots: Vec<u32>,
     /// Operations by return, the unknown ones left out.
-    returns: Vec<usize>,
+    returns: Vec<u32>,
     /// Operations not linearized on the current path, by call: a linked list with the sentinel `ops.len()`.
-    next: Vec<usize>,
-    previous: Vec<usize>,
+    next: Vec<u32>,
+    previous: Vec<u32>,
     path: Vec<usize>,
     /// Operations that write blindly; and by operation, whether it is on the path.
     writes: Vec<usize>,
@@ -82,6 +100,7 @@ struct Search<'p, K> {
     makes: Vec<u32>,
     frames: Vec<Frame<K>>,
     candidates: Vec<Candidate>,
+    /// Configurations whose candidates were all tried. One whose frame is open is not met again: each step places an operation.
     refuted: HashSet<(u32, u32, K), FixedState>,
     /// While candidates are collected, by group: the one that returns first; and the groups met.
     best: Vec<Option<usize>>,
@@ -100,30 +119,30 @@ struct Candidate {
 }
 
 struct Frame<K> {
-    r: usize,
+    r: u32,
+    state: u32,
     linearized: K,
-    path_length: usize,
+    path_length: u32,
     candidates_start: usize,
 }
 
-impl<'p, K: Mask> Search<'p, K> {
+impl<'p, A: Automaton + ?Sized, K: Mask> Search<'p, A, K> {
     fn new(
         problem: &'p Problem<'p>,
+        returns: Vec<u32>,
         slots: Vec<u32>,
         width: usize,
-        automaton: &'p mut dyn Automaton,
+        automaton: &'p mut A,
         meter: &'p mut Meter,
     ) -> Self {
         let n = problem.ops.len();
-        let mut returns: Vec<usize> = (0..n).filter(|&i| problem.ops[i].certain()).collect();
-        returns.sort_unstable_by_key(|&i| problem.ops[i].ret);
         let mut search = Search {
             problem,
             meter,
             slots,
             returns,
-            next: (1..=n).chain([0]).collect(),
-            previous: [n].into_iter().chain(0..n).collect(),
+            next: (1..=n as u32).chain([0]).collect(),
+            previous: [n as u32].into_iter().chain(0..n as u32).collect(),
             path: Vec::with_capacity(n),
             writes: (0..n).filter(|&i| matches!(problem.kind(&problem.ops[i]), Kind::Writes(_))).collect(),
             placed: vec![false; n],
@@ -156,16 +175,17 @@ impl<'p, K: Mask> Search<'p, K> {
         }
         loop {
             let Some(frame) = self.frames.last() else { return Found::Illegal };
-            let (r, path_length) = (frame.r, frame.path_length);
             if self.candidates.len() == frame.candidates_start {
-                self.frames.pop();
+                if let Some(Frame { r, state, linearized, .. }) = self.frames.pop() {
+                    self.refuted.insert((r, state, linearized));
+                }
                 continue;
             }
-            let linearized = frame.linearized.clone();
+            let (r, path_length, linearized) = (frame.r, frame.path_length, frame.linearized.clone());
             let Candidate { op, state, .. } = self.candidates.pop().expect("longer than `candidates_start`");
-            self.rewind(path_length);
+            self.rewind(path_length as usize);
             let linearized = self.linearize(op, linearized);
-            match self.enter(r, linearized, state) {
+            match self.enter(r as usize, linearized, state) {
                 Ok(true) => return Found::Legal(self.path),
                 Ok(false) => {}
                 Err(reason) => return self.spent(reason),
@@ -177,19 +197,23 @@ impl<'p, K: Mask> Search<'p, K> {
     fn enter(&mut self, mut r: usize, mut linearized: K, state: u32) -> Result<bool, Reason> {
         loop {
             while let Some(&op) = self.returns.get(r) {
-                if !linearized.has(self.slots[op]) {
+                let slot = self.slots[op as usize];
+                if !linearized.has(slot) {
                     break;
                 }
-                linearized.remove(self.slots[op]);
+                linearized.remove(slot);
                 r += 1;
             }
             let Some(&returning) = self.returns.get(r) else { return Ok(true) };
+            let returning = returning as usize;
             let deadline = self.problem.ops[returning].ret;
             let mut op = self.first();
             while op < self.problem.ops.len() && self.problem.ops[op].call < deadline {
                 let class = self.problem.ops[op].class;
-                let after = self.next[op];
-                if self.problem.classes[class as usize].kind.pure() && self.allows(state, class) {
+                let after = self.next[op] as usize;
+                if self.problem.classes[class as usize].kind.pure()
+                    && self.automaton.allows(state, class, &mut self.successors)
+                {
                     linearized = self.linearize(op, linearized);
                 }
                 op = after;
@@ -199,24 +223,26 @@ impl<'p, K: Mask> Search<'p, K> {
             }
         }
         self.furthest = self.furthest.max(r);
-        let entry = size_of::<(u32, u32, K)>() + 2 + linearized.heap_bytes();
-        let bytes = self.refuted.len() * entry * 3 / 2 + self.automaton.bytes();
-        self.meter.step(bytes as u64)?;
+        let heap = linearized.heap_bytes();
+        let refuted = self.refuted.len() * (size_of::<(u32, u32, K)>() + 2 + heap) * 3 / 2;
+        let frames = self.frames.len() * (size_of::<Frame<K>>() + heap);
+        self.meter.step((refuted + frames + self.automaton.bytes()) as u64)?;
         if !self.problem.register && self.is_cut_off(r, state) {
             return Ok(false);
         }
-        if self.refuted.insert((r as u32, state, linearized.clone())) {
-            let candidates_start = self.candidates.len();
-            self.collect(r, state);
-            let path_length = self.path.len();
-            self.frames.push(Frame { r, linearized, path_length, candidates_start });
+        let configuration = (r as u32, state, linearized);
+        if !self.refuted.contains(&configuration) {
+            let (r, _, linearized) = configuration;
+            let (path_length, candidates_start) = (self.path.len() as u32, self.candidates.len());
+            self.collect(r as usize, state);
+            self.frames.push(Frame { r, state, linearized, path_length, candidates_start });
         }
         Ok(false)
     }
 
     /// Whether a pending read cannot be reached before it returns.
     fn is_cut_off(&self, r: usize, state: u32) -> bool {
-        let deadline = self.problem.ops[self.returns[r]].ret;
+        let deadline = self.problem.ops[self.returns[r] as usize].ret;
         let mut op = self.first();
         while op < self.problem.ops.len() && self.problem.ops[op].call < deadline {
             let Op { class, ret, .. } = self.problem.ops[op];
@@ -227,7 +253,7 @@ impl<'p, K: Mask> Search<'p, K> {
             if ret != NEVER && self.automaton.is_cut_off(state, class) && !self.writes.iter().any(in_time) {
                 return true;
             }
-            op = self.next[op];
+            op = self.next[op] as usize;
         }
         false
     }
@@ -235,7 +261,7 @@ impl<'p, K: Mask> Search<'p, K> {
     /// Pushes the operations that may come next, the most promising last.
     fn collect(&mut self, r: usize, state: u32) {
         let start = self.candidates.len();
-        let returning = self.returns[r];
+        let returning = self.returns[r] as usize;
         let deadline = self.problem.ops[returning].ret;
         let wanted = self.problem.kind(&self.problem.ops[returning]).requires().filter(|v| *v != state);
         let mut wanted_is_pending = false;
@@ -255,7 +281,7 @@ impl<'p, K: Mask> Search<'p, K> {
                     }
                 }
             }
-            op = self.next[op];
+            op = self.next[op] as usize;
         }
         let hopeless = self.problem.register && wanted.is_some() && !wanted_is_pending;
         for group in std::mem::take(&mut self.groups) {
@@ -285,20 +311,14 @@ impl<'p, K: Mask> Search<'p, K> {
         }
     }
 
-    fn allows(&mut self, state: u32, class: u32) -> bool {
-        self.successors.clear();
-        self.automaton.step(state, class, &mut self.successors);
-        !self.successors.is_empty()
-    }
-
     fn first(&self) -> usize {
-        self.next[self.problem.ops.len()]
+        self.next[self.problem.ops.len()] as usize
     }
 
     fn linearize(&mut self, op: usize, mut linearized: K) -> K {
         let (before, after) = (self.previous[op], self.next[op]);
-        self.next[before] = after;
-        self.previous[after] = before;
+        self.next[before as usize] = after;
+        self.previous[after as usize] = before;
         self.path.push(op);
         self.placed[op] = true;
         let o = &self.problem.ops[op];
@@ -312,8 +332,8 @@ impl<'p, K: Mask> Search<'p, K> {
             let op = self.path.pop().expect("longer than `path_length`");
             self.placed[op] = false;
             let (before, after) = (self.previous[op], self.next[op]);
-            self.next[before] = op;
-            self.previous[after] = op;
+            self.next[before as usize] = op as u32;
+            self.previous[after as usize] = op as u32;
             let o = &self.problem.ops[op];
             self.count(self.problem.kind(o), o.certain(), true);
         }

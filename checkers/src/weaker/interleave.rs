@@ -84,7 +84,7 @@ impl<'p> Object<'p> {
 pub(super) fn search(history: &History, objects: Vec<Object<'_>>, meter: &mut Meter) -> Found {
     let mut lines: Vec<(EntryId, Turn)> = Vec::new();
     for (object, o) in objects.iter().enumerate() {
-        lines.extend(o.problem.ops.iter().enumerate().map(|(op, o)| (o.entry, Turn { object, op })));
+        lines.extend(o.problem.ops.iter().enumerate().map(|(op, o)| (o.entry(), Turn { object, op })));
     }
     lines.sort_unstable_by_key(|(entry, _)| *entry);
     let mut sessions: BTreeMap<ProcessId, Vec<Turn>> = BTreeMap::new();
@@ -264,7 +264,7 @@ impl Search<'_> {
         let entry = |&(session, _): &(usize, u32)| {
             let Turn { object, op } = self.sessions[session][places[session]];
             places[session] += 1;
-            self.objects[object].problem.ops[op].entry
+            self.objects[object].problem.ops[op].entry()
         };
         self.path.iter().map(entry).collect()
     }
