@@ -13,7 +13,11 @@ use crate::text::Text;
 ///
 /// In JSON: `null`, booleans, integers, strings and arrays are themselves; bytes are `{"bytes": "<hex>"}` and maps are
 /// `{"map": [[key, value], …]}`. Compact formats (postcard) use the derived enum encoding.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, Eq, PartialOrd, Ord, Hash)]
+#[expect(
+    clippy::derived_hash_with_manual_eq,
+    reason = "what is equal is what a derived `eq` says, and is hashed alike"
+)]
 pub enum Value {
     /// No value: the key of a single register, the reply of a write, a read of nothing.
     #[default]
@@ -49,8 +53,35 @@ impl Value {
     }
 
     /// Whether this is `Nil`.
+    #[inline]
     pub fn is_nil(&self) -> bool {
-        *self == Value::Nil
+        matches!(self, Value::Nil)
+    }
+
+    /// Equality of those that are compared less often.
+    fn equals(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Value::Nil, Value::Nil) => true,
+            (Value::Bool(a), Value::Bool(b)) => a == b,
+            (Value::Int(a), Value::Int(b)) => a == b,
+            (Value::Text(a), Value::Text(b)) => a == b,
+            (Value::Bytes(a), Value::Bytes(b)) => a == b,
+            (Value::List(a), Value::List(b)) => a == b,
+            (Value::Map(a), Value::Map(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl PartialEq for Value {
+    /// Without a call for those that are most common.
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Value::Int(a), Value::Int(b)) => a == b,
+            (Value::Nil | Value::Int(_), _) => other.is_nil() && self.is_nil(),
+            _ => self.equals(other),
+        }
     }
 }
 

@@ -83,7 +83,7 @@ pub(super) fn replays(history: &History, level: Level, order: &[EntryId], budget
         if beside == Beside::Processes && last.insert(entry.process.0, id).is_some_and(|before| before > id) {
             return Err(refuted(id, "comes after a later transaction of its process"));
         }
-        let applied = Kind::of(entry).and_then(|kind| held.apply(kind, entry));
+        let applied = held.apply(Kind::Isolated, entry);
         applied.ok_or_else(|| refuted(id, "cannot reply so where it stands"))?;
     }
     if let Some(id) = held.mistaken(history) {

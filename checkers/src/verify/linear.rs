@@ -16,7 +16,7 @@ use crate::{
     value::Value,
 };
 
-/// So many operations are looked at before they are replayed: memory is waited for once for all of them.
+/// So many operations are looked at before they are replayed.
 const BLOCK: usize = 64;
 
 /// Whether the order holds all that certainly happened, keeps real time, and replies as the history says.
@@ -30,15 +30,13 @@ pub(super) fn replays(history: &History, model: &str, order: &[EntryId]) -> Resu
     let mut state = State::new();
     let mut now = 0;
     for block in order.chunks(BLOCK) {
+        placed.reach(block);
         for &id in block {
             let entry = placed.take(id)?;
             now = now.max(entry.invoked.position);
             if entry.returned() < now {
                 return Err(refuted(id, "comes after an operation that was invoked when it had returned"));
             }
-        }
-        for &id in block {
-            let entry = &history.entries[id];
             let applied = match kind {
                 Some(kind) => held.apply(kind, entry),
                 None => replay::apply(model, &mut state, &entry.operation, entry.reply()),
@@ -113,11 +111,9 @@ fn keep<'h>(history: &'h History, model: &str, key: &Value, named: &[EntryId]) -
     // What comes after all that is named has returned is cut off.
     let last = named.iter().map(|&id| &history.entries[id]).filter(|e| e.is_ok()).map(Entry::returned).max();
     let last = last.unwrap_or(u32::MAX);
+    let entries = &history.entries[..history.entries.partition_point(|e| e.invoked.position <= last)];
     let stays = |e: &Entry, is_named: bool| {
-        e.invoked.position <= last
-            && (is_named || !only_reads(e))
-            && (e.is_ok() || e.is_unknown())
-            && (one_object || e.operation.key == *key)
+        (is_named || !only_reads(e)) && (e.is_ok() || e.is_unknown()) && (one_object || e.operation.key == *key)
     };
     // Writes to registers whose value nothing needs are deleted, unless something needs a value not to be there.
     let registers = matches!(model, "register" | "cas-register" | "kv");
@@ -130,8 +126,9 @@ fn keep<'h>(history: &'h History, model: &str, key: &Value, named: &[EntryId]) -
         // What is needed besides what was known to be.
         let mut more: BTreeSet<&Value> = BTreeSet::new();
         let mut keeps_all = false;
-        for (id, entry) in history.entries.iter().enumerate() {
-            let is_named = is_named.contains(&id);
+        let mut next_named = is_named.iter().copied().peekable();
+        for (id, entry) in entries.iter().enumerate() {
+            let is_named = next_named.next_if_eq(&id).is_some();
             if !stays(entry, is_named) || (!is_named && deleted(entry)) {
                 continue;
             }

@@ -17,16 +17,6 @@ pub(super) struct Numbers<'h> {
 
 const NONE: u32 = u32::MAX;
 
-/// Whether two values are equal, without a call for those that are most common.
-#[inline]
-pub(super) fn same(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Int(a), Value::Int(b)) => a == b,
-        (Value::Nil, Value::Nil) => true,
-        (a, b) => a == b,
-    }
-}
-
 impl<'h> Numbers<'h> {
     /// For a history of so many operations.
     pub(super) fn new(operations: usize) -> Self {
@@ -51,7 +41,7 @@ impl<'h> Numbers<'h> {
     pub(super) fn of(&mut self, value: &'h Value) -> u32 {
         match (value, self.last) {
             (Value::Int(int), _) => self.of_int(*int),
-            (value, Some((last, number))) if same(last, value) => number,
+            (value, Some((last, number))) if last == value => number,
             (value, _) => {
                 let number = *self.others.entry(value).or_insert(self.count);
                 self.count += u32::from(number == self.count);
