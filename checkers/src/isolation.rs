@@ -16,7 +16,7 @@ use crate::{
         graph::{self, Beside},
         inference::Inference,
         ingest::Transactions,
-        weak,
+        refused, weak,
     },
     value::Value,
     verdict::{Anomaly, Verdict},
@@ -193,6 +193,16 @@ impl Level {
         }
         let mut meter = Meter::new(*budget);
         match arrange::arrange(known, &graph, beside, isolation, &mut meter) {
+            Arranged::Possible(order) if isolation == Isolation::Serializable => {
+                match refused::unexplained(known.all, order.iter().map(|&vertex| known.txns[vertex as usize] as usize))
+                {
+                    Some(id) => Verdict::precondition(format!(
+                        "operation {id}, `{}`, was refused though its register held that in the order that explains all else; what a refused cas says is not searched for",
+                        known.all.history.entries[id].operation
+                    )),
+                    None => in_this(known, order),
+                }
+            }
             Arranged::Possible(order) => in_this(known, order),
             Arranged::Impossible { core, key } => Verdict::of(vec![refusal(known, isolation, &core, key)]),
             Arranged::Spent { reason, placed, of } => {

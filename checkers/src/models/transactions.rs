@@ -32,7 +32,7 @@ macro_rules! model {
             operation: &$crate::operation::Operation,
             reply: Option<&$crate::value::Value>,
         ) -> Option<Self::State> {
-            $crate::models::transactions::step(state, operation, reply)
+            $crate::models::transactions::step($write, state, operation, reply)
         }
 
         fn admits(
@@ -63,9 +63,10 @@ macro_rules! model {
 pub(super) use model;
 
 /// The state after the transaction, if what it read is there.
-pub(super) fn step(state: &State, operation: &Operation, reply: Option<&Value>) -> Option<State> {
+pub(super) fn step(write: &str, state: &State, operation: &Operation, reply: Option<&Value>) -> Option<State> {
     let mut state = state.clone();
     let replied = reply.and_then(Value::as_list);
+    let is_empty = |value: &Value| write == "append" && value.as_list().is_some_and(<[Value]>::is_empty);
     for (i, asked) in operation.args.as_list()?.iter().enumerate() {
         let (f, key, argument) = micro_operation(asked)?;
         match f {
@@ -77,8 +78,7 @@ pub(super) fn step(state: &State, operation: &Operation, reply: Option<&Value>) 
             Micro::Read => {
                 let Some(replied) = replied else { continue };
                 let seen = micro_operation(replied.get(i)?)?.2;
-                let nothing = |value: &Value| value.is_nil() || value.as_list().is_some_and(<[Value]>::is_empty);
-                if state.get(key).map_or(!nothing(seen), |held| held != seen) {
+                if state.get(key).map_or(!seen.is_nil() && !is_empty(seen), |held| held != seen) {
                     return None;
                 }
             }

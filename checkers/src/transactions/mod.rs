@@ -21,6 +21,7 @@ pub(crate) mod ingest;
 mod line;
 mod lists;
 mod reach;
+pub(crate) mod refused;
 mod registers;
 mod search;
 mod successors;

@@ -272,8 +272,10 @@ impl<'h> Demands<'h> {
             }
         }
         let mut appenders: Vec<BTreeSet<EntryId>> = vec![BTreeSet::new(); lists.len()];
-        for (&(key, _), append) in writes.iter().filter(|(_, append)| !append.write.aborted) {
-            appenders[key as usize].insert(append.write.by);
+        for id in (0..self.history.entries.len()).filter(|&id| self.may_have_happened(id)) {
+            for act in self.acts.of(id).iter().filter(|act| matches!(act.what, What::Wrote(_))) {
+                appenders[act.key as usize].insert(id);
+            }
         }
         for (key, list) in (0..).zip(&mut lists) {
             let Some(reader) = list.reader.filter(|_| self.acts.is_list[key as usize]) else { continue };

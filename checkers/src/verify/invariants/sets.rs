@@ -34,7 +34,6 @@ pub(super) fn full(object: &Object<'_>, broken: &mut Broken) {
             broken.open = Some("a read replied no list of elements");
             continue;
         };
-        broken.judged += 1;
         let mut once: BTreeSet<&Value> = BTreeSet::new();
         for value in shown {
             if !once.insert(value) {
@@ -51,8 +50,8 @@ pub(super) fn full(object: &Object<'_>, broken: &mut Broken) {
             }
         }
     }
-    if !elements.values().any(|e| e.adds.iter().any(|(_, add)| add.is_ok())) && broken.by.is_empty() {
-        broken.judged = 0;
+    if elements.values().any(|e| e.adds.iter().any(|(_, add)| add.is_ok())) {
+        broken.judged += reads.len();
     }
     // The last read counts, or all those that are marked as final.
     if let Some(phase) = &finals

@@ -35,19 +35,26 @@ pub(super) fn durable(object: &Object<'_>, broken: &mut Broken) {
         .filter(|(_, e)| reads(e) && phase.contains(&e.invoked.position))
         .filter_map(|(_, e)| Some((e, e.reply()?)))
         .collect();
-    let is_set = object.ids.iter().any(|&id| object.history.entries[id].operation.f == "add");
+    // To a set or to a log.
+    let adds = |e: &Entry| matches!(e.operation.f.as_str(), "add" | "append");
+    let grows = object.ids.iter().any(|&id| adds(&object.history.entries[id]));
     let removed = removed(object);
-    let changes = |e: &Entry| if is_set { e.operation.f == "add" } else { written(e) != Some(None) };
+    let changes = |e: &Entry| {
+        if grows { adds(e) } else { e.operation.f != "remove" && written(e) != Some(None) }
+    };
     if finals.is_empty() || !object.alive().any(|(_, e)| e.is_ok() && changes(e)) {
         return;
     }
     broken.judged += 1;
-    if is_set {
+    if grows {
+        if object.alive().any(|(_, e)| !adds(e) && !matches!(e.operation.f.as_str(), "read" | "remove")) {
+            broken.open = Some("an operation is none of add, append, remove and read");
+        }
         let shown: Vec<(u32, BTreeSet<&Value>)> = finals
             .iter()
             .filter_map(|(e, reply)| Some((e.invoked.position, reply.as_list()?.iter().collect())))
             .collect();
-        for (id, add) in object.alive().filter(|(_, e)| e.operation.f == "add" && e.is_ok()) {
+        for (id, add) in object.alive().filter(|(_, e)| adds(e) && e.is_ok()) {
             let missed = |(call, shown): &(u32, BTreeSet<&Value>)| {
                 add.returned() < *call && !shown.contains(&add.operation.args)
             };
