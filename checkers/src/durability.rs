@@ -12,7 +12,7 @@ use crate::{
     budget::Budget,
     checker::{Checker, CheckerEntry},
     history::{Entry, EntryId, History, Phase},
-    observations::effect,
+    observations::{effect, is_initial},
     value::Value,
     verdict::{Anomaly, Verdict},
 };
@@ -94,14 +94,13 @@ fn lost_value(history: &History, ids: &[EntryId], finals: &[EntryId]) -> Result<
         }
     }
     let shown: Vec<&Value> = finals.iter().filter_map(|&id| history.entries[id].reply()).collect();
-    let nothing = |value: &Value| value.is_nil() || value.as_text() == Some("");
     let lost = acknowledged.iter().rev().find(|(id, value)| {
         let invoked = history.entries[*id].invoked.position;
         shown.iter().all(|seen| {
             *seen != *value
                 && match established.get(*seen) {
                     Some(&when) => when < invoked,
-                    None => nothing(seen),
+                    None => is_initial(seen),
                 }
         })
     });

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::{
     history::{Entry, EntryId, History, ProcessId},
-    models,
     partition::FixedMap,
     value::Value,
     verdict::Verdict,
@@ -96,12 +95,10 @@ impl Observations {
                 break;
             }
         }
-        let initial = |f: &str| if f == "get" { Value::from("") } else { Value::Nil };
-        for (&(key, value), &reader) in &readers {
+        for &(key, value) in readers.keys() {
             let writes = writers.get(&(key, value)).map_or(0, Vec::len);
-            let is_initial = *value == initial(history.entries[reader].operation.f.as_str());
-            if writes > 1 || (writes == 1 && is_initial) {
-                return Err(ambiguous(history, &writers, &readers));
+            if writes > 1 || (writes == 1 && is_initial(value)) {
+                return Err(ambiguous(&writers, &readers));
             }
         }
         let took_effect = |id: EntryId| {
@@ -133,7 +130,7 @@ impl Observations {
             let read = effect(entry).and_then(|(read, _)| read);
             node.reads = read.map(|value| match writers.get(&(&entry.operation.key, value)) {
                 Some(ids) => node_of[ids[0]].map_or(Source::ThinAir, Source::Node),
-                None if *value == initial(entry.operation.f.as_str()) => Source::Initial,
+                None if is_initial(value) => Source::Initial,
                 None => Source::ThinAir,
             });
         }
@@ -199,16 +196,19 @@ impl Observations {
     }
 }
 
+/// Whether a register holds this before it is written: stores show a key that is not there as nil, or as an empty text.
+pub(crate) fn is_initial(value: &Value) -> bool {
+    value.is_nil() || value.as_text() == Some("")
+}
+
 /// Names the first value that was read and has more than one origin.
 fn ambiguous(
-    history: &History,
     writers: &FixedMap<(&Value, &Value), Vec<EntryId>>,
     readers: &FixedMap<(&Value, &Value), EntryId>,
 ) -> Verdict {
-    let first = readers.iter().filter(|(what, _)| writers.contains_key(*what)).filter_map(|(what, &reader)| {
-        let ids = &writers[what];
-        let initial = models::reads(&history.entries[reader].operation) && what.1.is_nil();
-        (ids.len() > 1 || initial || what.1.as_text() == Some("")).then_some((ids[0], what.1))
+    let first = readers.keys().filter_map(|what| {
+        let ids = writers.get(what)?;
+        (ids.len() > 1 || is_initial(what.1)).then_some((ids[0], what.1))
     });
     let (id, value) = first.min().unwrap_or((0, &Value::Nil));
     Verdict::precondition(format!(

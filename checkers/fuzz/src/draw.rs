@@ -63,6 +63,10 @@ fn int(n: u8) -> Value {
     Value::Int(i64::from(n))
 }
 
+fn text(n: u8) -> Value {
+    ["", "a", "b", "ab"][usize::from(n % 4)].into()
+}
+
 fn list(n: u8) -> Value {
     Value::List((0..4).map(|i| int(n >> (2 * i) & 3)).filter(|v| *v != int(0)).collect())
 }
@@ -73,28 +77,41 @@ fn asked(f: &'static str, key: usize, how: u8, lists: bool) -> Operation {
     match f {
         "txn" => {
             let micro = |n: u8| {
-                let f = if n & 1 == 0 { "r" } else if lists { "append" } else { "w" };
+                let f = if n & 1 == 0 {
+                    "r"
+                } else if lists {
+                    "append"
+                } else {
+                    "w"
+                };
                 let value = if n & 1 == 0 { Value::Nil } else { int(n / 4) };
                 Value::List(vec![f.into(), int(n / 2 & 1), value])
             };
             Operation::new("txn", Value::Nil, Value::List(vec![micro(how & 15), micro(how >> 4)]))
         }
         "cas" => Operation::new("cas", key, pair(how & 3, how >> 2 & 3)),
-        "put" | "append" if !lists => Operation::new(f, key, Value::Text(["", "a", "b", "ab"][usize::from(how % 4)].into())),
+        "put" | "append" if !lists => Operation::new(f, key, text(how)),
         "read" | "get" | "acquire" | "release" | "dequeue" | "pop" | "extract-min" | "poll" | "drain" | "generate" => {
             Operation::new(f, key, Value::Nil)
         }
+        _ if how >= 0xf0 => Operation::new(f, key, text(how)),
         _ => Operation::new(f, key, int(how % 8)),
     }
 }
 
 fn replied(asked: &Operation, kind: usize, how: u8, lists: bool) -> Value {
-    match (asked.f.as_str(), &asked.args, kind % 4) {
+    match (asked.f.as_str(), &asked.args, kind % 8) {
         ("txn", Value::List(micros), _) => {
             let micro = |(i, micro): (usize, &Value)| match micro.as_list() {
                 Some([f, key, Value::Nil]) => {
                     let shown = how >> (4 * i) & 15;
-                    let value = if lists { list(shown) } else if shown == 0 { Value::Nil } else { int(shown & 7) };
+                    let value = if lists {
+                        list(shown)
+                    } else if shown == 0 {
+                        Value::Nil
+                    } else {
+                        int(shown & 7)
+                    };
                     Value::List(vec![f.clone(), key.clone(), value])
                 }
                 _ => micro.clone(),
@@ -103,10 +120,11 @@ fn replied(asked: &Operation, kind: usize, how: u8, lists: bool) -> Value {
         }
         ("cas" | "contains", ..) => Value::Bool(how & 1 == 0),
         ("poll", ..) => Value::List(vec![Value::List(vec![int(how & 3), int(how >> 2 & 3)])]),
-        ("get", ..) => Value::Text(["", "a", "b", "ab"][usize::from(how % 4)].into()),
+        ("get", _, 0..6) => text(how),
         (_, _, 0) => Value::Nil,
         (_, _, 1) => Value::Bool(how & 1 == 0),
         (_, _, 2) => list(how),
+        (_, _, 4) => text(how),
         _ => int(how % 8),
     }
 }

@@ -3,6 +3,7 @@
 use crate::{
     history::{Entry, EntryId, History},
     numbered::{Keys, NONE, Values},
+    observations::is_initial,
     operation::Operation,
     partition::FixedMap,
     value::Value,
@@ -203,7 +204,7 @@ impl<'h> Ops<'h> {
         if *place == NONE {
             *place = self.key_of.len() as u32;
             self.key_of.push(key);
-            self.is_initial.push(value.is_nil() || value.as_text() == Some(""));
+            self.is_initial.push(is_initial(value));
         }
         *place
     }

@@ -2,7 +2,7 @@
 //! looked through before it is said to explain them.
 
 use super::ingest::{Action, Transactions};
-use crate::{history::EntryId, operation::Operation, partition::FixedMap, value::Value};
+use crate::{history::EntryId, observations::is_initial, operation::Operation, partition::FixedMap, value::Value};
 
 /// What is under a key.
 enum Held<'h> {
@@ -14,7 +14,7 @@ enum Held<'h> {
 impl Held<'_> {
     fn is(&self, expected: &Value) -> bool {
         match self {
-            Held::Nothing => expected.is_nil() || expected.as_text() == Some(""),
+            Held::Nothing => is_initial(expected),
             Held::Register(value) => *value == expected,
             Held::List(list) => expected.as_list().is_some_and(|expected| list.iter().copied().eq(expected)),
         }

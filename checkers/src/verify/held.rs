@@ -61,7 +61,7 @@ pub(super) struct Held<'h> {
     keys: Numbers<'h>,
     of: Vec<Thing<'h>>,
     /// Keys that were read as a list that is empty.
-    empty: BTreeSet<&'h Value>,
+    empty: Vec<&'h Value>,
 }
 
 #[derive(Clone)]
@@ -79,7 +79,7 @@ enum Thing<'h> {
 impl<'h> Held<'h> {
     /// Nothing at first.
     pub(super) fn new(history: &History) -> Self {
-        Held { keys: Numbers::new(history.entries.len()), of: Vec::new(), empty: BTreeSet::new() }
+        Held { keys: Numbers::new(history.entries.len()), of: Vec::new(), empty: Vec::new() }
     }
 
     #[inline]
@@ -174,21 +174,23 @@ impl<'h> Held<'h> {
     fn reads(&mut self, key: &'h Value, shown: &Value, kind: Kind) -> Option<()> {
         self.thing(key).reads(shown, kind)?;
         if kind == Kind::Isolated && matches!(shown, Value::List(list) if list.is_empty()) {
-            self.empty.insert(key);
+            self.empty.push(key);
         }
         Some(())
     }
 
-    /// An operation, if there is one, that takes for a register what was read as an empty list, whether or not it took effect. What
-    /// was appended to is left to the replay.
-    pub(super) fn mistaken(&self, history: &History) -> Option<EntryId> {
-        let is_list = |key| self.keys.known(key).is_some_and(|key| matches!(self.of[key as usize], Thing::List(_)));
+    /// An operation, if there is one, that takes for a register what was read as an empty list, whether or not it took effect: `left`
+    /// are those that were not applied. What was appended to is left to the replay.
+    pub(super) fn mistaken(&self, history: &History, left: impl Iterator<Item = EntryId>) -> Option<EntryId> {
+        let thing = |key| self.keys.known(key).map_or(&Thing::Nothing, |key| &self.of[key as usize]);
+        let is_list = |key| matches!(thing(key), Thing::List(_));
         let empty: BTreeSet<&Value> = self.empty.iter().copied().filter(|key| !is_list(key)).collect();
-        if empty.is_empty() {
-            return None;
+        let writes =
+            |id: &EntryId| asked(&history.entries[*id]).any(|(key, how, _)| how == How::Writes && empty.contains(key));
+        if empty.iter().any(|key| matches!(thing(key), Thing::Value(_))) {
+            return (0..history.entries.len()).find(writes);
         }
-        let writes = |entry: &Entry| asked(entry).any(|(key, how, _)| how == How::Writes && empty.contains(key));
-        history.entries.iter().position(writes)
+        left.into_iter().find(|id| !empty.is_empty() && writes(id))
     }
 
     /// One read, write or append of a transaction.

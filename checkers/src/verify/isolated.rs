@@ -86,7 +86,7 @@ pub(super) fn replays(history: &History, level: Level, order: &[EntryId], budget
         let applied = held.apply(Kind::Isolated, entry);
         applied.ok_or_else(|| refuted(id, "cannot reply so where it stands"))?;
     }
-    if let Some(id) = held.mistaken(history) {
+    if let Some(id) = held.mistaken(history, placed.left()) {
         return Err(refuted(id, "is about a register that was read as an empty list"));
     }
     placed.all()

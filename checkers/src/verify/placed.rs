@@ -60,12 +60,17 @@ impl<'h> Placed<'h> {
         if self.reached == self.entries.len() && self.reached_certain == self.taken_certain {
             return Ok(());
         }
-        for (word, taken) in self.taken.iter().enumerate().filter(|(_, taken)| **taken != u64::MAX) {
-            let ids = (64 * word..self.entries.len()).take(64);
-            if let Some(id) = ids.into_iter().find(|id| taken >> (id % 64) & 1 == 0 && self.entries[*id].is_ok()) {
-                return Err(refuted(id, "is left out"));
-            }
+        match self.left().find(|id| self.entries[*id].is_ok()) {
+            Some(id) => Err(refuted(id, "is left out")),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// What has no place, in the order of the history.
+    pub(super) fn left(&self) -> impl Iterator<Item = EntryId> {
+        let open = self.taken.iter().enumerate().filter(|(_, taken)| **taken != u64::MAX);
+        let ids = open
+            .flat_map(|(word, taken)| (0..64).filter(move |bit| taken >> bit & 1 == 0).map(move |bit| 64 * word + bit));
+        ids.take_while(|id| *id < self.entries.len())
     }
 }

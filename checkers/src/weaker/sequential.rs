@@ -20,7 +20,7 @@ use crate::{
     linearizability::problem::Problem,
     model::{Effect, Model},
     models::AnyModel,
-    observations::Observations,
+    observations::{Observations, is_initial},
     value::Value,
     verdict::{Anomaly, Verdict},
 };
@@ -173,7 +173,7 @@ impl Registers {
                     _ => false,
                 };
             // Transactions know two initial values.
-            let is_other = |value: &Value| (value.is_nil() || value.as_text() == Some("")) && *value != initial;
+            let is_other = |value: &Value| is_initial(value) && *value != initial;
             let touched = [&operation.args].into_iter().chain(operation.args.as_list().into_iter().flatten());
             if !meant || entry.reply().into_iter().chain(touched).any(|v| is_other(v) && !is_no_value(entry, v)) {
                 return None;
