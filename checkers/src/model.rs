@@ -59,7 +59,8 @@ pub trait Model: Send + Sync {
     }
 
     /// The part of its object that the operation concerns alone, such as an element of a set. When all operations of a key
-    /// concern a part, each part is checked apart.
+    /// concern a part, each part is checked apart; where others read all of them ([`Effect::ReadsAll`]), each is looked at by
+    /// itself first.
     fn part<'a>(&self, operation: &'a Operation) -> Option<&'a Value> {
         let _ = operation;
         None

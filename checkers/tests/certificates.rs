@@ -165,6 +165,7 @@ fn no_verdict_of_an_odd_history_is_refuted() {
         "0: txn [[r 0 nil]] -> [[r 0 []]]",
         "1: write[0] 0; 2: cas[0] [0 1] -> false",
         "0: cas[0] [nil 1] -> false; 1: write[0] 0",
+        "1: read[1] -> []; 3: cas[1] [0 0] ?",
         "-- final-reads @0\n3: append[1] 7; 3: read[1] -> [1]",
         "-- final-reads @0\n3: append[1] 7; 3: read[1] -> [7]",
         "0: txn [[r 0 nil]] -> [[r 0 []]]; 3: write[0] 1",

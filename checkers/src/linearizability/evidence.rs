@@ -80,6 +80,23 @@ impl Witness<'_> {
         self.anomaly(anomaly::NON_LINEARIZABLE, all, sentence)
     }
 
+    /// The anomaly of a part of a history that no order explains, whatever the register held before.
+    pub(super) fn of_part(&self) -> Anomaly {
+        let all: Vec<usize> = (0..self.problem.ops.len()).collect();
+        let sentence = match all.len() {
+            1 => format!("{} is impossible, whatever was there before it.", self.say(0)),
+            n => format!(
+                "No order of these {n} operations that respects real time explains what the clients saw, whatever was there before them."
+            ),
+        };
+        Anomaly::new(
+            anomaly::NON_LINEARIZABLE,
+            self.key.clone(),
+            all.into_iter().map(|i| self.entry(i)).collect(),
+            sentence,
+        )
+    }
+
     fn lock(&self, all: Vec<usize>) -> Anomaly {
         let acquired = |&&i: &&usize| self.problem.classes[self.problem.ops[i].class as usize].operation.f == "acquire";
         let last = all.iter().filter(acquired).max_by_key(|&&i| self.problem.ops[i].ret);

@@ -4,7 +4,8 @@
 //! Each key is an object of its own and is checked apart (locality). A register with unique values is decided in O(n log n)
 //! (`registers`, `zones`), a log or a set that only grows likewise (`growing`), and a queue, a stack or a priority queue into
 //! which every element is put once (`containers`); all else is searched (`search`), a string by what its reads show (`texts`).
-//! Of a counter what is out of bounds is found first (`counters`).
+//! Of a counter what is out of bounds is found first (`counters`), of a set that is read as a whole what is wrong with one of its
+//! elements (`elements`).
 //! The search never has a choice, and so is linear, where operations that change the state are alike or exclude each other: a
 //! mutex, a counter that always grows by the same amount. This is about one object in real time; strict serializability is
 //! about transactions.
@@ -13,6 +14,7 @@ pub(crate) mod automaton;
 mod containers;
 mod core;
 mod counters;
+mod elements;
 mod evidence;
 mod growing;
 mod levels;
@@ -37,6 +39,7 @@ use std::{
 
 use self::{
     automaton::{Automaton, ModelAutomaton, RegisterAutomaton},
+    core::Minimal,
     evidence::Witness,
     problem::Problem,
     registers::Registers,
@@ -58,6 +61,8 @@ use crate::{
 const CORE_STEPS: u64 = 2_000_000;
 /// The same where each step asks a model and copies a state, unless the search itself took long.
 const CORE_STEPS_OF_MODEL: u64 = 100_000;
+/// Steps that looking at each element of a set by itself may take.
+const ELEMENTS_STEPS: u64 = 2_000_000;
 /// Rechecks that shall be affordable: one takes hardly more steps than the search of the whole did.
 const CORE_RECHECKS: u64 = 32;
 
@@ -258,69 +263,105 @@ fn decide<M: Model>(model: &M, history: &History, key: &Value, entries: &[EntryI
         return decision;
     }
     let whole = Problem::new(model, history, entries);
-    let order = |problem: &Problem<'_>, ops: Vec<usize>| ops.into_iter().map(|i| problem.ops[i].entry()).collect();
     if let Some(anomaly) = counters::out_of_bounds(model, history, key, &whole) {
         return Decision::Illegal(anomaly);
     }
-    if !whole.register
-        && let Some(decision) = growing::check(model, history, key, &whole).decision()
-    {
+    if whole.register {
+        return decide_register(history, key, &whole, meter);
+    }
+    if let Some(decision) = growing::check(model, history, key, &whole).decision() {
         return decision;
     }
+    let mut side = meter.share(ELEMENTS_STEPS.min((meter.budget().steps - meter.taken()) / 2));
+    let refuted = elements::refute(model, history, key, &whole, &mut side);
+    meter.absorb(&side);
+    if let Some(anomaly) = refuted {
+        return Decision::Illegal(anomaly);
+    }
+    let before = meter.taken();
+    let run = |problem: &Problem<'_>, meter: &mut Meter| run_search(model, problem, meter);
+    let found = run(&whole, meter);
+    let taken = meter.taken() - before;
+    concluded(history, key, &whole, found, Core { taken, least: CORE_STEPS_OF_MODEL }, meter, run)
+}
+
+/// Decides a register.
+fn decide_register(history: &History, key: &Value, whole: &Problem<'_>, meter: &mut Meter) -> Decision {
     let has_unknown = whole.ops.iter().any(|op| !op.certain());
-    let seen = if whole.register && has_unknown { Cow::Owned(whole.without_unseen()) } else { Cow::Borrowed(&whole) };
-    if whole.register {
-        // What is illegal without the operations that only prove a difference is illegal with them, not the converse.
-        let differs = whole.has_differs();
-        let plain = if whole.makes_twice() {
-            None
-        } else if differs {
-            let plain = whole.filtered(|op| !matches!(whole.kind(op), problem::Kind::Differs(_)));
-            Some(Cow::Owned(plain.without_unseen()))
-        } else {
-            Some(Cow::Borrowed(&*seen))
-        };
-        if let Some(plain) = plain {
-            match zones::check(&plain) {
-                Zones::Legal(ops) if !differs => return Decision::Legal(order(&plain, ops)),
-                Zones::Illegal(proof) => {
-                    return Decision::Illegal(Witness { history, problem: &plain, key }.of_proof(&proof));
-                }
-                _ => {}
+    let seen = if has_unknown { Cow::Owned(whole.without_unseen()) } else { Cow::Borrowed(whole) };
+    // What is illegal without the operations that only prove a difference is illegal with them, not the converse.
+    let differs = whole.has_differs();
+    let plain = if whole.makes_twice() {
+        None
+    } else if differs {
+        let plain = whole.filtered(|op| !matches!(whole.kind(op), problem::Kind::Differs(_)));
+        Some(Cow::Owned(plain.without_unseen()))
+    } else {
+        Some(Cow::Borrowed(&*seen))
+    };
+    if let Some(plain) = plain {
+        match zones::check(&plain) {
+            Zones::Legal(ops) if !differs => return Decision::Legal(entries_of(&plain, ops)),
+            Zones::Illegal(proof) => {
+                return Decision::Illegal(Witness { history, problem: &plain, key }.of_proof(&proof));
             }
+            _ => {}
         }
     }
     let before = meter.taken();
-    let mut found = run_search(model, &seen, meter);
+    let run =
+        |problem: &Problem<'_>, meter: &mut Meter| search::search(problem, &mut RegisterAutomaton::new(problem), meter);
+    let mut found = run(&seen, meter);
     let mut problem: &Problem<'_> = &seen;
-    if whole.ops.len() > seen.ops.len() && whole.has_differs() && matches!(found, Found::Illegal) {
+    if whole.ops.len() > seen.ops.len() && differs && matches!(found, Found::Illegal) {
         // An unseen write may be what makes the difference.
-        found = run_search(model, &whole, meter);
-        problem = &whole;
+        found = run(whole, meter);
+        problem = whole;
     }
+    let taken = meter.taken() - before;
+    concluded(history, key, problem, found, Core { taken, least: CORE_STEPS }, meter, run)
+}
+
+/// What the search took of which a core is to be made small, and how much that may take in any case.
+struct Core {
+    taken: u64,
+    least: u64,
+}
+
+/// What a search found out, with a small core where that is that there is no order.
+fn concluded(
+    history: &History,
+    key: &Value,
+    problem: &Problem<'_>,
+    found: Found,
+    Core { taken, least }: Core,
+    meter: &Meter,
+    mut run: impl FnMut(&Problem<'_>, &mut Meter) -> Found,
+) -> Decision {
     match found {
-        Found::Legal(ops) => Decision::Legal(order(problem, ops)),
+        Found::Legal(ops) => Decision::Legal(entries_of(problem, ops)),
         Found::Spent { reason, placed, of } => Decision::GaveUp { reason, placed, of },
         Found::Illegal => {
-            let taken = meter.taken() - before;
-            let least = if problem.register { CORE_STEPS } else { CORE_STEPS_OF_MODEL };
             let steps = (CORE_RECHECKS * taken).clamp(least, CORE_STEPS);
             let mut side = Meter::new(Budget { steps, ..meter.budget() });
-            let core = core::minimise(problem, |smaller| {
+            let Minimal { core, whatever_before } = core::minimise(problem, |smaller| {
                 let mut each = side.share((2 * taken).max(steps / 100));
-                let found = run_search(model, smaller, &mut each);
+                let found = run(smaller, &mut each);
                 side.absorb(&each);
                 matches!(found, Found::Illegal)
             });
-            Decision::Illegal(Witness { history, problem: &core, key }.of_core(problem))
+            let witness = Witness { history, problem: &core, key };
+            Decision::Illegal(if whatever_before { witness.of_part() } else { witness.of_core(problem) })
         }
     }
 }
 
+fn entries_of(problem: &Problem<'_>, ops: Vec<usize>) -> Vec<EntryId> {
+    ops.into_iter().map(|i| problem.ops[i].entry()).collect()
+}
+
+/// Searches where the object is no register.
 fn run_search<M: Model>(model: &M, problem: &Problem<'_>, meter: &mut Meter) -> Found {
-    if problem.register {
-        return search::search(problem, &mut RegisterAutomaton::new(problem), meter);
-    }
     let mut text;
     let mut general;
     let automaton: &mut dyn Automaton = if let Some(automaton) = TextAutomaton::new(model, problem) {

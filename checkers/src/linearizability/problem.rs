@@ -214,6 +214,41 @@ impl<'h> Problem<'h> {
         Problem { ops, classes: classes.into(), register: false, values: values.len() }
     }
 
+    /// A register, as which each operation of a class is seen that `kind` names.
+    pub(crate) fn seen_as(
+        &self,
+        ops: impl Iterator<Item = usize>,
+        kind: impl Fn(usize) -> Option<Kind>,
+        values: usize,
+    ) -> Self {
+        let mut classes: Vec<Class<'h>> = Vec::new();
+        let mut of_kind: FixedMap<Kind, u32> = FixedMap::default();
+        let seen = |i: usize| {
+            let op = self.ops[i];
+            let kind = kind(i)?;
+            let Class { operation, reply, element, .. } = self.classes[op.class as usize];
+            let class = *of_kind.entry(kind).or_insert_with(|| {
+                let group = classes.len() as u32;
+                classes.push(Class { operation, reply, kind, group, element });
+                group
+            });
+            Some(Op { class, ..op })
+        };
+        let ops = ops.filter_map(seen).collect();
+        Problem { ops, classes: classes.into(), register: true, values }
+    }
+
+    /// A register that held this before what is called from `begin` on.
+    pub(crate) fn after(&self, held: ValueId, begin: u32) -> Self {
+        let (Some(class), Some(ret @ 1..)) = (self.classes.first(), begin.checked_sub(1)) else { return self.clone() };
+        let group = self.classes.len() as u32;
+        let write = Class { kind: Kind::Writes(held), group, ..*class };
+        let classes = self.classes.iter().copied().chain([write]).collect();
+        let write = Op { entry: u32::MAX, call: 0, ret, class: group };
+        let ops = [write].into_iter().chain(self.ops.iter().copied()).collect();
+        Problem { ops, classes, register: true, values: self.values.max(held as usize + 1) }
+    }
+
     pub(crate) fn kind(&self, op: &Op) -> Kind {
         self.classes[op.class as usize].kind
     }

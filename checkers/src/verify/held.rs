@@ -62,6 +62,8 @@ pub(super) struct Held<'h> {
     of: Vec<Thing<'h>>,
     /// Keys that were read as a list that is empty.
     empty: Vec<&'h Value>,
+    /// Keys of registers that a cas of unknown outcome left as they were.
+    untouched: Vec<&'h Value>,
 }
 
 #[derive(Clone)]
@@ -79,7 +81,7 @@ enum Thing<'h> {
 impl<'h> Held<'h> {
     /// Nothing at first.
     pub(super) fn new(history: &History) -> Self {
-        Held { keys: Numbers::new(history.entries.len()), of: Vec::new(), empty: Vec::new() }
+        Held { keys: Numbers::new(history.entries.len()), of: Vec::new(), empty: Vec::new(), untouched: Vec::new() }
     }
 
     #[inline]
@@ -89,6 +91,11 @@ impl<'h> Held<'h> {
             self.of.push(Thing::Nothing);
         }
         &mut self.of[key]
+    }
+
+    /// What is held under a key, if it is known.
+    fn known(&self, key: &Value) -> &Thing<'h> {
+        self.keys.known(key).map_or(&Thing::Nothing, |key| &self.of[key as usize])
     }
 
     /// Changes what is held; `None` if the reply is impossible, or the operation is none of the model.
@@ -153,6 +160,8 @@ impl<'h> Held<'h> {
                 }
                 if matches {
                     *thing = Thing::Value(new);
+                } else if kind == Kind::Isolated && reply.is_none() {
+                    self.untouched.push(key);
                 }
                 Some(())
             }
@@ -182,12 +191,12 @@ impl<'h> Held<'h> {
     /// An operation, if there is one, that takes for a register what was read as an empty list, whether or not it took effect: `left`
     /// are those that were not applied. What was appended to is left to the replay.
     pub(super) fn mistaken(&self, history: &History, left: impl Iterator<Item = EntryId>) -> Option<EntryId> {
-        let thing = |key| self.keys.known(key).map_or(&Thing::Nothing, |key| &self.of[key as usize]);
-        let is_list = |key| matches!(thing(key), Thing::List(_));
+        let is_list = |key: &Value| matches!(self.known(key), Thing::List(_));
         let empty: BTreeSet<&Value> = self.empty.iter().copied().filter(|key| !is_list(key)).collect();
         let writes =
             |id: &EntryId| asked(&history.entries[*id]).any(|(key, how, _)| how == How::Writes && empty.contains(key));
-        if empty.iter().any(|key| matches!(thing(key), Thing::Value(_))) {
+        let untouched: BTreeSet<&Value> = self.untouched.iter().copied().collect();
+        if empty.iter().any(|key| matches!(self.known(key), Thing::Value(_)) || untouched.contains(key)) {
             return (0..history.entries.len()).find(writes);
         }
         left.into_iter().find(|id| !empty.is_empty() && writes(id))

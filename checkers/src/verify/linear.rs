@@ -1,6 +1,6 @@
 //! Linearizability: an order is replayed, or operations of one key are searched for an order by trying all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Verification, counts,
@@ -53,8 +53,11 @@ const KEPT_MAX: usize = 256;
 /// An operation that is kept.
 struct Kept<'h> {
     entry: &'h Entry,
+    is_named: bool,
     /// Where it returned; `u32::MAX` when it may not have happened.
     returned: u32,
+    /// If it may not have happened, it did so before anything that was called after this.
+    by: u32,
 }
 
 /// Whether these operations, and those of their key that may not be deleted, have no order.
@@ -74,9 +77,57 @@ pub(super) fn impossible(
     if model == "counter" && counts::contradict(history, key, operations) {
         return Verification::Verified;
     }
+    if model == "set" {
+        for element in told(history, key, operations) {
+            if of_element(history, key, element, operations, budget) == Verification::Verified {
+                return Verification::Verified;
+            }
+        }
+    }
     let apply =
         |state: &mut State, operation: &Operation, reply: Option<&Value>| replay::apply(model, state, operation, reply);
-    none_by(history, model, key, operations, budget, apply)
+    let kept = keep(history, model, key, operations);
+    let held = |part: &[Kept<'_>]| match model {
+        "register" | "cas-register" | "kv" => registers_held(key, part),
+        _ => Vec::new(),
+    };
+    none_since(kept, held, model, budget, apply)
+}
+
+/// The elements of a set that named operations are about; where all of them are reads, those that they show and nobody added.
+fn told<'h>(history: &'h History, key: &Value, named: &[EntryId]) -> BTreeSet<&'h Value> {
+    let entries = || named.iter().map(|&id| &history.entries[id]);
+    let own: BTreeSet<&Value> = entries().filter(|e| e.operation.f != "read").map(|e| &e.operation.args).collect();
+    if !own.is_empty() {
+        return own;
+    }
+    let mut shown: BTreeSet<&Value> = entries().filter_map(|e| e.reply()?.as_list()).flatten().collect();
+    for add in history.entries.iter().filter(|e| e.operation.f == "add" && e.operation.key == *key) {
+        shown.remove(&add.operation.args);
+    }
+    shown
+}
+
+/// Whether the named operations have no order as far as one element of a set is concerned: what others do to other elements
+/// is deleted, and of a read it counts only whether it shows this one.
+fn of_element(history: &History, key: &Value, element: &Value, named: &[EntryId], budget: &Budget) -> Verification {
+    let about = |e: &Entry| e.operation.f == "read" || e.operation.args == *element;
+    let named: Vec<EntryId> = named.iter().copied().filter(|&id| about(&history.entries[id])).collect();
+    let apply = |state: &mut State, operation: &Operation, reply: Option<&Value>| {
+        if operation.f != "read" {
+            return replay::apply("set", state, operation, reply);
+        }
+        let Some(reply) = reply else { return Some(()) };
+        let is_in = matches!(state.get(key), Some(Value::Map(held)) if held.contains_key(element));
+        (reply.as_list()?.contains(element) == is_in).then_some(())
+    };
+    let mut kept = keep(history, "set", key, &named);
+    kept.retain(|kept| about(kept.entry));
+    let held = |_: &[Kept<'_>]| {
+        let there = Value::from(BTreeMap::from([(element.clone(), Value::Nil)]));
+        vec![State::new(), State::from([(key.clone(), there)])]
+    };
+    none_since(kept, held, "set", budget, apply)
 }
 
 /// The same where `apply` says what an operation does, and less is allowed where more is deleted that nothing needs.
@@ -88,7 +139,64 @@ pub(super) fn none_by(
     budget: &Budget,
     apply: impl Fn(&mut State, &Operation, Option<&Value>) -> Option<()>,
 ) -> Verification {
-    let kept = keep(history, model, key, operations);
+    none_of(&keep(history, model, key, operations), &State::new(), model, budget, apply)
+}
+
+/// Whether what is kept has no order, or has none from the call of the first named operation on, whatever the register held by
+/// then: `held` are the states to try. What was open may have happened before.
+fn none_since(
+    kept: Vec<Kept<'_>>,
+    held: impl FnOnce(&[Kept<'_>]) -> Vec<State>,
+    model: &str,
+    budget: &Budget,
+    apply: impl Fn(&mut State, &Operation, Option<&Value>) -> Option<()>,
+) -> Verification {
+    let Some(begin) = kept.iter().find(|kept| kept.is_named).map(|first| first.entry.invoked.position) else {
+        return none_of(&kept, &State::new(), model, budget, apply);
+    };
+    let whole = none_of(&kept, &State::new(), model, budget, &apply);
+    if whole == Verification::Verified {
+        return whole;
+    }
+    let part: Vec<Kept<'_>> = kept
+        .into_iter()
+        .filter(|kept| kept.returned >= begin)
+        .map(|kept| {
+            if kept.entry.invoked.position < begin {
+                Kept { returned: u32::MAX, by: kept.returned, ..kept }
+            } else {
+                kept
+            }
+        })
+        .collect();
+    let held = held(&part);
+    if !held.is_empty() && held.iter().all(|held| none_of(&part, held, model, budget, &apply) == Verification::Verified)
+    {
+        return Verification::Verified;
+    }
+    whole
+}
+
+/// Every state of a register in which these operations can tell it from others. None where something is added to it.
+fn registers_held(key: &Value, kept: &[Kept<'_>]) -> Vec<State> {
+    if kept.iter().any(|kept| kept.entry.operation.f == "append") {
+        return Vec::new();
+    }
+    let needed: BTreeSet<&Value> = kept.iter().filter_map(|kept| needs(kept.entry)).collect();
+    // No value contains itself, so that this is none of them.
+    let other = Value::List(needed.iter().map(|value| (*value).clone()).collect());
+    let values = needed.into_iter().cloned().chain([other]);
+    [State::new()].into_iter().chain(values.map(|value| State::from([(key.clone(), value)]))).collect()
+}
+
+/// Whether what is kept has no order from this state.
+fn none_of(
+    kept: &[Kept<'_>],
+    held: &State,
+    model: &str,
+    budget: &Budget,
+    apply: impl Fn(&mut State, &Operation, Option<&Value>) -> Option<()>,
+) -> Verification {
     if kept.len() > KEPT_MAX {
         return Verification::Unverified(format!("{} operations are too many to try all orders", kept.len()));
     }
@@ -96,8 +204,8 @@ pub(super) fn none_by(
     let longest = shown.iter().map(|text| text.len()).max().unwrap_or_default();
     let texts = (model == "kv").then(|| Texts { shown, unseen: "-".repeat(longest + 1).into() });
     let seen = BTreeSet::new();
-    let mut search = Search { apply, kept: &kept, texts, seen, steps: budget.steps, bytes: budget.bytes };
-    match search.order_exists(&mut vec![false; kept.len()], &State::new()) {
+    let mut search = Search { apply, kept, texts, seen, steps: budget.steps, bytes: budget.bytes };
+    match search.order_exists(&mut vec![false; kept.len()], held) {
         Some(false) => Verification::Verified,
         Some(true) => Verification::Refuted("the operations it names have an order".to_owned()),
         None => Verification::Unverified(format!("the budget is spent on an order of {} operations", kept.len())),
@@ -137,7 +245,7 @@ fn keep<'h>(history: &'h History, model: &str, key: &Value, named: &[EntryId]) -
                 more.extend(needs(entry).filter(|value| !needed.contains(value)));
             }
             let returned = if entry.returned() <= last { entry.returned() } else { u32::MAX };
-            kept.push(Kept { entry, returned });
+            kept.push(Kept { entry, is_named, returned, by: u32::MAX });
         }
         if deletes_writes && (keeps_all || !more.is_empty()) {
             deletes_writes = !keeps_all;
@@ -227,12 +335,13 @@ impl<F: Fn(&mut State, &Operation, Option<&Value>) -> Option<()>> Search<'_, '_,
         self.steps = self.steps.checked_sub(1)?;
         self.bytes = self.bytes.checked_sub(64 + done.len() as u64 + 96 * state.len() as u64)?;
         for i in 0..done.len() {
-            let Kept { entry, returned } = &self.kept[i];
-            if done[i] || entry.invoked.position > deadline {
+            let Kept { entry, returned, by, .. } = &self.kept[i];
+            let too_late = || (0..done.len()).any(|j| done[j] && self.kept[j].entry.invoked.position > *by);
+            if done[i] || entry.invoked.position > deadline || too_late() {
                 continue;
             }
             // One that was cut off is known only to have been asked for.
-            let reply = entry.reply().filter(|_| *returned != u32::MAX);
+            let reply = entry.reply().filter(|_| *returned != u32::MAX || *by != u32::MAX);
             let mut after = state.clone();
             if (self.apply)(&mut after, &entry.operation, reply).is_some() {
                 if let Some(texts) = &self.texts {

@@ -10,6 +10,8 @@
 //!   * other keys, operations that only read, and what was invoked after all that is kept had returned (operations that were
 //!     then open stay, with an unknown outcome);
 //!   * a write to a register together with everything that needs its value;
+//!   * all that came before a register's first named operation, if there is no order whatever it held by then;
+//!   * what concerns other elements of a set, of which a read then shows one alone;
 //!   * an element of a queue, a stack or a priority queue together with all that puts it in or takes it out;
 //!   * whole transactions, where reads that showed them are forgotten, or for lists show what is left.
 //!
