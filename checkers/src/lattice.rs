@@ -165,7 +165,10 @@ pub const MODELS: &[ConsistencyModel] = &[
 
 /// The weakest models that each kind of anomaly refutes. What implies a refuted model is refuted too.
 const REFUTES: &[(Name, &[&str])] = &[
-    (THIN_AIR_READ, &["read-uncommitted", "causal-weak", "pram", "bounded-staleness"]),
+    (
+        THIN_AIR_READ,
+        &["read-uncommitted", "causal-weak", "pram", "bounded-staleness", "monotonic-reads", "read-your-writes"],
+    ),
     (DUPLICATE_ELEMENTS, &["read-uncommitted"]),
     (INCOMPATIBLE_ORDER, &["read-uncommitted"]),
     (G0, &["read-uncommitted"]),

@@ -10,6 +10,8 @@
 //!
 //! * `sessions`: all four, by one version order.
 //!
+//! A read shows a version: a value that nobody wrote refutes each of them.
+//!
 //! The first three hold if some version order agrees with all that each process saw; that order is one for all processes.
 //! Where a guarantee speaks of what others see ("who sees…"), a process sees by its reads one after the other, and fails to
 //! see a version by reading the initial value or one that must be older. Followed from process to process without end the four
@@ -174,6 +176,10 @@ impl Versions {
 
 impl Judge<'_> {
     fn anomaly(&self, meter: &mut Meter) -> Result<Option<Anomaly>, Verdict> {
+        if let Some(reader) = self.seen.nodes.iter().position(|node| node.reads == Some(Source::ThinAir)) {
+            let sentence = format!("{} saw a value that nobody wrote.", self.seen.say(self.history, reader));
+            return Ok(Some(self.report(anomaly::THIN_AIR_READ, self.seen.nodes[reader].key, vec![reader], sentence)));
+        }
         let mut versions = self.known_order();
         let keys = self.seen.keys.len();
         let mut memory = Memory {

@@ -130,6 +130,10 @@ pub fn measure(history: &History, budget: &Budget) -> Result<Staleness, Verdict>
         }
         Verdict::Unknown { reason: Reason::Precondition | Reason::Vacuous, .. } => return Err(first),
         Verdict::Unknown { .. } => None,
+        // No bound makes up for a value that nobody wrote.
+        Verdict::Invalid { anomalies } if anomalies.iter().any(|a| a.kind == anomaly::THIN_AIR_READ) => {
+            return Err(Verdict::of(anomalies.into_iter().filter(|a| a.kind == anomaly::THIN_AIR_READ).collect()));
+        }
         Verdict::Invalid { anomalies } => anomalies.into_iter().min_by_key(|a| a.operations.len()),
     };
     let writes = history.entries.iter().filter(|e| effect(e).is_some_and(|(_, written)| written.is_some())).count();

@@ -166,6 +166,7 @@ fn no_verdict_of_an_odd_history_is_refuted() {
         "1: write[0] 0; 2: cas[0] [0 1] -> false",
         "0: cas[0] [nil 1] -> false; 1: write[0] 0",
         "1: read[1] -> []; 3: cas[1] [0 0] ?",
+        "0: write[0] 1; 0: read[0] -> 99",
         "-- final-reads @0\n3: append[1] 7; 3: read[1] -> [1]",
         "-- final-reads @0\n3: append[1] 7; 3: read[1] -> [7]",
         "0: txn [[r 0 nil]] -> [[r 0 []]]; 3: write[0] 1",
@@ -192,6 +193,32 @@ fn no_verdict_of_an_odd_history_is_refuted() {
             }
         }
         assert!(verified > 10, "{text}: {verified} verdicts were verified");
+    }
+}
+
+/// A value that nobody wrote is no version, and no age makes up for it.
+#[test]
+fn what_nobody_wrote_refutes_every_model_of_registers() {
+    let history = formats::text::read("0: write[x] 1; 1: read[x] -> 2").expect("in the notation");
+    for name in
+        ["linearizable", "sessions", "monotonic-writes", "bounded-staleness", "pram", "causal-weak", "read-uncommitted"]
+    {
+        let checker = (checker(name).expect("in the catalogue").build)(model("register")).expect("given a model");
+        let verdict = checker.check(&history, &Budget::default());
+        let shown = verdict.anomalies().first().map(|anomaly| (anomaly.kind.as_str(), anomaly.operations.as_slice()));
+        assert_eq!(shown, Some(("thin-air-read", &[1][..])), "{name}");
+    }
+}
+
+/// Evidence that names what is not there is none, whatever is wrong with the history.
+#[test]
+fn what_is_not_there_shows_nothing() {
+    let history = formats::text::read("0: write[x] 1; 1: read[x] -> nil").expect("in the notation");
+    for (operations, refuted) in [(vec![0, 1], false), (vec![0, 99], true)] {
+        let anomaly = Anomaly::new(anomaly::STALE_READ, "x".into(), operations, String::new());
+        let certificate = Certificate::new("linearizable", Some("register"), 2, Verdict::of(vec![anomaly]));
+        let verification = verify::verify(&history, &certificate, &Budget::default());
+        assert_eq!(matches!(verification, Verification::Refuted(_)), refuted, "{verification:?}");
     }
 }
 

@@ -91,7 +91,7 @@ fn known_older(small: &Small) -> Vec<Vec<bool>> {
     older
 }
 
-/// Session guarantees by definition: some order of the versions of each key agrees with all pairs (older, newer) that the
+/// Session guarantees by definition: reads show versions, some order of the versions of each key agrees with all pairs (older, newer) that the
 /// guarantees ask for, and nobody sees a version known to be older than what it must have seen.
 fn holds(small: &Small, guarantees: &[&str]) -> bool {
     let n = small.len();
@@ -100,6 +100,9 @@ fn holds(small: &Small, guarantees: &[&str]) -> bool {
     let version =
         |i: usize| small[i].1.reads().filter(|v| v.is_none_or(|v| is_version(small, &effective, small[i].1.key(), v)));
     let asks = |guarantee: &str| guarantees.contains(&guarantee);
+    if effective.iter().any(|&i| small[i].1.reads().is_some() && version(i).is_none()) {
+        return false;
+    }
     for &i in &effective {
         for &j in effective.iter().filter(|&&j| j > i) {
             if small[i].0 != small[j].0 || small[i].1.key() != small[j].1.key() {

@@ -177,6 +177,10 @@ fn any(
     anomalies: &[Anomaly],
     impossible: impl Fn(&Anomaly, &[EntryId]) -> Verification,
 ) -> Verification {
+    let absent = anomalies.iter().flat_map(|anomaly| &anomaly.operations).find(|id| **id >= history.entries.len());
+    if let Some(id) = absent {
+        return Verification::Refuted(format!("operation {id}, which it names, is not there"));
+    }
     let mut best = Verification::Refuted("it names no anomaly".to_owned());
     let looked = || anomalies.iter().take(ANOMALIES_MAX);
     for whole in [false, true] {

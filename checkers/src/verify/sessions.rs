@@ -96,6 +96,9 @@ impl Judge<'_, '_> {
     }
 
     fn keeps(&mut self) -> Option<bool> {
+        if self.nodes.iter().any(|node| node.reads == Some(Origin::Nowhere)) {
+            return Some(false);
+        }
         let asked = self.guarantees;
         // By process and key: what it read last, wrote last, and all that it read since it wrote.
         let mut read: BTreeMap<(u32, usize), usize> = BTreeMap::new();

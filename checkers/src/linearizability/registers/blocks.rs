@@ -158,7 +158,7 @@ impl<'h> Pass<'h> {
     fn add(&mut self, index: u32, call: u32, returned: u32) {
         let block = &mut self.found.all[index as usize];
         block.first_return = block.first_return.min(returned.saturating_add(1));
-        block.last_call = block.last_call.max(call);
+        block.last_call = call;
         block.place += 1;
         self.found.of.push(index);
     }
