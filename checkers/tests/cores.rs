@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use objects::Load;
 use registers::Shape;
 use squall_checkers::{
+    anomaly,
     budget::Budget,
     certificate::Certificate,
     checker::checker,
@@ -17,6 +18,7 @@ use squall_checkers::{
     models::model,
     operation::Operation,
     value::Value,
+    verdict::{Anomaly, Verdict},
     verify::{self, Verification},
 };
 
@@ -83,6 +85,50 @@ fn a_set_is_refuted_by_one_element() {
         }
         // An element that is added and removed all the time may be there for a moment.
         assert!(sizes.len() > 15 && sizes.iter().all(|size| *size <= 8), "{operations}: {sizes:?}");
+    }
+}
+
+/// Whatever is named of a history that has an order, and whatever the rules let go besides, leaves one.
+#[test]
+fn nothing_shows_that_a_legal_history_is_illegal() {
+    for seed in 0..400_u64 {
+        let unknown_per_mille = [0, 60][seed as usize % 2];
+        let load = Load { operations: 16, processes: 4, unknown_per_mille };
+        let shape = Shape {
+            operations: 16,
+            processes: 4,
+            keys: 1,
+            values: 2,
+            cas: seed % 8 > 3,
+            unknown_per_mille,
+            stale: false,
+        };
+        let (model_name, history) = if seed % 4 < 2 {
+            ("set", set(seed, seed % 8 > 3, load))
+        } else {
+            ("cas-register", registers::history(shape, seed))
+        };
+        for first in 0..history.entries.len() {
+            for named in [first..history.entries.len(), first..(first + 3).min(history.entries.len()), 0..first] {
+                let step = 1 + seed as usize / 8 % 2;
+                let named = named.step_by(step).filter(|&id| history.entries[id].is_ok()).collect();
+                let anomaly = Anomaly::new(
+                    anomaly::NON_LINEARIZABLE,
+                    history.entries[0].operation.key.clone(),
+                    named,
+                    String::new(),
+                );
+                let verdict = Verdict::of(vec![anomaly]);
+                let certificate = Certificate::new("linearizable", Some(model_name), history.entries.len(), verdict);
+                let verification = verify::verify(&history, &certificate, &Budget::default());
+                assert_ne!(
+                    verification,
+                    Verification::Verified,
+                    "{model_name}, seed {seed}: {:?}",
+                    certificate.verdict
+                );
+            }
+        }
     }
 }
 
