@@ -183,6 +183,7 @@ fn errors_say_where_and_what() {
         ("0: write[x] 1 ?\n0: read[x] -> 1", "text"),
         ("0: write[x] 1 @0..1; 1: read[x] -> 1 @1..2", "text"),
         ("hello", "text"),
+        ("# 0: write[x] 1\n# 1: read[x] -> 1\n", "text"),
         (&deep, "text"),
         ("[{:type :invoke, :f :read, :process 0}\n{:type :invoke, :f :read, :process 0}]", "jepsen-edn"),
         ("[{:type :ok, :f :read, :process 0}]", "jepsen-edn"),
@@ -192,12 +193,22 @@ fn errors_say_where_and_what() {
         ("{:type :invoke, :f :read}\n{:type :ok, :f :read, :process 0}", "jepsen-edn"),
         ("{:type :invoke :f :read :process -1}", "jepsen-edn"),
         ("{:type :invoke :f :read :process 99999999999999999999}", "jepsen-edn"),
+        ("{:type :invoke :f :read :process :client-1}", "jepsen-edn"),
+        ("{:type :invoke :f :read :process 0}\n{:type :invoke :f :read :process \"1\"}", "jepsen-edn"),
+        ("{:type :invoke :f :read :process nil}", "jepsen-edn"),
         ("{:type :maybe, :f :read, :process 0}", "jepsen-edn"),
         ("{:type :invoke, :f}", "jepsen-edn"),
+        ("; {:type :invoke, :f :read, :process 0}\n", "jepsen-edn"),
+        ("#_ {:type :invoke, :f :read, :process 0}", "jepsen-edn"),
         (&deep, "jepsen-edn"),
         ("[{\"type\":\"invoke\",\"f\":\"read\",\"process\":0},\n {\"type\":\"ok\" \"f\"", "jepsen-json"),
         ("{\"type\":\"invoke\",\"f\":\"read\",\"process\":1e999}", "jepsen-json"),
         ("{\"type\":\"invoke\",\"f\":\"read\",\"process\":1.5}", "jepsen-json"),
+        ("{\"type\":\"invoke\",\"f\":\"read\",\"process\":\"1\"}", "jepsen-json"),
+        (
+            "[{\"type\":\"invoke\",\"f\":\"read\",\"process\":0},\n {\"type\":\"ok\",\"f\":\"read\",\"process\":\"0\"}]",
+            "jepsen-json",
+        ),
         (&deep, "jepsen-json"),
         ("r 1 2\nw 1", "awdit"),
         ("r 1 2\nx 1 2", "awdit"),
@@ -210,6 +221,14 @@ fn errors_say_where_and_what() {
         ("[x:=99999999999999999999]", "dbcop"),
         ("INFO  jepsen.util - 0\t:ok\t:read\tnil", "etcd-log"),
         ("INFO  jepsen.util - 0\t:invoke\t:read", "etcd-log"),
+        ("INFO  jepsen.util - 0\t:invoke\t:read\tnil\nINFO  jepsen.ut", "etcd-log"),
+        ("INFO  jepsen.util - 0\t:invoke\t:read\tnil\n0\t:ok\t:read\t3", "etcd-log"),
+        ("INFO  jepsen.util - 0\t:invoke\t:read\tnil INFO  jepsen.util - 0\t:ok\t:read\t3", "etcd-log"),
+        ("INFO  jepsen.util - :client-1\t:invoke\t:read\tnil", "etcd-log"),
+        ("INFO  jepsen.util - \"1\"\t:invoke\t:read\tnil", "etcd-log"),
+        ("INFO  jepsen.util - -1\t:invoke\t:read\tnil", "etcd-log"),
+        ("INFO  jepsen.core - Worker 0 starting\n", "etcd-log"),
+        ("hello", "etcd-log"),
         ("{\"squall-history\":2}", "jsonl"),
         ("{\"squall-history\":1}\n{\"type\":\"invoke\",\"process\":0}", "jsonl"),
         ("{\"squall-history\":1}\n{\"type\":\"ok\",\"process\":0}", "jsonl"),
@@ -287,6 +306,33 @@ fn every_prefix_of_a_file_is_read_or_refused() {
             }
         }
     }
+}
+
+#[test]
+fn nothing_happened_where_nothing_is_said() {
+    let empty = [("", "text"), (" \n\n", "text"), ("%seed 7", "text"), ("-- settle", "text"), ("\n", "jepsen-edn")];
+    let nemesis = "{:type :info, :f :start, :process :nemesis}";
+    for (content, format) in empty.into_iter().chain([
+        ("[]", "jepsen-edn"),
+        ("[ ]", "jepsen-json"),
+        (nemesis, "jepsen-edn"),
+        ("\n", "etcd-log"),
+    ]) {
+        let history = formats::read(content.as_bytes(), Format::named(format));
+        assert!(history.is_ok_and(|h| h.entries.is_empty()), "{format}: {content:?}");
+    }
+}
+
+/// Logs hold more than operations.
+#[test]
+fn what_else_a_log_says_is_passed_over() {
+    let log = "INFO  jepsen.core - Worker 0 starting\n\nINFO  jepsen.util - 0\t:invoke\t:write\t1\r\n\
+        INFO  jepsen.util - :nemesis\t:info\t:start\tnil\n\
+        WARN  jepsen.core - Process 0 is indeterminate\njava.net.SocketTimeoutException: Read timed out\n\
+        \tat java.net.SocketInputStream.read(SocketInputStream.java:129)\nCaused by: java.io.IOException: reset\n\
+        \t... 12 more\nINFO  jepsen.util - 0\t:info\t:write\t1\tRead timed out\n";
+    let history = formats::read(log.as_bytes(), None).unwrap();
+    assert_eq!(formats::write(&history, Format::Text).unwrap(), "0: write 1 ? timed-out @0..1/0\n");
 }
 
 #[test]

@@ -45,6 +45,20 @@ impl Form {
         }
     }
 
+    /// The form in a few words, for people.
+    pub(super) fn shown(&self) -> String {
+        match &self.edn {
+            Edn::Nil => "nil".to_owned(),
+            Edn::Bool(b) => b.to_string(),
+            Edn::Int(i) => i.to_string(),
+            Edn::Text(text) => format!("the text {text:?}"),
+            Edn::Keyword(word) => format!("`:{word}`"),
+            Edn::Other(word) => format!("`{word}`"),
+            Edn::Sequence(_) => "a list".to_owned(),
+            Edn::Map(_) => "a map".to_owned(),
+        }
+    }
+
     /// The form as a value: keywords and symbols become text, sequences lists.
     pub(super) fn value(&self) -> Value {
         match &self.edn {

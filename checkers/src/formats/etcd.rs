@@ -1,7 +1,7 @@
 //! Log lines of Jepsen's early etcd test, as in porcupine's test data: `INFO  jepsen.util - 0 :invoke :cas [1 2]`.
 //!
 //! `:fail :cas` says that the comparison failed, which is a reply; another `:fail` did not happen; `:info … :timed-out` is
-//! unknown. Lines of other loggers, and of processes that are no number, are passed over.
+//! unknown. What `:nemesis` does, lines of other loggers or levels, and their stack traces are passed over.
 
 use super::{
     ParseError,
@@ -20,27 +20,54 @@ use crate::{
 pub(super) fn read(text: &str) -> Result<History, ParseError> {
     let mut cursor = Cursor::new(text);
     let mut builder = HistoryBuilder::new();
+    cursor.take_while(char::is_whitespace);
+    // An empty file says that nothing happened; one of other lines only is no such log.
+    let mut is_one = cursor.peek().is_none();
     while cursor.peek().is_some() {
+        let before = cursor.clone();
         let level = cursor.take_while(|c| !c.is_whitespace());
         spaces(&mut cursor);
         if level == "INFO" && cursor.eat("jepsen.util - ") {
+            is_one = true;
             event(&mut cursor, &mut builder)?;
         } else {
-            cursor.take_while(|c| c != '\n');
+            let said = cursor.take_while(|c| c != '\n');
+            if !(LEVELS.contains(&level) && said.contains(" - ")) && !traces(level, said) {
+                return Err(before.expected("a line such as `INFO  jepsen.util - 0 :invoke :read nil`"));
+            }
         }
         cursor.take_while(char::is_whitespace);
     }
-    Ok(builder.finish())
+    if is_one { Ok(builder.finish()) } else { Err(cursor.expected("a line of `INFO  jepsen.util`")) }
+}
+
+/// How a line of a logger begins.
+const LEVELS: [&str; 6] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
+
+/// Whether a line, of which this is the first word and the rest, belongs to a stack trace.
+fn traces(word: &str, rest: &str) -> bool {
+    let class = word.strip_suffix(':').unwrap_or(word);
+    let throws = class.contains('.') && (class.ends_with("Exception") || class.ends_with("Error"));
+    let says_more = word == "..." && rest.trim_end().ends_with(" more");
+    throws || says_more || word == "at" || (word == "Caused" && rest.starts_with("by: "))
 }
 
 fn event(cursor: &mut Cursor<'_>, builder: &mut HistoryBuilder) -> Result<(), ParseError> {
     let at = cursor.place();
-    let Edn::Int(process) = form(cursor, "the number of a process")?.edn else {
-        cursor.take_while(|c| c != '\n');
-        return Ok(());
-    };
-    let Ok(process) = u32::try_from(process).map(ProcessId) else {
-        return Err(ParseError::new(at, "a process from 0 to 2^32 - 1", "another number"));
+    let process = form(cursor, "the number of a process, or `:nemesis`")?;
+    let process = match &process.edn {
+        Edn::Int(p) if u32::try_from(*p).is_ok() => ProcessId(*p as u32),
+        Edn::Keyword(name) if name == "nemesis" => {
+            cursor.take_while(|c| c != '\n');
+            return Ok(());
+        }
+        _ if process.is_number() => {
+            return Err(ParseError::new(process.at, "a process from 0 to 2^32 - 1", "another number"));
+        }
+        _ => {
+            let expected = "the number of a process, or `:nemesis`";
+            return Err(ParseError::new(process.at, expected, process.shown()));
+        }
     };
     let kind = form(cursor, "`:invoke`, `:ok`, `:fail` or `:info`")?;
     let f = form(cursor, "the operation")?;
@@ -48,6 +75,13 @@ fn event(cursor: &mut Cursor<'_>, builder: &mut HistoryBuilder) -> Result<(), Pa
     let Edn::Keyword(f) = &f.edn else {
         return Err(ParseError::new(f.at, "the operation, such as `:read`", "another form"));
     };
+    spaces(cursor);
+    // What went wrong may follow, in any words.
+    if matches!(&kind.edn, Edn::Keyword(k) if k == "fail" || k == "info") {
+        cursor.take_while(|c| c != '\n');
+    } else if !matches!(cursor.peek(), None | Some('\n')) {
+        return Err(cursor.expected("the end of the line"));
+    }
     let timed_out = matches!(&value.edn, Edn::Keyword(word) if word == "timed-out");
     let protocol = |error| ParseError::protocol(at, &error);
     let outcome = match &kind.edn {

@@ -1,9 +1,9 @@
 //! Jepsen's histories in EDN: one vector or list of operation maps, or one map after the other (as porcupine's kv files).
 //!
 //! `:ok` took effect, `:fail` certainly did not, `:info` is unknown. A read's reply is the `:value` of its completion, a
-//! `txn` replies its own list with what was read, a `cas` that is `:ok` replied true, all else nil. The key is `:key`, or nil. Maps whose
-//! `:process` is no number (the nemesis) are passed over. Where no map has a `:process` all are of one; Elle's transactions
-//! need no `:f`.
+//! `txn` replies its own list with what was read, a `cas` that is `:ok` replied true, all else nil. The key is `:key`, or nil. What
+//! `:nemesis` does is passed over; any other `:process` is a number. Where no map has a `:process` all are of one; Elle's
+//! transactions need no `:f`.
 
 mod write;
 
@@ -44,6 +44,9 @@ pub(super) struct Forms {
     wants_comma: bool,
     /// Whether a map was understood and is wrong.
     is_refused: bool,
+    /// Whether nothing was said so far, and whether something was understood.
+    is_blank: bool,
+    is_understood: bool,
 }
 
 impl Forms {
@@ -57,6 +60,8 @@ impl Forms {
             closes: None,
             wants_comma: false,
             is_refused: false,
+            is_blank: true,
+            is_understood: false,
         }
     }
 
@@ -93,6 +98,7 @@ impl Forms {
             (_, None) => return Ok(false),
             (None, Some(open @ ('[' | '('))) if open == '[' || self.language == Language::Edn => {
                 cursor.next();
+                self.is_understood = true;
                 self.closes = Some(if open == '[' { ']' } else { ')' });
                 self.wants_comma = false;
                 return Ok(true);
@@ -114,6 +120,7 @@ impl Forms {
         };
         let Some(form) = next else { return Err(cursor.expected("an operation map or the end")) };
         self.wants_comma = true;
+        self.is_understood = true;
         let recorded = match &form.edn {
             // A list behind a tag.
             Edn::Sequence(events) if self.closes.is_none() => {
@@ -128,6 +135,7 @@ impl Forms {
 
 impl Lines for Forms {
     fn line(&mut self, number: usize, line: &str) -> Result<(), ParseError> {
+        self.is_blank &= line.trim().is_empty();
         if number > 1 {
             self.pending.push('\n');
         }
@@ -147,9 +155,14 @@ impl Lines for Forms {
         if let Some(closes) = self.closes {
             return Err(Cursor::at("", self.at).expected(&format!("a form or `{closes}`")));
         }
+        if !self.is_blank && !self.is_understood {
+            return Err(Cursor::at("", self.at).expected(EXAMPLE));
+        }
         Ok(self.reader.builder.finish())
     }
 }
+
+const EXAMPLE: &str = "an operation map such as {:type :invoke, :f :read, :process 0}";
 
 struct Reader {
     builder: HistoryBuilder,
@@ -161,7 +174,7 @@ impl Reader {
     fn record(&mut self, event: &Form) -> Result<(), ParseError> {
         let wrong = |form: &Form, expected: &str, found: &str| Err(ParseError::new(form.at, expected, found));
         if !matches!(event.edn, Edn::Map(_)) {
-            return wrong(event, "an operation map such as {:type :invoke, :f :read, :process 0}", "another form");
+            return wrong(event, EXAMPLE, "another form");
         }
         let process = event.get("process");
         let one_process = *self.one_process.get_or_insert(process.is_none());
@@ -171,7 +184,8 @@ impl Reader {
             Some(_) if one_process => return wrong(event, "no `:process`, as in the first operation", "one"),
             Some(Form { edn: Edn::Int(p), .. }) if u32::try_from(*p).is_ok() => ProcessId(*p as u32),
             Some(form) if form.is_number() => return wrong(form, "a process from 0 to 2^32 - 1", "another number"),
-            Some(_) => return Ok(()),
+            Some(Form { edn: Edn::Keyword(name) | Edn::Text(name), .. }) if name == "nemesis" => return Ok(()),
+            Some(form) => return wrong(form, "the number of a process, or `:nemesis`", &form.shown()),
         };
         let value = event.get("value");
         let f = match event.get("f") {

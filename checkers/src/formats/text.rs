@@ -67,15 +67,19 @@ struct Reader<'t> {
 
 impl Reader<'_> {
     fn history(mut self) -> Result<History, ParseError> {
+        // An empty file says that nothing happened; one of comments only is no history.
+        let mut says = self.cursor.rest().trim().is_empty();
         loop {
             self.cursor.take_while(|c| c.is_whitespace() || c == ';');
-            match self.cursor.peek() {
-                None => break,
+            let next = self.cursor.peek();
+            says |= next.is_some_and(|c| c != '#');
+            match next {
+                None if says => break,
                 Some('#') => {}
                 Some('%') => self.provenance_line()?,
                 Some('-') => self.mark()?,
                 Some(c) if c.is_ascii_digit() => self.operation()?,
-                Some(_) => return Err(self.cursor.expected("an operation (`0: write[x] 1`), `--`, `%` or `#`")),
+                _ => return Err(self.cursor.expected("an operation (`0: write[x] 1`), `--`, `%` or `#`")),
             }
             self.spaces();
             if self.cursor.peek() == Some('#') {
