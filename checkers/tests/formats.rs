@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use generator::Shape;
 use squall_checkers::{
+    budget::Budget,
     formats::{self, Format},
     history::{History, MarkKind, Outcome, Phase, ProcessId, Provenance},
     operation::{Name, Operation},
@@ -145,6 +146,8 @@ fn what_jepsen_cannot_say_is_not_written() {
         ("0: write 0x00", Format::JepsenJson),
         ("0: write {1 2}", Format::JepsenJson),
         ("0: add 1 -> true", Format::JepsenEdn),
+        ("0: write [[w x 1]]", Format::JepsenEdn),
+        ("0: write [[w x 1]]", Format::JepsenJson),
         ("0: acquire 1 -> 1", Format::JepsenEdn),
         ("0: read 1 -> 1", Format::JepsenEdn),
         ("0: txn [[w 1 2]] -> [[w 1 2]]; %order processes", Format::JepsenEdn),
@@ -350,4 +353,52 @@ fn conversions_follow_what_the_tools_mean() {
         formats::write(&history, Format::Text).unwrap()
     });
     insta::assert_snapshot!(shown.join("--\n"));
+}
+
+/// As jepsen.tests.long-fork has it.
+#[test]
+fn what_asks_for_micro_operations_is_a_transaction() {
+    let edn = "{:process 0, :type :invoke, :f :write, :value [[:w 0 1]]}\n{:process 0, :type :ok, :f :write, :value [[:w 0 1]]}\n\
+        {:process 1, :type :invoke, :f :write, :value [[:w 1 1]]}\n{:process 1, :type :info, :f :write, :value nil, :error :timeout}\n\
+        {:process 2, :type :invoke, :f :read, :value [[:r 0 nil] [:r 1 nil]]}\n{:process 3, :type :invoke, :f :read, :value [[:r 1 nil] [:r 0 nil]]}\n\
+        {:process 2, :type :ok, :f :read, :value [[:r 0 1] [:r 1 nil]]}\n{:process 3, :type :ok, :f :read, :value [[:r 1 1] [:r 0 nil]]}\n\
+        {:process 4, :type :invoke, :f :read, :value [[:r 1 nil]]}\n{:process 4, :type :fail, :f :read}\n";
+    let history = formats::read(edn.as_bytes(), None).unwrap();
+    let txn = "0: txn [[w 0 1]] -> [[w 0 1]] @0/0..1/0\n1: txn [[w 1 1]] ? timeout @2/0..3/0\n\
+        2: txn [[r 0 nil] [r 1 nil]] -> [[r 0 1] [r 1 nil]] @4/0..6/0\n\
+        3: txn [[r 1 nil] [r 0 nil]] -> [[r 1 1] [r 0 nil]] @5/0..7/0\n4: txn [[r 1 nil]] ! @8/0..9/0\n";
+    assert_eq!(history, formats::text::read(txn).unwrap());
+    let json = formats::write(&history, Format::JepsenJson).unwrap();
+    assert_eq!(formats::read(json.replace("\"f\":\"txn\"", "\"f\":\"read\"").as_bytes(), None).unwrap(), history);
+    let checker = squall_checkers::checker::checker("snapshot-isolation").and_then(|c| (c.build)(None));
+    let verdict = checker.expect("in the catalogue").check(&history, &Budget::default());
+    assert_eq!(verdict.anomalies().iter().map(|a| a.kind.as_str()).collect::<Vec<_>>(), ["long-fork"]);
+}
+
+/// Each key is an object of its own.
+#[test]
+fn tuples_are_told_from_lists_by_reads_that_ask_for_a_key() {
+    let tuples = "{:process 0, :type :invoke, :f :write, :value [1 5]}\n{:process 0, :type :ok, :f :write, :value [1 5]}\n\
+        {:process 1, :type :invoke, :f :read, :value [1 nil]}\n{:process 1, :type :ok, :f :read, :value [1 5]}\n\
+        {:process 0, :type :invoke, :f :cas, :value [2 [5 6]]}\n{:process 0, :type :info, :f :cas, :value [2 [5 6]]}\n\
+        {:process 2, :type :invoke, :f :read, :value [2 nil]}\n";
+    let objects = "0: write[1] 5; 1: read[1] -> 5; 0: cas[2] [5 6] ?; 2: read[2] ? \"still open at the end\" @6..";
+    let list = "0: write [1 5]; 1: read -> [1 5]; 0: cas [2 [5 6]] ?; 2: read ? \"still open at the end\" @6..";
+    let said = |edn: &str| {
+        let history = formats::read(edn.as_bytes(), None).unwrap();
+        history.entries.into_iter().map(|e| (e.operation, e.outcome)).collect::<Vec<_>>()
+    };
+    let meant = |text: &str| {
+        let history = formats::text::read(text).unwrap();
+        history.entries.into_iter().map(|e| (e.operation, e.outcome)).collect::<Vec<_>>()
+    };
+    assert_eq!(said(tuples), meant(objects));
+    assert_eq!(said(&tuples.replace("[1 nil]", "nil").replace("[2 nil]", "nil")), meant(list));
+    // One value that is no tuple, one read that asks for nothing, and one that is told of another key.
+    assert_eq!(said(&tuples.replace("[2 [5 6]]", "[2 5 6]")), meant(&list.replace("[2 [5 6]]", "[2 5 6]")));
+    assert_eq!(said(&tuples.replace("[2 nil]", "nil")), meant(list));
+    assert_eq!(
+        said(&tuples.replace(":ok, :f :read, :value [1 5]", ":ok, :f :read, :value [2 5]")),
+        meant(&list.replace("-> [1 5]", "-> [2 5]"))
+    );
 }

@@ -4,10 +4,16 @@
 //! `txn` replies its own list with what was read, a `cas` that is `:ok` replied true, all else nil. The key is `:key`, or nil. What
 //! `:nemesis` does is passed over; any other `:process` is a number. Where no map has a `:process` all are of one; Elle's
 //! transactions need no `:f`.
+//!
+//! What asks for micro-operations, `[[:r x nil] [:w y 1]]`, is a transaction whatever its `:f` is called. Where all values are
+//! `[key value]`, also those of reads that are asked for (`[key nil]`), they are tuples of `jepsen.independent`: each key is an
+//! object of its own. Only such reads tell a tuple from a value that is a list, so without them lists stay lists.
 
 mod write;
 
 pub(super) use write::write;
+
+use std::collections::BTreeMap;
 
 use super::{
     Lines, ParseError, Place,
@@ -53,7 +59,7 @@ impl Forms {
     pub(super) fn new(language: Language) -> Self {
         Forms {
             language,
-            reader: Reader { builder: HistoryBuilder::new(), one_process: None },
+            reader: Reader::new(),
             pending: String::new(),
             at: Place { line: 1, column: 1 },
             again_at: 0,
@@ -158,7 +164,7 @@ impl Lines for Forms {
         if !self.is_blank && !self.is_understood {
             return Err(Cursor::at("", self.at).expected(EXAMPLE));
         }
-        Ok(self.reader.builder.finish())
+        Ok(self.reader.finish())
     }
 }
 
@@ -168,9 +174,45 @@ struct Reader {
     builder: HistoryBuilder,
     /// Whether events name no process, so that all are of one; known from the first event on.
     one_process: Option<bool>,
+    /// What the open transactions are called that are not called `txn`.
+    called: BTreeMap<ProcessId, String>,
+    tuples: Tuples,
+}
+
+/// Whether the values are tuples of `jepsen.independent`.
+struct Tuples {
+    /// All values so far may be ones.
+    possible: bool,
+    /// A read asked for one, which is nothing else.
+    certain: bool,
 }
 
 impl Reader {
+    fn new() -> Self {
+        let tuples = Tuples { possible: true, certain: false };
+        Reader { builder: HistoryBuilder::new(), one_process: None, called: BTreeMap::new(), tuples }
+    }
+
+    fn finish(self) -> History {
+        let mut history = self.builder.finish();
+        let are_tuples = self.tuples.possible && self.tuples.certain;
+        for entry in &mut history.entries {
+            let operation = &mut entry.operation;
+            if are_tuples {
+                let Some((key, value)) = tuple(&operation.args) else { continue };
+                (operation.key, operation.args) = (key.clone(), value.clone());
+                if let Outcome::Ok(reply) = &mut entry.outcome
+                    && let Some((_, value)) = tuple(reply)
+                {
+                    *reply = value.clone();
+                }
+            } else if reads(operation.f.as_str()) {
+                operation.args = Value::Nil;
+            }
+        }
+        history
+    }
+
     fn record(&mut self, event: &Form) -> Result<(), ParseError> {
         let wrong = |form: &Form, expected: &str, found: &str| Err(ParseError::new(form.at, expected, found));
         if !matches!(event.edn, Edn::Map(_)) {
@@ -195,6 +237,7 @@ impl Reader {
             _ => return wrong(event, "`:f` with the name of an operation", "a map without it"),
         };
         let Some(kind) = event.get("type") else { return wrong(event, "`:type`", "a map without it") };
+        let asks_for_txn = value.is_some_and(has_micros);
         let value = value.map_or(Value::Nil, Form::value);
         let time = match event.get("time") {
             Some(Form { edn: Edn::Int(t), .. }) => u64::try_from(*t).unwrap_or(0),
@@ -207,21 +250,45 @@ impl Reader {
         let outcome = match word.as_str() {
             "invoke" => {
                 let key = event.get("key").map_or(Value::Nil, Form::value);
-                let args = if reads(f) { Value::Nil } else { value };
-                let operation = Operation { f: known_name(f.to_owned()), key, args };
-                return self.builder.try_invoke(process, operation, time).map(|_| ()).map_err(protocol);
+                let name = if asks_for_txn { "txn" } else { f };
+                self.tuples.possible &= key.is_nil() && name != "txn" && tuple(&value).is_some();
+                let args = if reads(name) {
+                    let asked = tuple(&value).filter(|(_, value)| value.is_nil()).is_some();
+                    self.tuples.possible &= asked;
+                    self.tuples.certain |= asked;
+                    if self.tuples.possible { value } else { Value::Nil }
+                } else {
+                    value
+                };
+                let operation = Operation { f: known_name(name.to_owned()), key, args };
+                self.builder.try_invoke(process, operation, time).map_err(protocol)?;
+                if name != f {
+                    self.called.insert(process, f.to_owned());
+                }
+                return Ok(());
             }
-            "ok" => Outcome::Ok(reply(f, value)),
+            "ok" => Outcome::Ok(value),
             "fail" => Outcome::Failed(reason(event)),
             "info" => Outcome::Unknown(reason(event)),
             _ => return wrong(kind, "`:invoke`, `:ok`, `:fail` or `:info`", "another form"),
         };
         let entry = self.builder.open_entry(process).map_err(protocol)?;
-        let invoked = self.builder.entry_mut(entry).map(|e| &e.operation);
-        if let Some(invoked) = invoked.filter(|o| o.f != f) {
-            let expected = format!("the completion of `{}`, which the process has open", invoked.f);
+        let called = self.called.remove(&process);
+        let invoked = self.builder.entry(entry).map(|e| &e.operation);
+        if let Some(invoked) = invoked.filter(|o| o.f != f && called.as_deref() != Some(f)) {
+            let name = called.as_deref().unwrap_or(invoked.f.as_str());
+            let expected = format!("the completion of `{name}`, which the process has open");
             return Err(ParseError::new(event.at, expected, format!("one of `{f}`")));
         }
+        let f = if called.is_some() { "txn" } else { f };
+        let outcome = match outcome {
+            Outcome::Ok(value) => {
+                let key = invoked.and_then(|o| tuple(&o.args)).map(|(key, _)| key);
+                self.tuples.possible &= key == tuple(&value).map(|(key, _)| key);
+                Outcome::Ok(reply(f, value))
+            }
+            outcome => outcome,
+        };
         // A lock that has no fencing token to reply repeats what it was asked for.
         let repeats = f == "acquire" && invoked.is_some_and(|o| outcome == Outcome::Ok(o.args.clone()));
         let outcome = if repeats { Outcome::Ok(Value::Nil) } else { outcome };
@@ -233,6 +300,27 @@ impl Reader {
 fn is_txn(value: &Form) -> bool {
     let Edn::Sequence(micros) = &value.edn else { return false };
     micros.iter().all(|micro| matches!(&micro.edn, Edn::Sequence(parts) if parts.len() == 3))
+}
+
+/// Whether the value is a list of micro-operations on registers or lists, and not an empty one.
+fn has_micros(value: &Form) -> bool {
+    let Edn::Sequence(micros) = &value.edn else { return false };
+    let is_micro = |micro: &Form| match &micro.edn {
+        Edn::Sequence(parts) => match &parts[..] {
+            [Form { edn: Edn::Keyword(f) | Edn::Text(f), .. }, _, _] => MICROS.contains(&f.as_str()),
+            _ => false,
+        },
+        _ => false,
+    };
+    !micros.is_empty() && micros.iter().all(is_micro)
+}
+
+/// What micro-operations are called.
+const MICROS: [&str; 5] = ["r", "w", "append", "read", "write"];
+
+/// The key and the value of a tuple.
+fn tuple(value: &Value) -> Option<(&Value, &Value)> {
+    if let Some([key, value]) = value.as_list() { Some((key, value)) } else { None }
 }
 
 fn reads(f: &str) -> bool {

@@ -7,7 +7,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Language, reads, reply};
+use super::{Language, MICROS, reads, reply};
 use crate::{
     formats::{cursor::DEPTH_MAX, edn},
     history::{Entry, History, MarkKind, Moment, Order, Outcome, Phase},
@@ -64,9 +64,11 @@ type Map = Vec<(&'static str, Said)>;
 fn operation(entry: &Entry, kind: &str, value: Value, error: &str) -> Option<Map> {
     let f = entry.operation.f.as_str();
     let is_asked_for = reads(f) && !entry.operation.args.is_nil();
+    // It would be read as a transaction.
+    let is_taken = f != "txn" && has_micros(&entry.operation.args);
     // They are members of a map.
     let too_deep = [&entry.operation.key, &value].into_iter().any(|value| edn::depth(value) >= DEPTH_MAX);
-    if is_asked_for || too_deep {
+    if is_asked_for || is_taken || too_deep {
         return None;
     }
     let value = match value {
@@ -86,6 +88,14 @@ fn operation(entry: &Entry, kind: &str, value: Value, error: &str) -> Option<Map
         map.push(("error", Said::Value(error.into())));
     }
     Some(map)
+}
+
+fn has_micros(value: &Value) -> bool {
+    let is_micro = |micro: &Value| match micro.as_list() {
+        Some([Value::Text(f), _, _]) => MICROS.contains(&f.as_str()),
+        _ => false,
+    };
+    value.as_list().is_some_and(|micros| !micros.is_empty() && micros.iter().all(is_micro))
 }
 
 fn completion(entry: &Entry) -> Option<Map> {
