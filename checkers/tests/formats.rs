@@ -326,6 +326,33 @@ fn nothing_happened_where_nothing_is_said() {
     }
 }
 
+#[test]
+fn formats_are_found_out() {
+    let pretty =
+        "[\n    {\n        \"process\": 0,\n        \"type\": \"invoke\",\n        \"f\": \"read\"\n    }\n]\n";
+    let op = "#jepsen.history.Op{:index 0, :time 1, :type :invoke, :process 0, :f :read, :value nil}\n";
+    let record = "; a comment\n#knossos.op/Op {:type :invoke, :process 0, :f :read, :value nil}\n";
+    let list = format!("[{op} {}]", op.replace("process 0", "process 1"));
+    let said = "[{:type :invoke, :f :read, :process 0, :error \"1 == 2\"}]";
+    for (content, format) in [
+        (pretty, Format::JepsenJson),
+        (&pretty[1..pretty.len() - 2], Format::JepsenJson),
+        (op, Format::JepsenEdn),
+        (record, Format::JepsenEdn),
+        (&list, Format::JepsenEdn),
+        (said, Format::JepsenEdn),
+        ("#see jepsen.history {a}\n#1.\n0: read -> 1", Format::Text),
+        (
+            "{\"system\":\"type\",\"squall-history\":1}\n{\"type\":\"invoke\",\"process\":0,\"f\":\"read\"}",
+            Format::Jsonl,
+        ),
+    ] {
+        assert_eq!(Format::detect(content), format, "{content}");
+        let history = formats::read(content.as_bytes(), None).unwrap_or_else(|error| panic!("{error}\n{content}"));
+        assert!(!history.entries.is_empty(), "{content}");
+    }
+}
+
 /// Logs hold more than operations.
 #[test]
 fn what_else_a_log_says_is_passed_over() {

@@ -90,25 +90,34 @@ impl Format {
 
     /// The format that a file which begins like this is in. Text, if nothing speaks for another.
     pub fn detect(content: &str) -> Format {
-        // The first line that is no comment, in any of the formats.
-        let mut lines = content.trim_start_matches('\u{feff}').lines().map(str::trim_start);
+        let content = content.trim_start_matches('\u{feff}');
         let separates =
             |line: &str| line.len() > 2 && (line.trim_matches('=').is_empty() || line.trim_matches('-').is_empty());
-        let says = |line: &&str| {
-            !line.is_empty() && !line.starts_with([';', '#']) && !line.starts_with("//") && !separates(line)
+        // A tag of EDN, such as `#jepsen.history.Op{`, is no comment.
+        let is_tag = |line: &str| {
+            let name = line[1..].split(['{', '[', '(']).next().unwrap_or_default().trim_end();
+            name.len() + 1 < line.len() && name.contains(['.', '/']) && !name.contains(char::is_whitespace)
         };
-        let line = lines.find(says).unwrap_or_default();
-        let inside = line.trim_start_matches('[').trim_start();
-        let inside = if line.trim() == "[" { lines.find(says).unwrap_or_default() } else { inside };
-        if line.starts_with(['[', '{']) && inside.starts_with("{\"") || inside.starts_with("{ \"") {
-            if inside.contains("\"type\"") { Format::JepsenJson } else { Format::Jsonl }
-        } else if line.starts_with('[') && (inside.contains(":=") || inside.contains("==")) {
+        let comments =
+            |line: &str| line.starts_with(';') || line.starts_with("//") || (line.starts_with('#') && !is_tag(line));
+        let says = |line: &str| !line.is_empty() && !comments(line) && !separates(line);
+        // From the first line that is no comment in any of the formats.
+        let passed: usize = content.split_inclusive('\n').take_while(|line| !says(line.trim())).map(str::len).sum();
+        let rest = content[passed..].trim_start();
+        let line = rest.lines().next().unwrap_or_default();
+        // A list and the first map in it may begin in lines of their own.
+        let inside = rest.trim_start_matches('[').trim_start();
+        if inside.strip_prefix('{').is_some_and(|map| map.trim_start().starts_with('"')) {
+            let is_ours = line.contains("\"squall-history\"");
+            let is_list = rest.starts_with('[') || rest.contains("\"type\"");
+            if is_list && !is_ours { Format::JepsenJson } else { Format::Jsonl }
+        } else if line.starts_with('[') && !inside.starts_with('{') && (line.contains(":=") || line.contains("==")) {
             Format::Dbcop
         } else if line.starts_with("r ") || line.starts_with("w ") {
             Format::Awdit
         } else if line.starts_with("r(") || line.starts_with("w(") {
             Format::Plume
-        } else if line.starts_with(['(', '[', '{']) {
+        } else if line.starts_with(['(', '[', '{', '#']) {
             Format::JepsenEdn
         } else if line.starts_with("INFO") {
             Format::EtcdLog
