@@ -7,6 +7,7 @@ use squall_checkers::{
     budget::Budget,
     certificate::Certificate,
     formats::Format,
+    verdict::Verdict,
     verify::{self, Verification},
 };
 
@@ -48,7 +49,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
         Verification::Refuted(why) => ("refuted", Some(why), Exit::Finding),
         Verification::Unverified(why) => ("unverified", Some(why), Exit::Inconclusive),
     };
-    let claim = if certificate.verdict.is_invalid() { "invalid" } else { "valid" };
+    let claim = claim(&certificate.verdict);
     if args.json {
         context.output.json(&json!({
             "checker": certificate.checker,
@@ -62,4 +63,23 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
         context.output.line(format!("{word}: {} says {claim}{why}", certificate.checker))?;
     }
     Ok(exit)
+}
+
+/// What the certificate says of the history.
+fn claim(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Valid { .. } => "valid",
+        Verdict::Invalid { .. } => "invalid",
+        Verdict::Unknown { .. } => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_claims_nothing_says_unknown() {
+        assert_eq!(claim(&Verdict::precondition("no operation succeeded")), "unknown");
+    }
 }
