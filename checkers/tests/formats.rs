@@ -181,6 +181,10 @@ fn errors_say_where_and_what() {
         ("0: write[x] 99999999999999999999", "text"),
         ("99999999999: write[x] 1", "text"),
         ("0: write[x] \"abc", "text"),
+        ("0: write[x] \"abc\n1: read[x] -> \"abc\"", "text"),
+        ("0: write[x] 1\n-- fault 1 ends", "text"),
+        ("-- fault 1 begins split; -- fault 1 ends; 0: write[x] 1; -- fault 1 ends", "text"),
+        ("0: write[x] 1 @0/1500..1/300", "text"),
         ("0: write[x] 1 @5..3", "text"),
         ("0: write[x] 1 @0..9\n0: read[x] -> 1 @1..2", "text"),
         ("0: write[x] 1 ?\n0: read[x] -> 1", "text"),
@@ -201,6 +205,7 @@ fn errors_say_where_and_what() {
         ("{:type :invoke :f :read :process nil}", "jepsen-edn"),
         ("{:type :maybe, :f :read, :process 0}", "jepsen-edn"),
         ("{:type :invoke, :f}", "jepsen-edn"),
+        ("{:type :invoke, :f :write, :process 0, :value \"abc}\n", "jepsen-edn"),
         ("; {:type :invoke, :f :read, :process 0}\n", "jepsen-edn"),
         ("#_ {:type :invoke, :f :read, :process 0}", "jepsen-edn"),
         (&deep, "jepsen-edn"),
@@ -240,6 +245,16 @@ fn errors_say_where_and_what() {
         ("{\"squall-history\":1}\n{\"type\":\"invoke\",\"process\":0,\"f\":\"rea", "jsonl"),
         ("{\"squall-history\":1}\n{\"type\":\"what\",\"process\":0}", "jsonl"),
         (&deep_json, "jsonl"),
+        ("xx", "jsonl"),
+        ("{\"squall-history\":1}\n xx", "jsonl"),
+        ("{\"squall-history\":1}\n{\"type\":\"invoke\",\"process\":0,\"f\":\"é\",\"key\":xx}", "jsonl"),
+        ("{\"squall-history\":1}\n{\"type\":\"invoke\" \"process\":0}", "jsonl"),
+        ("{\"squall-history\":1}\n{\"process\":0}", "jsonl"),
+        ("{\"squall-history\":1}\n{\"type\":\"mark\",\"kind\":{\"fault-ends\":1}}", "jsonl"),
+        (
+            "{\"squall-history\":1}\n{\"type\":\"invoke\",\"process\":0,\"f\":\"read\",\"time\":9}\n{\"type\":\"ok\",\"process\":0,\"time\":8}",
+            "jsonl",
+        ),
         ("", "jsonl"),
     ];
     let mut out = String::new();
@@ -247,6 +262,9 @@ fn errors_say_where_and_what() {
         let error = formats::read(content.as_bytes(), Format::named(format)).expect_err("this is no history");
         let shown: String = content.chars().take(100).collect();
         writeln!(out, "{format}: {shown:?}\n    {error}").expect("strings take everything");
+        if let Some(instead) = error.instead {
+            writeln!(out, "    {instead}").expect("strings take everything");
+        }
     }
     let error = formats::read(b"0: write[x] 1\n1: \xff", None).expect_err("not UTF-8");
     insta::assert_snapshot!(format!("{out}bytes: {error}"));
@@ -351,6 +369,17 @@ fn formats_are_found_out() {
         let history = formats::read(content.as_bytes(), None).unwrap_or_else(|error| panic!("{error}\n{content}"));
         assert!(!history.entries.is_empty(), "{content}");
     }
+}
+
+/// Our own formats refuse a completion before its invocation.
+#[test]
+fn what_jepsen_says_of_times_is_read_again() {
+    let edn = "{:type :invoke, :f :write, :process 0, :value 1, :time 9}\n{:type :ok, :f :write, :process 0, :value 1}\n\
+        {:type :invoke, :f :write, :process 1, :value 2, :time 7}\n{:type :ok, :f :write, :process 1, :value 2, :time 5}\n";
+    let history = formats::read(edn.as_bytes(), None).unwrap();
+    let text = formats::write(&history, Format::Text).unwrap();
+    assert_eq!(text, "0: write 1 @0/9..1/9\n1: write 2 @2/7..3/7\n");
+    assert_eq!(formats::text::read(&text).unwrap(), history);
 }
 
 /// Logs hold more than operations.

@@ -84,14 +84,25 @@ impl<'t> Cursor<'t> {
 
     /// A string in double quotes, with the escapes of JSON.
     pub(super) fn string(&mut self) -> Result<String, ParseError> {
+        self.string_of("a string that ends with `\"`", |_| true)
+    }
+
+    /// One that may not go on in the next line.
+    pub(super) fn string_in_line(&mut self) -> Result<String, ParseError> {
+        self.string_of("a string that ends with `\"` in its line", |c| c != '\n')
+    }
+
+    fn string_of(&mut self, expected: &str, fits: impl Fn(char) -> bool) -> Result<String, ParseError> {
+        let start = self.clone();
         if !self.eat("\"") {
             return Err(self.expected("a string in double quotes"));
         }
         let mut text = String::new();
         loop {
             let before = self.clone();
-            match self.next() {
-                None => return Err(before.expected("the closing `\"`")),
+            match self.next().filter(|c| fits(*c)) {
+                // Where it should have ended nobody knows.
+                None => return Err(start.expected(expected)),
                 Some('"') => return Ok(text),
                 Some('\\') => match self.escape() {
                     Some(c) => text.push(c),

@@ -10,7 +10,7 @@ use super::{
     jepsen, known_name,
 };
 use crate::{
-    history::{History, Order, Outcome, ProcessId},
+    history::{History, Order, Outcome},
     operation::Operation,
     recorder::HistoryBuilder,
     value::Value,
@@ -32,7 +32,8 @@ pub(super) fn read(text: &str) -> Result<History, ParseError> {
             event(&mut cursor, &mut builder)?;
         } else {
             let said = cursor.take_while(|c| c != '\n');
-            if !(LEVELS.contains(&level) && said.contains(" - ")) && !traces(level, said) {
+            let logs = LEVELS.contains(&level) && said.contains(" - ");
+            if !logs && !traces(level, said) {
                 return Err(before.expected("a line such as `INFO  jepsen.util - 0 :invoke :read nil`"));
             }
         }
@@ -54,20 +55,9 @@ fn traces(word: &str, rest: &str) -> bool {
 
 fn event(cursor: &mut Cursor<'_>, builder: &mut HistoryBuilder) -> Result<(), ParseError> {
     let at = cursor.place();
-    let process = form(cursor, "the number of a process, or `:nemesis`")?;
-    let process = match &process.edn {
-        Edn::Int(p) if u32::try_from(*p).is_ok() => ProcessId(*p as u32),
-        Edn::Keyword(name) if name == "nemesis" => {
-            cursor.take_while(|c| c != '\n');
-            return Ok(());
-        }
-        _ if process.is_number() => {
-            return Err(ParseError::new(process.at, "a process from 0 to 2^32 - 1", "another number"));
-        }
-        _ => {
-            let expected = "the number of a process, or `:nemesis`";
-            return Err(ParseError::new(process.at, expected, process.shown()));
-        }
+    let Some(process) = jepsen::process(&form(cursor, jepsen::PROCESS)?)? else {
+        cursor.take_while(|c| c != '\n');
+        return Ok(());
     };
     let kind = form(cursor, "`:invoke`, `:ok`, `:fail` or `:info`")?;
     let f = form(cursor, "the operation")?;

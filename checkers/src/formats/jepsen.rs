@@ -50,9 +50,8 @@ pub(super) struct Forms {
     wants_comma: bool,
     /// Whether a map was understood and is wrong.
     is_refused: bool,
-    /// Whether nothing was said so far, and whether something was understood.
-    is_blank: bool,
-    is_understood: bool,
+    /// Whether something was understood, once anything was said.
+    understood: Option<bool>,
 }
 
 impl Forms {
@@ -66,8 +65,7 @@ impl Forms {
             closes: None,
             wants_comma: false,
             is_refused: false,
-            is_blank: true,
-            is_understood: false,
+            understood: None,
         }
     }
 
@@ -104,7 +102,7 @@ impl Forms {
             (_, None) => return Ok(false),
             (None, Some(open @ ('[' | '('))) if open == '[' || self.language == Language::Edn => {
                 cursor.next();
-                self.is_understood = true;
+                self.understood = Some(true);
                 self.closes = Some(if open == '[' { ']' } else { ')' });
                 self.wants_comma = false;
                 return Ok(true);
@@ -126,7 +124,7 @@ impl Forms {
         };
         let Some(form) = next else { return Err(cursor.expected("an operation map or the end")) };
         self.wants_comma = true;
-        self.is_understood = true;
+        self.understood = Some(true);
         let recorded = match &form.edn {
             // A list behind a tag.
             Edn::Sequence(events) if self.closes.is_none() => {
@@ -141,7 +139,9 @@ impl Forms {
 
 impl Lines for Forms {
     fn line(&mut self, number: usize, line: &str) -> Result<(), ParseError> {
-        self.is_blank &= line.trim().is_empty();
+        if !line.trim().is_empty() {
+            self.understood.get_or_insert(false);
+        }
         if number > 1 {
             self.pending.push('\n');
         }
@@ -161,7 +161,7 @@ impl Lines for Forms {
         if let Some(closes) = self.closes {
             return Err(Cursor::at("", self.at).expected(&format!("a form or `{closes}`")));
         }
-        if !self.is_blank && !self.is_understood {
+        if self.understood == Some(false) {
             return Err(Cursor::at("", self.at).expected(EXAMPLE));
         }
         Ok(self.reader.finish())
@@ -214,20 +214,23 @@ impl Reader {
     }
 
     fn record(&mut self, event: &Form) -> Result<(), ParseError> {
-        let wrong = |form: &Form, expected: &str, found: &str| Err(ParseError::new(form.at, expected, found));
         if !matches!(event.edn, Edn::Map(_)) {
-            return wrong(event, EXAMPLE, "another form");
+            return Err(ParseError::new(event.at, EXAMPLE, "another form"));
         }
+        let wrong = |form: &Form, expected: &str, found: &str| {
+            let error = ParseError::new(form.at, expected, found);
+            Err(error.instead("An operation is a map such as {:type :invoke, :f :read, :process 0, :value nil}."))
+        };
         let process = event.get("process");
         let one_process = *self.one_process.get_or_insert(process.is_none());
         let process = match process {
             None if one_process => ProcessId(0),
             None => return wrong(event, "`:process`", "a map without it"),
             Some(_) if one_process => return wrong(event, "no `:process`, as in the first operation", "one"),
-            Some(Form { edn: Edn::Int(p), .. }) if u32::try_from(*p).is_ok() => ProcessId(*p as u32),
-            Some(form) if form.is_number() => return wrong(form, "a process from 0 to 2^32 - 1", "another number"),
-            Some(Form { edn: Edn::Keyword(name) | Edn::Text(name), .. }) if name == "nemesis" => return Ok(()),
-            Some(form) => return wrong(form, "the number of a process, or `:nemesis`", &form.shown()),
+            Some(form) => match self::process(form)? {
+                Some(process) => process,
+                None => return Ok(()),
+            },
         };
         let value = event.get("value");
         let f = match event.get("f") {
@@ -253,7 +256,7 @@ impl Reader {
                 let name = if asks_for_txn { "txn" } else { f };
                 self.tuples.possible &= key.is_nil() && name != "txn" && tuple(&value).is_some();
                 let args = if reads(name) {
-                    let asked = tuple(&value).filter(|(_, value)| value.is_nil()).is_some();
+                    let asked = tuple(&value).is_some_and(|(_, value)| value.is_nil());
                     self.tuples.possible &= asked;
                     self.tuples.certain |= asked;
                     if self.tuples.possible { value } else { Value::Nil }
@@ -278,7 +281,8 @@ impl Reader {
         if let Some(invoked) = invoked.filter(|o| o.f != f && called.as_deref() != Some(f)) {
             let name = called.as_deref().unwrap_or(invoked.f.as_str());
             let expected = format!("the completion of `{name}`, which the process has open");
-            return Err(ParseError::new(event.at, expected, format!("one of `{f}`")));
+            let error = ParseError::new(event.at, expected, format!("one of `{f}`"));
+            return Err(error.instead("A process completes what it invoked last, by the same `:f`."));
         }
         let f = if called.is_some() { "txn" } else { f };
         let outcome = match outcome {
@@ -292,8 +296,23 @@ impl Reader {
         // A lock that has no fencing token to reply repeats what it was asked for.
         let repeats = f == "acquire" && invoked.is_some_and(|o| outcome == Outcome::Ok(o.args.clone()));
         let outcome = if repeats { Outcome::Ok(Value::Nil) } else { outcome };
+        // A time that is not given, or goes back, says nothing.
+        let time = self.builder.entry(entry).map_or(time, |e| e.invoked.time.max(time));
         self.builder.try_complete(entry, outcome, time).map_err(protocol)
     }
+}
+
+pub(super) const PROCESS: &str = "the number of a process, or `:nemesis`";
+
+/// The process of this name; none of the nemesis, which does no operations.
+pub(super) fn process(form: &Form) -> Result<Option<ProcessId>, ParseError> {
+    let error = match &form.edn {
+        Edn::Int(p) if u32::try_from(*p).is_ok() => return Ok(Some(ProcessId(*p as u32))),
+        Edn::Keyword(name) | Edn::Text(name) if name == "nemesis" => return Ok(None),
+        _ if form.is_number() => ParseError::new(form.at, "a process from 0 to 2^32 - 1", "another number"),
+        _ => ParseError::new(form.at, PROCESS, form.shown()),
+    };
+    Err(error.instead("Give each client a number, and its operations to it; what `:nemesis` does is passed over."))
 }
 
 /// Whether the value is a list of `[f key value]`.

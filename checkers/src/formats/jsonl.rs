@@ -16,8 +16,9 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 
-use super::{Lines, ParseError, Place, known_name};
+use super::{Lines, ParseError, Place, cursor::Cursor, known_name};
 use crate::{
     history::{Entry, History, Mark, MarkKind, Moment, Order, Outcome, ProcessId, Provenance},
     operation::Operation,
@@ -73,6 +74,9 @@ pub(super) struct Events {
     reader: Option<Reader>,
 }
 
+const EVENT: &str =
+    "Each line after the header is an event, such as {\"type\":\"invoke\",\"process\":0,\"f\":\"read\"}.";
+
 const HEADER: &str = "the header {\"squall-history\":1}";
 
 impl Lines for Events {
@@ -82,17 +86,20 @@ impl Lines for Events {
             return Ok(());
         }
         if let Some(reader) = &mut self.reader {
-            let line: Line = serde_json::from_str(line).map_err(|error| not_json(at, "an event", &error))?;
-            return reader.event(at, line);
+            let event =
+                serde_json::from_str(line).map_err(|error| not_json(at, line, "an event", &error).instead(EVENT))?;
+            return reader.event(at, event);
         }
-        let header: Header = serde_json::from_str(line).map_err(|error| not_json(at, HEADER, &error))?;
+        let header: Header = serde_json::from_str(line).map_err(|error| not_json(at, line, HEADER, &error))?;
         if header.version == 0 || header.version > VERSION {
             let expected = format!("version {VERSION} of the format");
-            return Err(ParseError::new(at, expected, format!("version {}", header.version)));
+            let error = ParseError::new(at, expected, format!("version {}", header.version));
+            return Err(error.instead("Read it with the version of squall that wrote it, or with a later one."));
         }
         self.reader = Some(Reader {
             history: History { provenance: header.provenance, order: header.order, ..History::default() },
             lines: Vec::new(),
+            lines_of_marks: Vec::new(),
             last: BTreeMap::new(),
             next_position: 0,
             is_sorted: true,
@@ -117,20 +124,43 @@ impl Lines for Events {
             let line = reader.lines.get(index).map_or(1, |line| *line as usize);
             ParseError::protocol(Place { line, column: 1 }, &error)
         })?;
+        if let Some((mark, fault)) = super::ends_nothing(&reader.history.marks) {
+            let line = reader.lines_of_marks[mark] as usize;
+            return Err(ParseError::ends_nothing(Place { line, column: 1 }, fault));
+        }
         Ok(reader.history)
     }
 }
 
-fn not_json(at: Place, expected: &str, error: &serde_json::Error) -> ParseError {
+fn not_json(at: Place, line: &str, expected: &str, error: &serde_json::Error) -> ParseError {
     let text = error.to_string();
     let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
-    ParseError::new(Place { line: at.line, column: error.column().max(1) }, expected, what)
+    // It counts bytes, and the last one that it took.
+    let taken = (0..error.column().clamp(1, line.len().max(1))).rev().find(|i| line.is_char_boundary(*i)).unwrap_or(0);
+    let (before, rest) = line.split_at(taken);
+    let column = before.chars().count() + 1;
+    let place = Place { line: at.line, column };
+    match error.classify() {
+        Category::Eof => {
+            ParseError::new(Place { line: at.line, column: line.chars().count() + 1 }, expected, "half of one")
+        }
+        Category::Syntax if what == "expected value" => {
+            let inside = if before.trim().is_empty() { expected } else { "a value of JSON" };
+            Cursor::at(rest, place).expected(inside)
+        }
+        Category::Syntax => match what.strip_prefix("expected ") {
+            Some(other) => Cursor::at(rest, place).expected(other),
+            None => ParseError::new(place, expected, format!("broken JSON: {what}")),
+        },
+        Category::Data | Category::Io => ParseError::new(place, expected, format!("other JSON: {what}")),
+    }
 }
 
 struct Reader {
     history: History,
     /// The lines of the invocations.
     lines: Vec<u32>,
+    lines_of_marks: Vec<u32>,
     /// The last operation of each process.
     last: BTreeMap<ProcessId, usize>,
     next_position: u32,
@@ -141,16 +171,19 @@ struct Reader {
 impl Reader {
     fn event(&mut self, at: Place, line: Line) -> Result<(), ParseError> {
         let kind = line.kind_of_event.as_str();
-        let missing = |what: &str| ParseError::new(at, format!("`{what}` in an event of type `{kind}`"), "none");
+        let number = u32::try_from(at.line).unwrap_or(u32::MAX);
+        let missing =
+            |what: &str| ParseError::new(at, format!("`{what}` in an event of type `{kind}`"), "none").instead(EVENT);
         if kind == "mark" {
             let mark = line.kind.clone().ok_or_else(|| missing("kind"))?;
             let at = self.moment(&line);
+            self.lines_of_marks.push(number);
             self.history.marks.push(Mark { at, kind: mark });
             return Ok(());
         }
         if !matches!(kind, "invoke" | "ok" | "failed" | "unknown" | "open") {
             let expected = "the type `invoke`, `ok`, `failed`, `unknown`, `open` or `mark`";
-            return Err(ParseError::new(at, expected, format!("`{kind}`")));
+            return Err(ParseError::new(at, expected, format!("`{kind}`")).instead(EVENT));
         }
         let process = ProcessId(line.process.ok_or_else(|| missing("process"))?);
         let open = self.last.get(&process).copied().filter(|&i| self.history.entries[i].completed.is_none());
@@ -162,7 +195,7 @@ impl Reader {
             let f = line.f.ok_or_else(|| missing("f"))?;
             let operation = Operation { f: known_name(f), key: line.key, args: line.args };
             self.last.insert(process, self.history.entries.len());
-            self.lines.push(u32::try_from(at.line).unwrap_or(u32::MAX));
+            self.lines.push(number);
             let outcome = Outcome::Unknown("still open at the end".to_owned());
             self.history.entries.push(Entry { process, operation, invoked, completed: None, outcome });
             return Ok(());
@@ -170,6 +203,10 @@ impl Reader {
         let open = open.ok_or_else(|| ParseError::protocol(at, &HistoryError::NothingOpen { process }))?;
         let completed = if kind == "open" { None } else { Some(self.moment(&line)) };
         let entry = &mut self.history.entries[open];
+        let invoked = entry.invoked;
+        if let Some(completed) = completed.filter(|m| m.position > invoked.position && m.time < invoked.time) {
+            return Err(ParseError::too_early(at, invoked, completed));
+        }
         let reason = line.reason.unwrap_or_default();
         entry.completed = completed;
         entry.outcome = match kind {

@@ -1,11 +1,16 @@
 //! Reading and writing histories: a notation for people, versioned JSON lines, and the files of other tools.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     io::{self, BufRead},
 };
 
-use crate::{history::History, operation::Name, recorder::HistoryError};
+use crate::{
+    history::{History, Mark, MarkKind, Moment},
+    operation::Name,
+    recorder::HistoryError,
+};
 
 mod awdit;
 mod cursor;
@@ -139,16 +144,52 @@ pub struct ParseError {
     pub expected: String,
     /// What is there.
     pub found: String,
+    /// What to do instead, where the form is right and what it says is wrong. Where there is none it may be of another format.
+    pub instead: Option<&'static str>,
 }
 
 impl ParseError {
     fn new(at: Place, expected: impl Into<String>, found: impl Into<String>) -> Self {
-        ParseError { line: at.line, column: at.column, expected: expected.into(), found: found.into() }
+        let (expected, found) = (expected.into(), found.into());
+        ParseError { line: at.line, column: at.column, expected, found, instead: None }
+    }
+
+    fn instead(self, instead: &'static str) -> Self {
+        ParseError { instead: Some(instead), ..self }
     }
 
     /// What a process did that it cannot do.
     fn protocol(at: Place, error: &HistoryError) -> Self {
-        ParseError::new(at, "a history that clients can produce", error.to_string())
+        let instead = match error {
+            HistoryError::AlreadyOpen { .. } => {
+                "A process has one operation open at a time: let others do what goes on meanwhile."
+            }
+            HistoryError::Ended { .. } => {
+                "An operation of unknown outcome ends its process: what its client does next is another process's."
+            }
+            HistoryError::NothingOpen { .. }
+            | HistoryError::CompletedTwice { .. }
+            | HistoryError::NeverInvoked { .. } => {
+                "A completion follows the invocation of its process, and is the only one."
+            }
+            HistoryError::Order { .. } => {
+                "Each event has a position of its own, and an operation completes after its invocation."
+            }
+        };
+        ParseError::new(at, "a history that clients can produce", error.to_string()).instead(instead)
+    }
+
+    /// A mark ends a fault that had not begun.
+    fn ends_nothing(at: Place, fault: u32) -> Self {
+        let error = ParseError::new(at, "the end of a fault that has begun", format!("that of fault {fault}"));
+        error.instead("Say where the fault begins, or leave out where it ends.")
+    }
+
+    /// An operation completes at an earlier time than it was invoked.
+    fn too_early(at: Place, invoked: Moment, completed: Moment) -> Self {
+        let expected = format!("a completion at {} ns or later, when it was invoked", invoked.time);
+        let error = ParseError::new(at, expected, format!("one at {} ns", completed.time));
+        error.instead("Give both times or none: the time is the position where none is given.")
     }
 }
 
@@ -157,6 +198,22 @@ impl ParseError {
 struct Place {
     line: usize,
     column: usize,
+}
+
+/// The first mark that ends a fault which is not under way, and the fault.
+fn ends_nothing(marks: &[Mark]) -> Option<(usize, u32)> {
+    let mut under_way: BTreeMap<u32, u32> = BTreeMap::new();
+    for (index, mark) in marks.iter().enumerate() {
+        match mark.kind {
+            MarkKind::FaultBegins(id, _) => *under_way.entry(id).or_default() += 1,
+            MarkKind::FaultEnds(id) => match under_way.get_mut(&id) {
+                Some(count @ 1..) => *count -= 1,
+                _ => return Some((index, id)),
+            },
+            _ => {}
+        }
+    }
+    None
 }
 
 impl fmt::Display for Format {

@@ -38,7 +38,8 @@ pub(super) fn read(text: &str) -> Result<History, ParseError> {
     let zeros: BTreeSet<i64> = lines.iter().filter(|l| l.writes && l.value == 0).map(|l| l.key).collect();
     let places = places(&lines).map_err(|line| {
         let expected = "the lines of a transaction next to each other in their process";
-        ParseError::new(place(text, line.offset), expected, format!("transaction {} again", line.txn))
+        let error = ParseError::new(place(text, line.offset), expected, format!("transaction {} again", line.txn));
+        error.instead("A process runs one transaction at a time: none goes on after another began.")
     })?;
     let mut order: Vec<u32> = (0..lines.len() as u32).collect();
     order.sort_by_key(|line| places[*line as usize]);

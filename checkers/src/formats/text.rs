@@ -111,7 +111,10 @@ impl Reader<'_> {
             };
             ParseError::protocol(at.copied().unwrap_or(Place { line: 1, column: 1 }), &error)
         })?;
-        Ok(history)
+        match super::ends_nothing(&history.marks) {
+            Some((mark, fault)) => Err(ParseError::ends_nothing(mark_places[mark], fault)),
+            None => Ok(history),
+        }
     }
 
     fn spaces(&mut self) {
@@ -230,7 +233,12 @@ impl Reader<'_> {
             if open && !matches!(outcome, Outcome::Unknown(_)) {
                 return Err(self.cursor.expected("the completion of an operation whose outcome is known"));
             }
-            (invoked, if open { None } else { Some(self.moment()?) })
+            let before = self.cursor.place();
+            let completed = if open { None } else { Some(self.moment()?) };
+            if let Some(completed) = completed.filter(|m| m.position > invoked.position && m.time < invoked.time) {
+                return Err(ParseError::too_early(before, invoked, completed));
+            }
+            (invoked, completed)
         } else {
             (self.implied(), Some(self.implied()))
         };
@@ -265,7 +273,7 @@ impl Reader<'_> {
     fn text(&mut self) -> Result<String, ParseError> {
         self.spaces();
         if self.cursor.peek() == Some('"') {
-            return self.cursor.string();
+            return self.cursor.string_in_line();
         }
         let before = self.cursor.clone();
         match self.cursor.take_while(is_word) {
@@ -286,7 +294,7 @@ impl Reader<'_> {
             return Err(before.expected("values nested at most 64 deep"));
         }
         match self.cursor.peek() {
-            Some('"') => return Ok(self.cursor.string()?.into()),
+            Some('"') => return Ok(self.cursor.string_in_line()?.into()),
             Some('[') => {
                 self.cursor.next();
                 let mut list = Vec::new();

@@ -8,7 +8,7 @@ use squall_checkers::{
     budget::Budget,
     certificate::Certificate,
     checker::{self, CHECKERS},
-    formats::{self, Format, ReadError},
+    formats::{self, Format, ParseError, ReadError},
     history::{History, Order, Outcome},
     lattice::{self, About},
     models::{MODELS, ModelEntry},
@@ -179,13 +179,19 @@ fn word(verdict: &Verdict) -> String {
 
 pub(super) fn read(path: &std::path::Path, format: Option<Format>) -> Result<History> {
     let name = if path == std::path::Path::new("-") { "stdin".to_owned() } else { path.display().to_string() };
-    formats::read_from(files::open(path)?, format).map_err(|e| match (e, format) {
-        (ReadError::Io(e), _) => wrong(format!("cannot read {name}: {e}"), ""),
-        (e, Some(_)) => wrong(format!("{name}: {e}"), "Is it in this format? Without `--format` it is found out."),
-        (e, None) => {
-            wrong(format!("{name}: {e}"), "Name its format by `--format F`; `squall list formats` shows all there are.")
-        }
+    formats::read_from(files::open(path)?, format).map_err(|e| match e {
+        ReadError::Io(e) => wrong(format!("cannot read {name}: {e}"), ""),
+        ReadError::Parse(e) => wrong(format!("{name}: {e}"), next(&e, format)),
     })
+}
+
+/// What helps against the error. Another format does not where it is what the history says that is wrong.
+fn next(error: &ParseError, format: Option<Format>) -> &'static str {
+    match (error.instead, format) {
+        (Some(instead), _) => instead,
+        (None, Some(_)) => "Is it in this format? Without `--format` it is found out.",
+        (None, None) => "Name its format by `--format F`; `squall list formats` shows all there are.",
+    }
 }
 
 fn judge(checker: &dyn checker::Checker, history: &History, budget: &Budget) -> Verdict {
@@ -253,4 +259,26 @@ fn list(history: &History, anomaly: &Anomaly) -> String {
         let _ = writeln!(out, "    {number}process {}: {} {reply}", entry.process.0, entry.operation);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_named_against_wrong_formats_only() {
+        for (content, names_formats) in [
+            ("hello", true),
+            ("[{:type :invoke", true),
+            ("[{:type :invoke, :f :read, :process :client-1}]", false),
+            ("0: write[x] 1 @0..9; 0: read[x] -> 1 @1..2", false),
+            ("0: write[x] 1 ?; 0: read[x] -> 1", false),
+            ("{\"squall-history\":1}\nxx", false),
+        ] {
+            let error = formats::read(content.as_bytes(), None).expect_err("this is no history");
+            let named = Format::detect(content);
+            assert_eq!(next(&error, None).contains("--format"), names_formats, "{content}");
+            assert_eq!(next(&error, Some(named)).contains("--format"), names_formats, "{content}");
+        }
+    }
 }
