@@ -259,11 +259,12 @@ fn actions<'h>(
             };
             for (i, asked) in asked.iter().enumerate() {
                 let (f, key, argument) = micro_operation(asked)?;
+                let shown = match replied {
+                    Some(replied) => Some(answer(&replied[i], f, key, argument)?),
+                    None => None,
+                };
                 let action = match f {
-                    Micro::Read => Action::Read(match replied {
-                        Some(replied) => Some(micro_operation(&replied[i])?.2),
-                        None => None,
-                    }),
+                    Micro::Read => Action::Read(shown),
                     Micro::Write => Action::Write(argument),
                     Micro::Append => Action::Append(argument),
                 };
@@ -273,6 +274,14 @@ fn actions<'h>(
         _ => return None,
     }
     Some(())
+}
+
+/// What is replied to `[f key argument]`; `None` if it is the reply to something else. What was written need not be said again.
+#[inline]
+fn answer<'h>(replied: &'h Value, f: Micro, key: &Value, argument: &Value) -> Option<&'h Value> {
+    let (to, of, value) = micro_operation(replied)?;
+    let fits = to == f && of == key && (f == Micro::Read || value == argument || value.is_nil());
+    fits.then_some(value)
 }
 
 /// What a transaction does to a key.

@@ -52,6 +52,32 @@ fn single(entry: &Entry) -> [Option<(&Value, How, Option<&Value>)>; 2] {
     }
 }
 
+/// The first transaction that got the reply to another one: with other keys, or that says that something else was done to them.
+/// What follows from such a history nobody can say.
+pub(super) fn misfit(history: &History) -> Option<EntryId> {
+    let is_misfit = |entry: &Entry| {
+        let Some(reply) = entry.reply().filter(|reply| entry.operation.f == "txn" && !reply.is_nil()) else {
+            return false;
+        };
+        let (Some(asked), Some(replied)) = (entry.operation.args.as_list(), reply.as_list()) else { return true };
+        asked.len() != replied.len() || !asked.iter().zip(replied).all(|(asked, replied)| answers(replied, asked))
+    };
+    history.entries.iter().position(is_misfit)
+}
+
+/// Whether one part of a reply is to this part of a transaction. It need not repeat what was written.
+fn answers(replied: &Value, asked: &Value) -> bool {
+    let (Some([Value::Text(f), key, value]), Some([Value::Text(to), of, shown])) = (asked.as_list(), replied.as_list())
+    else {
+        return false;
+    };
+    let [f, to] = [f, to].map(|f| f.as_bytes().first());
+    f == to && key == of && (f == Some(&b'r') || shown.is_nil() || shown == value)
+}
+
+/// Why a claim about such a history is not believed.
+pub(super) const MISFIT: &str = "has a reply that is not to what it asked";
+
 /// A key, as a number.
 pub(super) type Key = u32;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Verification,
+    acts::{MISFIT, misfit},
     held::{Held, Kind},
     kept::{Txn, keep},
     orders::{Search, World},
@@ -62,6 +63,9 @@ impl Level {
 
 /// Whether the order holds all that certainly happened, keeps what the level asks for, and replies as the history says.
 pub(super) fn replays(history: &History, level: Level, order: &[EntryId], budget: &Budget) -> Result<(), Verification> {
+    if let Some(id) = misfit(history) {
+        return Err(refuted(id, MISFIT));
+    }
     let beside = match level {
         Level::Serial(beside) => beside,
         Level::Snapshot(beside) => return snapshots::snapshots(history, order, beside, budget),
@@ -102,6 +106,9 @@ pub(super) fn impossible(history: &History, level: Level, named: &[EntryId], bud
     }
     if let Some(id) = named.iter().find(|id| **id >= history.entries.len()) {
         return Verification::Refuted(format!("operation {id} is not there"));
+    }
+    if let Some(id) = misfit(history) {
+        return refuted(id, MISFIT);
     }
     let kept = keep(history, named);
     let unknown: Vec<usize> = (0..kept.len()).filter(|&i| kept[i].entry.is_unknown()).collect();

@@ -3,6 +3,7 @@
 mod concurrent;
 mod definitions;
 mod forged;
+mod replies;
 
 use rand_xoshiro::{
     Xoshiro256PlusPlus,
