@@ -23,7 +23,13 @@ use crate::{anomaly, operation::Name, verdict::Anomaly};
 /// Edges looked at for one class before the shortest cycle so far is taken.
 const SEARCH_STEPS: usize = 4_000_000;
 
-const EVERY_KIND: Kind = Kind::WW.and(Kind::WR).and(Kind::RW).and(Kind::JOIN).and(Kind::SESSION).and(Kind::TIME);
+/// What the data shows.
+const DATA: Kind = Kind::WW.and(Kind::WR).and(Kind::RW);
+
+/// What orders beside the data do. Each is transitive, so that any number of steps in a row are one.
+const ORDER: Kind = Kind::SESSION.and(Kind::TIME);
+
+const EVERY_KIND: Kind = DATA.and(Kind::JOIN).and(ORDER);
 
 /// What sets classes of cycles apart, from the worst on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,10 +69,18 @@ pub(crate) fn worst(graph: &Graph) -> Option<Vec<Edge>> {
     let parts = graph.parts(EVERY_KIND);
     let mut search = Search::new(graph, &parts);
     let any = |search: &mut Search<'_>| {
-        let edge = graph.edges().iter().find(|e| parts.holds(e))?;
+        let edge = graph.edges().iter().find(|e| DATA.has(e.kind) && parts.holds(e))?;
         search.back(edge, EVERY_KIND, false)
     };
     CLASSES.into_iter().find_map(|class| search.shortest(class)).or_else(|| any(&mut search))
+}
+
+/// A shortest way from one transaction to another, with both ends; the one it starts from if there is none.
+pub(crate) fn way(graph: &Graph, from: u32, to: u32) -> Vec<u32> {
+    let parts = Parts::one(graph.vertices);
+    let back = Edge { from: to, to: from, kind: Kind::RW, key: 0 };
+    let circle = Search::new(graph, &parts).back(&back, EVERY_KIND, false);
+    circle.map_or_else(|| vec![from], |circle| circle.iter().map(|edge| edge.from).collect())
 }
 
 /// The name of a cycle, and what it is called in words.
@@ -124,31 +138,47 @@ fn name(class: Class, beside: Beside, cycle: &[Edge]) -> (Name, &'static str) {
     }
 }
 
+/// Where a search is, and what it must know of how it came there.
+#[derive(Clone, Copy)]
+struct State {
+    vertex: u32,
+    after_rw: bool,
+    in_session: bool,
+}
+
+impl State {
+    /// How many there are of each vertex.
+    const EACH: usize = 4;
+
+    fn slot(self) -> usize {
+        State::EACH * self.vertex as usize + 2 * usize::from(self.after_rw) + usize::from(self.in_session)
+    }
+}
+
 /// Breadth-first searches that share their memory.
 struct Search<'g> {
     graph: &'g Graph,
     /// By edges of all kinds: no cycle leaves its part.
     parts: &'g Parts,
-    /// By state (vertex, and whether an `rw` led to it): the search it was last reached in, and how.
+    /// By state: the search it was last reached in, and how.
     reached: Vec<(u32, u32)>,
-    /// Edges taken, each with whether an `rw` led to where it leaves.
-    edges: Vec<(Edge, bool)>,
+    /// Edges taken, each with the state that it leaves.
+    edges: Vec<(Edge, State)>,
     epoch: u32,
     steps: usize,
 }
 
 impl<'g> Search<'g> {
     fn new(graph: &'g Graph, parts: &'g Parts) -> Self {
-        let reached = vec![(0, 0); 2 * graph.vertices];
+        let reached = vec![(0, 0); State::EACH * graph.vertices];
         Search { graph, parts, reached, edges: Vec::new(), epoch: 0, steps: 0 }
     }
 
     /// A shortest cycle of the class, as dependencies between transactions.
     fn shortest(&mut self, class: Class) -> Option<Vec<Edge>> {
-        let order = Kind::SESSION.and(Kind::TIME);
-        let dependency = order.and(Kind::WW).and(Kind::WR);
+        let dependency = ORDER.and(Kind::WW).and(Kind::WR);
         let (begins, kinds) = match class {
-            Class::G0 => (Kind::WW, order.and(Kind::WW)),
+            Class::G0 => (Kind::WW, ORDER.and(Kind::WW)),
             Class::G1c => (Kind::WR, dependency),
             Class::Single => (Kind::RW, dependency.and(Kind::JOIN)),
             Class::Nonadjacent | Class::Item => (Kind::RW, EVERY_KIND),
@@ -184,14 +214,15 @@ impl<'g> Search<'g> {
         self.epoch += 1;
         self.edges.clear();
         let part = self.parts.of(first.from);
-        let start = (first.to, nonadjacent && first.kind == Kind::RW);
+        let after_rw = nonadjacent && first.kind == Kind::RW;
+        let start = State { vertex: first.to, after_rw, in_session: first.kind == Kind::SESSION };
         let mut queue = VecDeque::from([(start, u32::MAX)]);
         while let Some((state, came)) = queue.pop_front() {
-            let (vertex, after_rw) = state;
-            if self.reached[slot(state)].0 == self.epoch {
+            let State { vertex, after_rw, in_session } = state;
+            if self.reached[state.slot()].0 == self.epoch {
                 continue;
             }
-            self.reached[slot(state)] = (self.epoch, came);
+            self.reached[state.slot()] = (self.epoch, came);
             if vertex == first.from && !after_rw {
                 return Some(self.unwind(first, state));
             }
@@ -203,11 +234,12 @@ impl<'g> Search<'g> {
                     continue;
                 }
                 let anti = edge.kind == Kind::RW || (edge.kind == Kind::JOIN && joins);
-                let next = (edge.to, nonadjacent && anti);
+                let next =
+                    State { vertex: edge.to, after_rw: nonadjacent && anti, in_session: edge.kind == Kind::SESSION };
                 let index = self.edges.len() as u32;
-                self.edges.push((*edge, after_rw));
-                // Only steps to a transaction count.
-                if (edge.to as usize) < self.graph.txns {
+                self.edges.push((*edge, state));
+                // Only steps to a transaction count, and of those along a session the first.
+                if (edge.to as usize) < self.graph.txns && !(in_session && next.in_session) {
                     queue.push_back((next, index));
                 } else {
                     queue.push_front((next, index));
@@ -217,14 +249,14 @@ impl<'g> Search<'g> {
         None
     }
 
-    fn unwind(&self, first: &Edge, end: (u32, bool)) -> Vec<Edge> {
+    fn unwind(&self, first: &Edge, end: State) -> Vec<Edge> {
         let mut raw = Vec::new();
         let mut state = end;
         loop {
-            let (_, came) = self.reached[slot(state)];
+            let (_, came) = self.reached[state.slot()];
             let Some(&(edge, before)) = self.edges.get(came as usize) else { break };
             raw.push(edge);
-            state = (edge.from, before);
+            state = before;
         }
         raw.push(*first);
         raw.reverse();
@@ -232,16 +264,14 @@ impl<'g> Search<'g> {
     }
 }
 
-fn slot((vertex, after_rw): (u32, bool)) -> usize {
-    2 * vertex as usize + usize::from(after_rw)
-}
-
-/// One edge for each way through vertices that are no transactions.
+/// One edge for each way through vertices that are no transactions, and for each along a session or along real time.
 fn contract(raw: Vec<Edge>, txns: usize) -> Vec<Edge> {
     let mut cycle: Vec<Edge> = Vec::new();
     for edge in raw {
         match cycle.last_mut() {
-            Some(last) if last.to as usize >= txns => last.to = edge.to,
+            Some(last) if last.to as usize >= txns || (last.kind == edge.kind && ORDER.has(edge.kind)) => {
+                last.to = edge.to;
+            }
             _ => cycle.push(edge),
         }
     }

@@ -358,6 +358,11 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
+    /// All vertices in one part, whether or not they are connected.
+    pub(crate) fn one(vertices: usize) -> Self {
+        Parts { of: vec![0; vertices] }
+    }
+
     /// Whether both ends of the edge are in one part, so that the edge lies on a cycle.
     pub(crate) fn holds(&self, edge: &Edge) -> bool {
         self.of[edge.from as usize] == self.of[edge.to as usize]

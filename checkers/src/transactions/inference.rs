@@ -40,6 +40,8 @@ pub(crate) struct KeyOrder {
     pub(crate) chains: Vec<Vec<u32>>,
     /// For a list: the writer of each element, [`INITIAL`] where there is none.
     pub(crate) elements: Vec<u32>,
+    /// For a list: who read the most of it. That alone tells in what order its elements came.
+    pub(crate) longest: Option<u32>,
 }
 
 /// What is certain. Vertices are the transactions that took effect, by invocation.

@@ -219,6 +219,7 @@ impl<'h> Lists<'h> {
             let mut chain: Vec<u32> = order.elements.iter().copied().filter(|v| *v != INITIAL).collect();
             chain.dedup();
             order.chains.push(chain);
+            order.longest = (!list.longest.is_empty()).then(|| vertex_of[list.reader]);
         }
         // Who was seen in full, and the last that was seen at all.
         let mut shown: Vec<(u32, u32)> = Vec::new();

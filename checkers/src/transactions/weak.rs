@@ -12,8 +12,6 @@
 //! The order exists iff these demands and the given order make no circle. With n operations and k processes this takes
 //! O(n √n) for the first two and O(n k) for causal consistency.
 
-use std::collections::VecDeque;
-
 use super::{
     causal, cycles,
     graph::{Builder, Edge, Graph, Kind},
@@ -273,18 +271,16 @@ impl Judge<'_, '_> {
         let [reader, write] = [demand.reader, demand.first].map(|v| self.say(v));
         let key = self.known.all.keys[demand.key as usize];
         let sentence = format!("{reader} saw nothing of {key}, although {write} {}.", self.how(demand));
-        self.report(kind, Some(demand.key), self.way(demand), sentence)
+        self.report(kind, demand.key, self.way(demand), sentence)
     }
 
     fn circle(&self, cycle: &[Edge]) -> Anomaly {
         let demands: Vec<&Demand> =
             cycle.iter().filter(|e| e.kind == Kind::RW).map(|e| &self.demands[e.key as usize]).collect();
-        let members = cycle.iter().map(|e| e.from).chain(demands.iter().flat_map(|demand| self.way(demand)));
+        let members = cycle.iter().map(|e| e.from).chain(words::witnesses(self.known, cycle));
+        let members = members.chain(demands.iter().flat_map(|demand| self.way(demand)));
         match demands[..] {
-            [] => {
-                let sentence = format!("{} depends on itself through what was read.", self.say(cycle[0].from));
-                self.report(anomaly::CYCLIC_CAUSALITY, None, members, sentence)
-            }
+            [] => words::cycle(self.known, anomaly::CYCLIC_CAUSALITY, "each depends on the next, in a circle", cycle),
             [demand] => {
                 // With the help of a process it is no matter of two transactions alone.
                 let alone = self.read_from(demand) && cycle.iter().all(|e| e.kind != Kind::SESSION);
@@ -292,34 +288,19 @@ impl Judge<'_, '_> {
                 let [reader, first, second] = [demand.reader, demand.first, demand.second].map(|v| self.say(v));
                 let sentence =
                     format!("{reader} saw {second}, although {first}, which came after that, {}.", self.how(demand));
-                self.report(kind, Some(demand.key), members, sentence)
+                self.report(kind, demand.key, members, sentence)
             }
             [demand, ..] => {
                 let said = self.say(demand.first);
                 let sentence = format!("What was read puts {said} both before and after other writes of its key.");
-                self.report(anomaly::CYCLIC_CONFLICT, Some(demand.key), members, sentence)
+                self.report(anomaly::CYCLIC_CONFLICT, demand.key, members, sentence)
             }
         }
     }
 
     /// How the reader could see what it missed: a shortest way from there, with both ends.
     fn way(&self, demand: &Demand) -> Vec<u32> {
-        let mut came = vec![INITIAL; self.known.len()];
-        let mut queue = VecDeque::from([demand.first]);
-        while let Some(vertex) = queue.pop_front().filter(|v| *v != demand.reader) {
-            for edge in self.happened.leaving(vertex) {
-                if came[edge.to as usize] == INITIAL && edge.to != demand.first {
-                    came[edge.to as usize] = vertex;
-                    queue.push_back(edge.to);
-                }
-            }
-        }
-        let mut way = vec![demand.reader];
-        while let Some(&last) = way.last().filter(|v| came[**v as usize] != INITIAL) {
-            way.push(came[last as usize]);
-        }
-        way.push(demand.first);
-        way
+        cycles::way(self.happened, demand.first, demand.reader)
     }
 
     /// Whether the reader read something of what it missed.
@@ -335,19 +316,8 @@ impl Judge<'_, '_> {
         words::say(self.known.all, self.known.txns[vertex as usize] as usize)
     }
 
-    fn report(
-        &self,
-        kind: Name,
-        key: Option<u32>,
-        vertices: impl IntoIterator<Item = u32>,
-        sentence: String,
-    ) -> Anomaly {
+    fn report(&self, kind: Name, key: u32, vertices: impl IntoIterator<Item = u32>, sentence: String) -> Anomaly {
         let operations: Vec<usize> = vertices.into_iter().map(|v| self.known.txn(v).entry).collect();
-        let about = key.or_else(|| {
-            let mut keys = operations.iter().flat_map(|&o| self.known.all.ops(o)).map(|op| op.key);
-            keys.next()
-        });
-        let key = about.map_or(crate::value::Value::Nil, |key| self.known.all.keys[key as usize].clone());
-        Anomaly::new(kind, key, operations, sentence)
+        Anomaly::new(kind, self.known.all.keys[key as usize].clone(), operations, sentence)
     }
 }

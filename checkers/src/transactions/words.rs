@@ -14,7 +14,8 @@ const ELEMENTS_MAX: usize = 8;
 pub(crate) fn cycle(known: &Inference<'_, '_>, kind: Name, shape: &str, cycle: &[Edge]) -> Anomaly {
     let steps: Vec<String> = cycle.iter().map(|edge| step(known, edge)).collect();
     let sentence = format!("{}: {shape}. {}", steps.join("; "), drawing(known, cycle));
-    let operations = cycle.iter().map(|e| known.txn(e.from).entry).collect();
+    let members = cycle.iter().map(|e| e.from).chain(witnesses(known, cycle));
+    let operations = members.map(|vertex| known.txn(vertex).entry).collect();
     let keys: Vec<u32> = cycle.iter().filter(|e| is_data(e.kind)).map(|e| e.key).collect();
     let key = match keys.first() {
         Some(first) if keys.iter().all(|k| k == first) => known.all.keys[*first as usize].clone(),
@@ -33,6 +34,12 @@ pub(crate) fn name(known: &Inference<'_, '_>, vertex: u32) -> String {
 pub(super) fn say(all: &Transactions<'_>, txn: usize) -> String {
     let entry = all.entry(txn);
     if entry.operation.f == "txn" { format!("T{}", all.txns[txn].entry) } else { anomaly::describe(entry) }
+}
+
+/// Who shows that the writes of a list came in this order, without whom a cycle of others proves nothing. Where somebody did not
+/// see a write it is enough to name both, as lists only grow.
+pub(super) fn witnesses(known: &Inference<'_, '_>, cycle: &[Edge]) -> impl Iterator<Item = u32> {
+    cycle.iter().filter(|edge| edge.kind == Kind::WW).filter_map(|edge| known.keys[edge.key as usize].longest)
 }
 
 fn is_data(kind: Kind) -> bool {
@@ -71,7 +78,10 @@ fn step(known: &Inference<'_, '_>, edge: &Edge) -> String {
         Kind::RW => {
             format!("{from} read {key} = {} and not what {to} wrote", shown(read(known, edge.from, edge, false)))
         }
-        _ => format!("{to} changed {key} after {from}"),
+        _ => match known.keys[edge.key as usize].longest {
+            Some(reader) => format!("{to} changed {key} after {from}, as {} saw", name(known, reader)),
+            None => format!("{to} changed {key} after {from}"),
+        },
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod concurrent;
 mod definitions;
+mod evidence;
 mod forged;
 mod replies;
 

@@ -68,9 +68,19 @@ impl Forced<'_, '_, '_> {
                 break;
             }
         }
-        ground.core.extend(&way);
+        ground.core.extend(self.bends(&way));
         let steps = way.windows(2).map(|step| (step[1], step[0]));
         Ok(steps.filter_map(|(from, to)| self.rests_on(from, to)).collect())
+    }
+
+    /// The vertices of a way, from its end, without those that it passes along a session: their order is transitive.
+    fn bends<'w>(&'w self, way: &'w [u32]) -> impl Iterator<Item = u32> + 'w {
+        let along = |from: u32, to: u32| {
+            self.graph.leaving(from).iter().any(|edge| edge.to == to && edge.kind == Kind::SESSION)
+        };
+        let passes =
+            move |i: &usize| i + 1 < way.len() && *i > 0 && along(way[i + 1], way[*i]) && along(way[*i], way[i - 1]);
+        (0..way.len()).filter(move |i| !passes(i)).map(|i| way[i])
     }
 
     /// The first deduction that gives this edge, if nothing else does.
