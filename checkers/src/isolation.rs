@@ -155,14 +155,14 @@ impl Level {
                     Some(_) => {}
                     None => {
                         let found = cycles::find(known, &[(Beside::Nothing, &graph)]);
-                        anomalies.extend(found.into_iter().filter(refuting));
+                        extend(&mut anomalies, found.into_iter().filter(refuting));
                     }
                 }
             }
             Kind::Weak(level) => match weak::check(known, level, budget)? {
                 Ok(order) if anomalies.is_empty() => return Ok(in_this(known, order)),
                 Ok(_) => {}
-                Err(anomaly) => anomalies.push(anomaly),
+                Err(anomaly) => extend(&mut anomalies, [anomaly]),
             },
             Kind::Strong(isolation, beside) => return Ok(self.strongly(known, isolation, beside, anomalies, budget)),
         }
@@ -177,6 +177,7 @@ impl Level {
         mut anomalies: Vec<Anomaly>,
         budget: &Budget,
     ) -> Verdict {
+        let refuting = |anomaly: &Anomaly| lattice::refutes(&anomaly.kind, self.name);
         let graph = arrange::certain(known, beside);
         if graph.sorted().is_none() {
             let weaker: Vec<_> = [Beside::Nothing, Beside::Sessions]
@@ -186,7 +187,7 @@ impl Level {
                 .collect();
             let graphs: Vec<_> = weaker.iter().map(|(b, g)| (*b, g)).chain([(beside, &graph)]).collect();
             let found = cycles::find(known, &graphs);
-            anomalies.extend(found.into_iter().filter(|anomaly| lattice::refutes(&anomaly.kind, self.name)));
+            extend(&mut anomalies, found.into_iter().filter(refuting));
         }
         if !anomalies.is_empty() {
             return Verdict::of(anomalies);
@@ -208,6 +209,18 @@ impl Level {
             Arranged::Spent { reason, placed, of } => {
                 meter.spent(reason, &format!("{placed} of {of} pairs of writes put in order"))
             }
+        }
+    }
+}
+
+/// Adds what is not told yet: a read that is not repeatable is a circle too.
+fn extend(anomalies: &mut Vec<Anomaly>, found: impl IntoIterator<Item = Anomaly>) {
+    for anomaly in found {
+        let is_told = |told: &Anomaly| {
+            told.kind == anomaly.kind && anomaly.operations.iter().all(|id| told.operations.contains(id))
+        };
+        if !anomalies.iter().any(is_told) {
+            anomalies.push(anomaly);
         }
     }
 }

@@ -91,6 +91,9 @@ fn name(class: Class, beside: Beside, cycle: &[Edge]) -> (Name, &'static str) {
     };
     let same_key = cycle.iter().all(|e| e.key == cycle[0].key);
     let (ww, wr, rw) = (Kind::WW, Kind::WR, Kind::RW);
+    if rotated(&[wr, rw]) && same_key {
+        return (anomaly::NON_REPEATABLE_READ, "a read that is not repeatable (G-single)");
+    }
     if rotated(&[wr, rw]) {
         return (anomaly::FRACTURED_READ, "a fractured read (G-single)");
     }
@@ -100,7 +103,7 @@ fn name(class: Class, beside: Beside, cycle: &[Edge]) -> (Name, &'static str) {
     if rotated(&[rw, rw]) && !same_key {
         return (anomaly::WRITE_SKEW, "write skew (G2-item)");
     }
-    if rotated(&[wr, rw, wr, rw]) {
+    if rotated(&[wr, rw, wr, rw]) && !same_key {
         return (anomaly::LONG_FORK, "a long fork (G-nonadjacent)");
     }
     let names = match class {

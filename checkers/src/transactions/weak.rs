@@ -267,7 +267,7 @@ struct Judge<'a, 'h> {
 impl Judge<'_, '_> {
     /// A read that saw nothing of a key although it could see a write of it.
     fn missed(&self, demand: &Demand) -> Anomaly {
-        let kind = if self.read_from(demand) { anomaly::FRACTURED_READ } else { anomaly::READ_OF_INITIAL };
+        let kind = self.torn(demand).unwrap_or(anomaly::READ_OF_INITIAL);
         let [reader, write] = [demand.reader, demand.first].map(|v| self.say(v));
         let key = self.known.all.keys[demand.key as usize];
         let sentence = format!("{reader} saw nothing of {key}, although {write} {}.", self.how(demand));
@@ -283,8 +283,8 @@ impl Judge<'_, '_> {
             [] => words::cycle(self.known, anomaly::CYCLIC_CAUSALITY, "each depends on the next, in a circle", cycle),
             [demand] => {
                 // With the help of a process it is no matter of two transactions alone.
-                let alone = self.read_from(demand) && cycle.iter().all(|e| e.kind != Kind::SESSION);
-                let kind = if alone { anomaly::FRACTURED_READ } else { anomaly::CAUSALLY_STALE_READ };
+                let alone = cycle.iter().all(|e| e.kind != Kind::SESSION);
+                let kind = self.torn(demand).filter(|_| alone).unwrap_or(anomaly::CAUSALLY_STALE_READ);
                 let [reader, first, second] = [demand.reader, demand.first, demand.second].map(|v| self.say(v));
                 let sentence =
                     format!("{reader} saw {second}, although {first}, which came after that, {}.", self.how(demand));
@@ -306,6 +306,15 @@ impl Judge<'_, '_> {
     /// Whether the reader read something of what it missed.
     fn read_from(&self, demand: &Demand) -> bool {
         self.known.reads(demand.reader).iter().any(|read| self.known.seen(read).any(|w| w == demand.first))
+    }
+
+    /// What it is that the reader saw one thing of another transaction and not the other, if it did.
+    fn torn(&self, demand: &Demand) -> Option<Name> {
+        let reads = self.known.reads(demand.reader).iter();
+        let mut keys = reads.filter(|read| self.known.seen(read).any(|w| w == demand.first)).map(|read| read.key);
+        let first = keys.next()?;
+        let same = first == demand.key && keys.all(|key| key == first);
+        Some(if same { anomaly::NON_REPEATABLE_READ } else { anomaly::FRACTURED_READ })
     }
 
     fn how(&self, demand: &Demand) -> &'static str {

@@ -96,3 +96,28 @@ fn who_read_a_list_is_named() {
         }
     }
 }
+
+fn kinds(level: &str, shown: &str) -> Vec<String> {
+    anomalies(level, shown).iter().map(|anomaly| anomaly.kind.as_str().to_owned()).collect()
+}
+
+/// One key alone is neither torn nor forked, and without a predicate nothing appears in it.
+#[test]
+fn one_key_is_read_twice() {
+    for shown in [
+        "0: txn [[w x 1]] -> [[w x 1]]; 1: txn [[r x nil] [r x nil]] -> [[r x nil] [r x 1]]",
+        "0: txn [[w x 1]] -> [[w x 1]]; 1: txn [[r x nil] [r x nil]] -> [[r x 1] [r x nil]]",
+        "0: txn [[append x 1]] -> [[append x 1]]; 1: txn [[r x nil] [r x nil]] -> [[r x []] [r x [1]]]",
+    ] {
+        for level in ["read-atomic", "repeatable-read", "serializable", "snapshot-isolation"] {
+            assert_eq!(kinds(level, shown), ["non-repeatable-read"], "{level}: {shown}");
+        }
+    }
+    let torn = "0: txn [[w x 1] [w y 1]] -> [[w x 1] [w y 1]]; 1: txn [[r x nil] [r y nil]] -> [[r x nil] [r y 1]]";
+    for level in ["read-atomic", "serializable", "snapshot-isolation"] {
+        assert_eq!(kinds(level, torn), ["fractured-read"], "{level}");
+    }
+    let fork = "0: txn [[append x 1]] -> [[append x 1]]; 1: txn [[append x 2]] -> [[append x 2]]; \
+        2: txn [[r x nil]] -> [[r x [1]]]; 3: txn [[r x nil]] -> [[r x [2]]]";
+    assert!(!kinds("serializable", fork).contains(&"long-fork".to_owned()));
+}
