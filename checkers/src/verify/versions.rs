@@ -86,7 +86,7 @@ pub(super) fn installs(history: &History, level: Level, order: &[EntryId]) -> Re
     Ok(())
 }
 
-/// Whether these transactions have no such order, whatever else happened.
+/// Whether these transactions have no such order, whatever else happened. What only others saw does not count.
 pub(super) fn impossible(history: &History, level: Level, named: &[EntryId]) -> Verification {
     if let Some(id) = named.iter().find(|id| **id >= history.entries.len()) {
         return refuted(*id, "is not there");
@@ -102,7 +102,7 @@ pub(super) fn impossible(history: &History, level: Level, named: &[EntryId]) -> 
     }
     let mut after: FixedMap<EntryId, Vec<EntryId>> = FixedMap::default();
     let mut open: FixedMap<EntryId, usize> = FixedMap::default();
-    let counts = |p: &&Pair| happened[p.reader] && named.contains(&p.first) && named.contains(&p.second);
+    let counts = |p: &&Pair| [p.first, p.second, p.reader].iter().all(|id| named.contains(id));
     for Pair { first, second, .. } in demands.pairs.iter().filter(counts) {
         after.entry(*first).or_default().push(*second);
         *open.entry(*second).or_default() += 1;
