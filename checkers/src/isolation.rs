@@ -2,6 +2,10 @@
 //!
 //! An operation is a `txn` of `[r key value]`, `[w key value]` and `[append key element]`, or a single read, write or cas.
 //! [`lattice`](crate::lattice) says which level implies which and where each is defined.
+//!
+//! A cas that was refused says that its register held something else. Serializability and snapshot isolation look for a place for
+//! it in two orders that explain all else, and where there is none they answer that it is not known. Weaker levels take no
+//! notice of it.
 
 use crate::{
     anomaly,
@@ -194,17 +198,20 @@ impl Level {
         }
         let mut meter = Meter::new(*budget);
         match arrange::arrange(known, &graph, beside, isolation, &mut meter) {
-            Arranged::Possible(order) if isolation == Isolation::Serializable => {
-                match refused::unexplained(known.all, order.iter().map(|&vertex| known.txns[vertex as usize] as usize))
-                {
-                    Some(id) => Verdict::precondition(format!(
+            Arranged::Possible(order) => {
+                let explained = |order| refused::explained(known, order, isolation, beside);
+                let again = |id| {
+                    let order = arrange::backward(known, &graph, isolation).ok_or(id)?;
+                    explained(order).map_err(|_| id)
+                };
+                match explained(order).or_else(again) {
+                    Ok(order) => in_this(known, isolation.commits(&order)),
+                    Err(id) => Verdict::precondition(format!(
                         "operation {id}, `{}`, was refused though its register held that in the order that explains all else; what a refused cas says is not searched for",
                         known.all.history.entries[id].operation
                     )),
-                    None => in_this(known, order),
                 }
             }
-            Arranged::Possible(order) => in_this(known, order),
             Arranged::Impossible { core, key } => Verdict::of(vec![refusal(known, isolation, &core, key)]),
             Arranged::Spent { reason, placed, of } => {
                 meter.spent(reason, &format!("{placed} of {of} pairs of writes put in order"))

@@ -33,7 +33,7 @@ pub(crate) enum Isolation {
 /// Whether there is an arrangement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Arranged {
-    /// There is one: this order of all vertices, for snapshot isolation the one in which they commit.
+    /// There is one: this order of all vertices, for snapshot isolation of their begins and commits.
     Possible(Vec<u32>),
     /// There is none, not even of these vertices alone, because of this key.
     Impossible { core: Vec<u32>, key: Option<u32> },
@@ -57,10 +57,7 @@ pub(crate) fn arrange(
         return Arranged::Impossible { core: Vec::new(), key: None };
     };
     let arrangement = Arrangement::new(known, isolation);
-    let possible = |sorted: &[u32]| {
-        let commits = sorted.iter().copied().filter(|v| isolation == Isolation::Serializable || v % 2 == 1);
-        Arranged::Possible(commits.map(|v| isolation.txn(v)).filter(|v| (*v as usize) < known.len()).collect())
-    };
+    let possible = |sorted: &[u32]| Arranged::Possible(of_txns(known, isolation, sorted));
     if arrangement.all_torn(&sorted).is_empty() {
         return possible(&sorted);
     }
@@ -83,6 +80,22 @@ pub(crate) fn arrange(
         Ok(Some(impossible)) => arrangement.refused(impossible),
         Err((reason, placed)) => spent(reason, placed),
     }
+}
+
+/// An arrangement that has those first that were invoked last, as far as what is certain allows, if that is one.
+pub(crate) fn backward(known: &Inference<'_, '_>, graph: &Graph, isolation: Isolation) -> Option<Vec<u32>> {
+    let split = match isolation {
+        Isolation::Serializable => Cow::Borrowed(graph),
+        Isolation::Snapshot => Cow::Owned(split(graph)),
+    };
+    let sorted = split.sorted_backward()?;
+    let is_torn = !Arrangement::new(known, isolation).all_torn(&sorted).is_empty();
+    (!is_torn).then(|| of_txns(known, isolation, &sorted))
+}
+
+/// Without the vertices that only join edges.
+fn of_txns(known: &Inference<'_, '_>, isolation: Isolation, sorted: &[u32]) -> Vec<u32> {
+    sorted.iter().copied().filter(|vertex| (isolation.txn(*vertex) as usize) < known.len()).collect()
 }
 
 /// A search for more than was asked for takes at most one in so many steps.
@@ -111,6 +124,20 @@ impl Isolation {
         match self {
             Isolation::Serializable => vertex,
             Isolation::Snapshot => vertex / 2,
+        }
+    }
+
+    /// The transactions as they commit, of an order of begins and commits.
+    pub(crate) fn commits(self, order: &[u32]) -> Vec<u32> {
+        let commits = order.iter().map(|vertex| (self.txn(*vertex), *vertex));
+        commits.filter(|(txn, vertex)| self.commit(*txn) == *vertex).map(|(txn, _)| txn).collect()
+    }
+
+    /// The vertex where a transaction commits.
+    pub(super) fn commit(self, txn: u32) -> u32 {
+        match self {
+            Isolation::Serializable => txn,
+            Isolation::Snapshot => 2 * txn + 1,
         }
     }
 

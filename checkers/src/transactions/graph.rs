@@ -322,6 +322,15 @@ impl Graph {
             |vertex| self.leaving(vertex).iter().map(|edge| edge.to),
         )
     }
+
+    /// The same, but the one with the greatest number first.
+    pub(crate) fn sorted_backward(&self) -> Option<Vec<u32>> {
+        sorted(
+            self.vertices,
+            |vertex| ((vertex as usize) < self.txns, Reverse(vertex)),
+            |vertex| self.leaving(vertex).iter().map(|edge| edge.to),
+        )
+    }
 }
 
 /// All vertices in an order in which each comes before those `after` it; `None` if there is none. Among those that may come next

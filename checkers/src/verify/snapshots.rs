@@ -2,13 +2,17 @@
 
 use super::{
     Verification,
+    acts::{How, asked},
     commits::{Commits, Own, Place, Read},
     isolated::Beside,
     placed::refuted,
 };
 use crate::{
     budget::Budget,
-    history::{EntryId, History, Order},
+    history::{Entry, EntryId, History, Order},
+    operation::Operation,
+    partition::FixedMap,
+    value::Value,
 };
 
 /// Whether each transaction has a snapshot, if they commit in this order.
@@ -26,6 +30,7 @@ pub(super) fn snapshots(
         commits.keeps_processes()?;
     }
     let mut known = Known::new(history, &commits, beside);
+    let refusals = Refusals::new(history, order)?;
     let mut steps = budget.steps;
     let (mut own, mut reads) = (Own::new(commits.keys()), Vec::new());
     // By key: after how many commits it was last written.
@@ -33,6 +38,9 @@ pub(super) fn snapshots(
     for place in commits.places() {
         commits.reads(place, &mut own, &mut reads)?;
         let known = known.of(&commits, place);
+        if !refusals.have_a_reason(&history.entries[commits.id(place)], known, place) {
+            return Err(refuted(commits.id(place), "was refused what was there"));
+        }
         let mut at = commits.written(place).iter().fold(known, |at, key| at.max(written[*key as usize]));
         loop {
             let Some(left) = steps.checked_sub(1 + reads.len() as u64) else {
@@ -60,6 +68,63 @@ fn shows(commits: &Commits<'_>, read: Read, from: Place) -> Option<Place> {
         let until = writers.get(behind.writers as usize).copied().unwrap_or(commits.places().end);
         Some(from.max(since)).filter(|at| *at <= until)
     })
+}
+
+/// What registers held of which a cas was refused.
+struct Refusals<'h> {
+    /// By key, ascending: behind how many commits it held something else, and what.
+    held: FixedMap<&'h Value, Vec<(Place, Option<&'h Value>)>>,
+}
+
+/// The key of a refused cas, and what it took to be there.
+fn refused(entry: &Entry) -> Option<(&Value, &Value)> {
+    let Operation { f, key, args } = &entry.operation;
+    let is_refused = *f == "cas" && entry.reply() == Some(&Value::Bool(false));
+    Some((key, args.as_list()?.first()?)).filter(|_| is_refused)
+}
+
+impl<'h> Refusals<'h> {
+    fn new(history: &'h History, order: &[EntryId]) -> Result<Self, Verification> {
+        let keys = history.entries.iter().filter_map(refused).map(|(key, _)| (key, vec![(0, None)]));
+        let mut held: FixedMap<&Value, Vec<_>> = keys.collect();
+        if held.is_empty() {
+            return Ok(Refusals { held });
+        }
+        for (place, &id) in (1..).zip(order) {
+            for (key, how, value) in asked(&history.entries[id]) {
+                let Some(held) = held.get_mut(key) else { continue };
+                match how {
+                    How::Reads => {}
+                    How::Writes => held.push((place, value)),
+                    How::Appends => {
+                        return Err(Verification::Unverified(format!("operation {id} appends to what a cas is about")));
+                    }
+                }
+            }
+        }
+        Ok(Refusals { held })
+    }
+
+    /// Whether the register held something else behind some number of commits from `from` to `to`, if a cas of it was refused.
+    fn have_a_reason(&self, entry: &Entry, from: Place, to: Place) -> bool {
+        let Some((key, expected)) = refused(entry) else { return true };
+        let Some(held) = self.held.get(key) else { return false };
+        let is_initial = expected.is_nil() || expected.as_text() == Some("");
+        let mut until = to + 1;
+        // From the last on: each lasts up to the next.
+        let begun = &held[..held.partition_point(|(since, _)| *since <= to)];
+        for &(since, value) in begun.iter().rev() {
+            let is_held = value.map_or(is_initial, |value| value == expected);
+            if !is_held && since < until {
+                return true;
+            }
+            until = since;
+            if until <= from {
+                break;
+            }
+        }
+        false
+    }
 }
 
 /// The places behind which a transaction must begin.

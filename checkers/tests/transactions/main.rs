@@ -4,6 +4,7 @@ mod concurrent;
 mod definitions;
 mod evidence;
 mod forged;
+mod refused;
 mod replies;
 
 use rand_xoshiro::{
