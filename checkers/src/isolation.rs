@@ -244,10 +244,18 @@ fn refusal(known: &Inference<'_, '_>, isolation: Isolation, core: &[u32], key: O
         Isolation::Snapshot => (anomaly::NON_SNAPSHOT, "snapshots"),
     };
     let key = key.map_or(Value::Nil, |key| known.all.keys[key as usize].clone());
-    let n = core.len();
+    // The order of what several of them appended is known from who read most of it.
+    let mut written: Vec<u32> = core.iter().flat_map(|&v| known.writes(v)).copied().collect();
+    written.sort_unstable();
+    let by_several = written.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+    let mut all: Vec<u32> =
+        by_several.filter_map(|key| known.keys[key as usize].longest).chain(core.iter().copied()).collect();
+    all.sort_unstable();
+    all.dedup();
+    let n = all.len();
     let sentence = format!(
         "No {what} of these {n} transactions explain{} what they saw: in whatever order the writes of {key} come, some come both before and after others.",
         if isolation == Isolation::Serializable { "s" } else { "" }
     );
-    Anomaly::new(kind, key, core.iter().map(|&v| known.txn(v).entry).collect(), sentence)
+    Anomaly::new(kind, key, all.iter().map(|&v| known.txn(v).entry).collect(), sentence)
 }

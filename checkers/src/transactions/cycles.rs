@@ -75,12 +75,12 @@ pub(crate) fn worst(graph: &Graph) -> Option<Vec<Edge>> {
     CLASSES.into_iter().find_map(|class| search.shortest(class)).or_else(|| any(&mut search))
 }
 
-/// A shortest way from one transaction to another, with both ends; the one it starts from if there is none.
+/// A shortest way from one transaction to another, with both ends.
 pub(crate) fn way(graph: &Graph, from: u32, to: u32) -> Vec<u32> {
     let parts = Parts::one(graph.vertices);
     let back = Edge { from: to, to: from, kind: Kind::RW, key: 0 };
     let circle = Search::new(graph, &parts).back(&back, EVERY_KIND, false);
-    circle.map_or_else(|| vec![from], |circle| circle.iter().map(|edge| edge.from).collect())
+    circle.map_or_else(|| vec![to, from], |circle| circle.iter().map(|edge| edge.from).collect())
 }
 
 /// The name of a cycle, and what it is called in words.

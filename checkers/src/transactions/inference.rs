@@ -144,6 +144,12 @@ impl<'a, 'h> Inference<'a, 'h> {
         &self.all.txns[self.txns[vertex as usize] as usize]
     }
 
+    /// Somebody who saw what a transaction of unknown outcome wrote: nothing else says that it took effect.
+    pub(super) fn observer(&self, vertex: u32) -> Option<u32> {
+        let saw = |reader: &u32| self.reads(*reader).iter().any(|read| read.source == vertex);
+        if self.txn(vertex).status == Status::Unknown { (0..self.len() as u32).find(saw) } else { None }
+    }
+
     /// What the vertex read of others, in its order.
     pub(crate) fn reads(&self, vertex: u32) -> &[Read] {
         &self.reads[range(&self.read_starts, vertex)]
@@ -273,10 +279,13 @@ fn lost_updates(built: &Inference<'_, '_>, reporter: &mut Reporter<'_, '_>) {
             }
             let other = *first.entry((read.key, read.source, read.elements)).or_insert(vertex);
             if other != vertex {
-                let txns = [other, vertex].map(|v| built.txns[v as usize] as usize);
+                let txn = |vertex: u32| built.txns[vertex as usize] as usize;
+                let both = [other, vertex];
+                let observers = both.iter().filter_map(|v| built.observer(*v));
+                let txns: Vec<usize> = both.into_iter().chain(observers).map(txn).collect();
                 reporter.report(&anomaly::LOST_UPDATE, read.key, &txns, |r| {
                     let key = r.key(read.key);
-                    let [one, other] = txns.map(|t| r.say(t));
+                    let [one, other] = both.map(|v| r.say(txn(v)));
                     format!(
                         "{one} and {other} both read the same state of {key} and both replaced it: one update is lost."
                     )

@@ -97,6 +97,29 @@ fn who_read_a_list_is_named() {
     }
 }
 
+/// The same where no order of writes is possible, because of the orders of lists.
+#[test]
+fn who_read_a_list_is_named_where_no_order_is_possible() {
+    let shown = "0: txn [[w x 1] [append a 1] [append b 1]] -> [[w x 1] [append a 1] [append b 1]]; \
+        1: txn [[w x 2] [append a 2]] -> [[w x 2] [append a 2]]; \
+        2: txn [[r x nil] [append b 2]] -> [[r x 2] [append b 2]]; \
+        3: txn [[r a nil] [r b nil]] -> [[r a [2 1]] [r b [1 2]]]";
+    for anomaly in anomalies("serializable", shown) {
+        assert_eq!((anomaly.kind.as_str(), &anomaly.operations[..]), ("non-serializable", &[0, 1, 2, 3][..]));
+    }
+}
+
+/// What is not known to have taken effect did so because somebody saw it.
+#[test]
+fn who_saw_what_is_not_known_is_named() {
+    let shown = "0: write[x] 1; 1: cas[x] [1 2] ?; 2: cas[x] [1 3] -> true; 3: read[x] -> 2";
+    for level in ["serializable", "snapshot-isolation"] {
+        for anomaly in anomalies(level, shown) {
+            assert_eq!(anomaly.operations, [1, 2, 3], "{level}: {anomaly:?}");
+        }
+    }
+}
+
 fn kinds(level: &str, shown: &str) -> Vec<String> {
     anomalies(level, shown).iter().map(|anomaly| anomaly.kind.as_str().to_owned()).collect()
 }
