@@ -224,7 +224,9 @@ impl Level {
 fn extend(anomalies: &mut Vec<Anomaly>, found: impl IntoIterator<Item = Anomaly>) {
     for anomaly in found {
         let is_told = |told: &Anomaly| {
-            told.kind == anomaly.kind && anomaly.operations.iter().all(|id| told.operations.contains(id))
+            let is_same = told.kind == anomaly.kind
+                || (told.kind == anomaly::PHANTOM && anomaly.kind == anomaly::NON_REPEATABLE_READ);
+            is_same && anomaly.operations.iter().all(|id| told.operations.contains(id))
         };
         if !anomalies.iter().any(is_told) {
             anomalies.push(anomaly);

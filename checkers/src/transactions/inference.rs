@@ -257,13 +257,21 @@ impl<'a> Reporter<'a, '_> {
         written.and_then(|op| op.action.value()).expect("it wrote that")
     }
 
-    /// Two reads of one key in one transaction that saw different states. There is no predicate, so that it is no phantom.
+    /// Two reads of one key in one transaction that saw different states.
     pub(super) fn two_states(&mut self, txn: usize, before: &Read, now: &Read) {
+        // What a read finds under a key is the nearest there is to a predicate: elements of a list, or whether it is there at all.
+        let grew = before.source == INITIAL || now.elements > before.elements;
+        let kind = if grew { anomaly::PHANTOM } else { anomaly::NON_REPEATABLE_READ };
         let others: Vec<usize> =
             [before.source, now.source].into_iter().filter(|s| *s != INITIAL).map(|s| s as usize).collect();
-        self.report(&anomaly::NON_REPEATABLE_READ, now.key, &[&[txn][..], &others].concat(), |r| {
+        self.report(&kind, now.key, &[&[txn][..], &others].concat(), |r| {
             let [reader, key] = [r.say(txn), r.key(now.key).to_string()];
-            format!("{reader} read {key} twice and saw two states: the read is not repeatable.")
+            let what = if grew {
+                "what was not there at first appeared between its reads, a phantom"
+            } else {
+                "its value changed between the reads, so the read is not repeatable"
+            };
+            format!("{reader} read {key} twice and saw two states: {what}.")
         });
     }
 }
