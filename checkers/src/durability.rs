@@ -11,7 +11,7 @@ use crate::{
     anomaly::{self, describe},
     budget::Budget,
     checker::{Checker, CheckerEntry},
-    history::{Entry, EntryId, History, Phase},
+    history::{Entry, EntryId, History, Order, Phase},
     observations::{effect, is_initial},
     value::Value,
     verdict::{Anomaly, Verdict},
@@ -32,6 +32,9 @@ impl Checker for Durability {
     }
 
     fn check(&self, history: &History, _: &Budget) -> Verdict {
+        if history.order == Order::Processes {
+            return Verdict::precondition(Order::NO_REAL_TIME);
+        }
         let Some(phase) = history.phase(Phase::FinalReads) else {
             return Verdict::precondition("the history has no phase of final reads");
         };

@@ -4,7 +4,7 @@ use crate::{
     anomaly,
     budget::Budget,
     checker::{Checker, CheckerEntry},
-    history::{Entry, EntryId, History, Phase},
+    history::{Entry, EntryId, History, Order, Phase},
     value::Value,
     verdict::{Anomaly, Verdict},
 };
@@ -27,6 +27,9 @@ impl Checker for Liveness {
     }
 
     fn check(&self, history: &History, _: &Budget) -> Verdict {
+        if history.order == Order::Processes {
+            return Verdict::precondition(Order::NO_REAL_TIME);
+        }
         let Some(phase) = history.phase(Phase::Settle) else {
             return Verdict::precondition("the history has no phase in which faults have ended and operations go on");
         };

@@ -16,7 +16,7 @@ use squall_checkers::{
     invariants::{self, Visibility},
     operation::Operation,
     value::Value,
-    verdict::Verdict,
+    verdict::{Reason, Verdict},
 };
 
 #[test]
@@ -441,3 +441,24 @@ fn mistakes_of_logs_are_found() {
         });
     }
 }
+
+/// What is judged by when it happened is not judged where nobody knows when.
+#[test]
+fn a_history_without_real_time_says_nothing_of_the_end() {
+    for (name, history) in [
+        ("durability", "0: write[x] 1; 1: write[x] 2; -- final-reads; 2: read[x] -> 1"),
+        ("liveness", "-- settle; 0: write[x] 1 ? timeout"),
+        ("convergence", REPLICAS_DIFFER),
+        ("eventual", REPLICAS_DIFFER),
+        ("strong-eventual", REPLICAS_DIFFER),
+    ] {
+        assert!(judging::judge(name, history).is_invalid(), "{name}");
+        let verdict = judging::judge(name, &format!("%order processes\n{history}"));
+        let Verdict::Unknown { reason, detail } = &verdict else { panic!("{name}: {verdict:?}") };
+        assert_eq!(*reason, Reason::Precondition, "{name}");
+        assert!(detail.contains("does not say what happened when"), "{name}: {detail}");
+    }
+}
+
+const REPLICAS_DIFFER: &str = "0: write[x] 1; -- process 1 reads replica 0; -- process 2 reads replica 1; \
+    1: read[x] -> 1; 2: read[x] -> nil";

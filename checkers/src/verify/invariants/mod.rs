@@ -84,7 +84,7 @@ pub(super) fn check(history: &History, checker: &str, verdict: &Verdict) -> Opti
         "eventual-accuracy" => settled::accurate,
         _ => return None,
     };
-    // These look at no moment, or at phases and final reads alone.
+    // These look at no moment.
     let timeless = matches!(checker, "bank" | "bank-with-overdraft" | "unique-ids");
     if history.order == Order::Processes && !timeless {
         return Some(Verification::Refuted("the history does not know real time".to_owned()));
