@@ -6,11 +6,11 @@
 //! see to.
 //!
 //! Updates leave, in the sense of Burckhardt (2014): of a set, all elements whose addition was acknowledged and that nobody
-//! removed, and perhaps others that may have been added, but none that was added once and that a removal found there (it replied
-//! true); of a counter, all that was acknowledged, and perhaps what is of unknown outcome; of a register, a value that a write
-//! may have written, and not the initial one once a write was acknowledged. Strong eventual consistency (Shapiro et al. 2011)
-//! says that replicas which know the same updates show the same. In silence all know all, so then every final read counts, not
-//! the last alone.
+//! removed then (a removal that had returned before, or that replied false, does not count), and perhaps others that may have been
+//! added, but none that was added once and that a removal found there (it replied true); of a counter, all that was acknowledged,
+//! and perhaps what is of unknown outcome; of a register, a value that a write may have written, and not the initial one once a
+//! write was acknowledged. Strong eventual consistency (Shapiro et al. 2011) says that replicas which know the same updates show
+//! the same. In silence all know all, so then every final read counts, not the last alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +18,7 @@ use crate::{
     anomaly::{self, describe},
     budget::Budget,
     checker::{Checker, CheckerEntry},
+    durability::Removals,
     history::{Entry, EntryId, History, MarkKind, Order, ProcessId},
     observations::effect,
     value::Value,
@@ -65,29 +66,20 @@ impl Checker for Convergence {
         if history.order == Order::Processes {
             return Verdict::precondition(Order::NO_REAL_TIME);
         }
-        // By process: from which position on it reads which replica.
-        let mut readers: BTreeMap<ProcessId, Vec<(u32, u32)>> = BTreeMap::new();
-        for mark in &history.marks {
-            if let MarkKind::FinalReads(process, replica) = mark.kind {
-                readers.entry(process).or_default().push((mark.at.position, replica));
-            }
-        }
-        let mut replicas: Vec<u32> = readers.values().flatten().map(|(_, replica)| *replica).collect();
-        replicas.sort_unstable();
-        replicas.dedup();
-        if replicas.len() < 2 {
-            return Verdict::precondition(format!("final reads are marked at {} replicas, not two", replicas.len()));
+        let readers = Readers::new(history);
+        let replicas = readers.replicas();
+        if replicas < 2 {
+            return Verdict::precondition(format!("final reads are marked at {replicas} replicas, not two"));
         }
         let mut anomalies = Vec::new();
+        let mut unclear = Verdict::VALID;
         let mut compared = 0;
         for (key, ids) in history.partition().iter() {
             // By replica, in the order in which they were made.
             let mut reads: BTreeMap<u32, Vec<EntryId>> = BTreeMap::new();
             for &id in ids {
                 let entry = &history.entries[id];
-                let begun = readers.get(&entry.process).filter(|_| entry.is_ok() && only_reads(entry));
-                let replica = begun.and_then(|marks| marks.iter().rfind(|(at, _)| *at < entry.invoked.position));
-                if let Some(&(_, replica)) = replica {
+                if let Some(replica) = readers.replica(entry).filter(|_| entry.is_ok() && only_reads(entry)) {
                     reads.entry(replica).or_default().push(id);
                 }
             }
@@ -103,6 +95,7 @@ impl Checker for Convergence {
             compared += 1;
             anomalies.extend(finals.diverged());
             if self.asks >= Asks::Explanation {
+                unclear = unclear.worst(finals.legible());
                 anomalies.extend(finals.unexplained());
                 anomalies.extend(finals.resurrected());
             }
@@ -113,7 +106,36 @@ impl Checker for Convergence {
         if compared == 0 {
             return Verdict::vacuous("no key was read at two replicas");
         }
-        Verdict::of(anomalies)
+        Verdict::of(anomalies).worst(unclear)
+    }
+}
+
+/// Who makes final reads at which replica.
+pub(crate) struct Readers {
+    /// By process: from which position on it reads which replica.
+    marks: BTreeMap<ProcessId, Vec<(u32, u32)>>,
+}
+
+impl Readers {
+    pub(crate) fn new(history: &History) -> Self {
+        let mut marks: BTreeMap<ProcessId, Vec<(u32, u32)>> = BTreeMap::new();
+        for mark in &history.marks {
+            if let MarkKind::FinalReads(process, replica) = mark.kind {
+                marks.entry(process).or_default().push((mark.at.position, replica));
+            }
+        }
+        Readers { marks }
+    }
+
+    /// How many replicas are read.
+    fn replicas(&self) -> usize {
+        self.marks.values().flatten().map(|(_, replica)| replica).collect::<BTreeSet<_>>().len()
+    }
+
+    /// The replica that a read is made at, where a mark says it.
+    pub(crate) fn replica(&self, read: &Entry) -> Option<u32> {
+        let marks = self.marks.get(&read.process)?;
+        marks.iter().rfind(|(at, _)| *at < read.invoked.position).map(|(_, replica)| *replica)
     }
 }
 
@@ -207,6 +229,21 @@ impl<'h> Finals<'h> {
         }
     }
 
+    /// Valid where the last reads of a set show elements, and those of a counter integers.
+    fn legible(&self) -> Verdict {
+        let (set, counter) = (self.is_set(), self.is_counter());
+        let illegible = |id: EntryId| match self.entry(id).reply() {
+            Some(Value::List(_)) => counter,
+            Some(Value::Int(_)) => set,
+            _ => set || counter,
+        };
+        let what = if counter { "integer, although others do" } else { "elements" };
+        match self.last().find(|(_, id)| illegible(*id)) {
+            Some((_, id)) => Verdict::precondition(format!("operation {id}, a read, shows no {what}")),
+            None => Verdict::VALID,
+        }
+    }
+
     /// Two replicas that show different things.
     fn diverged(&self) -> Option<Anomaly> {
         let (first_replica, first) = self.last().next()?;
@@ -237,10 +274,10 @@ impl<'h> Finals<'h> {
         let list = self.entry(read).reply()?.as_list()?;
         let shown: BTreeSet<&Value> = list.iter().collect();
         let adds = || self.ids.iter().copied().filter(|&id| self.entry(id).operation.f == "add");
-        let removed: BTreeSet<&Value> = self.named("remove").map(|e| &e.operation.args).collect();
+        let removed = Removals::new(self.named("remove"));
         let missing = |id: &EntryId| {
-            let element = &self.entry(*id).operation.args;
-            self.entry(*id).is_ok() && !shown.contains(element) && !removed.contains(element)
+            let added = self.entry(*id);
+            added.is_ok() && !shown.contains(&added.operation.args) && !removed.excuse(added)
         };
         if let Some(id) = adds().find(missing) {
             return Some((Some(id), format!("although {} was acknowledged", self.say(id))));

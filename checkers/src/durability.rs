@@ -3,7 +3,9 @@
 //! Judged by the reads of the phase of final reads, key by key. A write is lost if it was acknowledged and every final read of
 //! its key shows a state that is certainly older: for a register a value each of whose writes had returned before the lost
 //! write was invoked (or nothing at all), for a set or a log the elements without the one that was added, unless somebody may have
-//! removed it. What was concurrent may rightly have overwritten it and proves nothing. Linear in the history.
+//! removed it: with a removal that did not reply false, and that had not returned before the addition was invoked. What was
+//! concurrent may rightly have overwritten it and proves nothing. Nor does a read of a value that nobody wrote: where the other
+//! reads of its key are all older, nobody can say whether the write is lost. Linear in the history.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +41,7 @@ impl Checker for Durability {
             return Verdict::precondition("the history has no phase of final reads");
         };
         let mut judged = 0;
+        let mut unclear = Verdict::VALID;
         let mut anomalies = Vec::new();
         for (key, ids) in history.partition().iter() {
             let is_final = |id: &&EntryId| {
@@ -56,19 +59,22 @@ impl Checker for Durability {
             match lost {
                 Ok(None) => {}
                 Ok(Some(id)) => anomalies.push(report(history, key, id, &finals)),
-                Err(id) => {
-                    let operation = &history.entries[id].operation;
-                    return Verdict::precondition(format!(
-                        "operation {id}, `{operation}`, is none of read, write, cas, get, put, add, remove and append, or no read of a set or a log shows it"
-                    ));
-                }
+                Err(detail) => unclear = unclear.worst(Verdict::precondition(detail)),
             }
         }
         if judged == 0 {
             return Verdict::vacuous("no key has both an acknowledged write and a final read");
         }
-        Verdict::of(anomalies)
+        Verdict::of(anomalies).worst(unclear)
     }
+}
+
+/// Why an operation that it does not know cannot be judged.
+fn stranger(history: &History, id: EntryId) -> String {
+    let operation = &history.entries[id].operation;
+    format!(
+        "operation {id}, `{operation}`, is none of read, write, cas, get, put, add, remove and append, or no read of a set or a log shows it"
+    )
 }
 
 /// Whether it adds an element to a set or a log.
@@ -80,15 +86,18 @@ fn changes(entry: &Entry) -> bool {
     adds(entry) || (entry.operation.f != "remove" && !matches!(effect(entry), Some((_, None))))
 }
 
-/// The last acknowledged write of a register that every final read misses. Fails with an operation that it does not know.
-fn lost_value(history: &History, ids: &[EntryId], finals: &[EntryId]) -> Result<Option<EntryId>, EntryId> {
+/// The last acknowledged write of a register that every final read misses.
+///
+/// # Errors
+/// An operation that it does not know, or a read that shows what nobody wrote and would have to say whether a write is lost.
+fn lost_value(history: &History, ids: &[EntryId], finals: &[EntryId]) -> Result<Option<EntryId>, String> {
     let alive = |id: &&EntryId| history.entries[**id].is_ok() || history.entries[**id].is_unknown();
     // When the last write of each value had certainly taken effect.
     let mut established: BTreeMap<&Value, u32> = BTreeMap::new();
     let mut acknowledged: Vec<(EntryId, &Value)> = Vec::new();
     for &id in ids.iter().filter(alive) {
         let entry = &history.entries[id];
-        let (_, written) = effect(entry).ok_or(id)?;
+        let (_, written) = effect(entry).ok_or_else(|| stranger(history, id))?;
         let Some(value) = written else { continue };
         let when = established.entry(value).or_insert(0);
         *when = (*when).max(entry.returned());
@@ -96,23 +105,35 @@ fn lost_value(history: &History, ids: &[EntryId], finals: &[EntryId]) -> Result<
             acknowledged.push((id, value));
         }
     }
-    let shown: Vec<&Value> = finals.iter().filter_map(|&id| history.entries[id].reply()).collect();
+    let mut unwritten: Option<EntryId> = None;
+    let mut shown: Vec<&Value> = Vec::new();
+    for (id, value) in finals.iter().filter_map(|&id| Some((id, history.entries[id].reply()?))) {
+        if established.contains_key(value) || is_initial(value) {
+            shown.push(value);
+        } else {
+            unwritten.get_or_insert(id);
+        }
+    }
     let lost = acknowledged.iter().rev().find(|(id, value)| {
         let invoked = history.entries[*id].invoked.position;
-        shown.iter().all(|seen| {
-            *seen != *value
-                && match established.get(*seen) {
-                    Some(&when) => when < invoked,
-                    None => is_initial(seen),
-                }
-        })
+        shown.iter().all(|seen| *seen != *value && established.get(*seen).is_none_or(|when| *when < invoked))
     });
-    Ok(lost.map(|(id, _)| *id))
+    match (lost, unwritten) {
+        (Some((lost, _)), Some(read)) => {
+            let [lost_said, read_said] = [*lost, read].map(|id| &history.entries[id].operation);
+            Err(format!(
+                "operation {read}, `{read_said}`, shows a value that nobody wrote, so nobody can say whether operation {lost}, `{lost_said}`, is lost"
+            ))
+        }
+        (lost, _) => Ok(lost.map(|(id, _)| *id)),
+    }
 }
 
-/// The last acknowledged addition to a set or a log that every final read misses. Fails with an operation that it does not know,
-/// or a read that shows no elements.
-fn lost_element(history: &History, ids: &[EntryId], finals: &[EntryId]) -> Result<Option<EntryId>, EntryId> {
+/// The last acknowledged addition to a set or a log that every final read misses.
+///
+/// # Errors
+/// An operation that it does not know, or a read that shows no elements.
+fn lost_element(history: &History, ids: &[EntryId], finals: &[EntryId]) -> Result<Option<EntryId>, String> {
     let known = |id: &&EntryId| {
         let entry = &history.entries[**id];
         let removes = entry.operation.f == "remove";
@@ -120,7 +141,7 @@ fn lost_element(history: &History, ids: &[EntryId], finals: &[EntryId]) -> Resul
         adds(entry) || removes || (entry.operation.f == "read" && shows_all)
     };
     if let Some(&id) = ids.iter().find(|id| !known(id)) {
-        return Err(id);
+        return Err(stranger(history, id));
     }
     let acknowledged = |id: &&EntryId| history.entries[**id].is_ok() && adds(&history.entries[**id]);
     let shown: Option<Vec<(&Entry, BTreeSet<&Value>)>> = finals
@@ -131,18 +152,37 @@ fn lost_element(history: &History, ids: &[EntryId], finals: &[EntryId]) -> Resul
         })
         .collect();
     let Some(shown) = shown else { return Ok(None) };
-    let may_remove = |id: &&EntryId| {
-        let entry = &history.entries[**id];
-        entry.operation.f == "remove" && (entry.is_ok() || entry.is_unknown())
-    };
-    let removed: BTreeSet<&Value> =
-        ids.iter().filter(may_remove).map(|&id| &history.entries[id].operation.args).collect();
+    let removed = Removals::new(ids.iter().map(|&id| &history.entries[id]));
     let missed = |id: &EntryId| {
         let added = &history.entries[*id];
-        !removed.contains(&added.operation.args)
+        !removed.excuse(added)
             && shown.iter().all(|(read, shown)| added.precedes(read) && !shown.contains(&added.operation.args))
     };
     Ok(ids.iter().rev().filter(acknowledged).copied().find(missed))
+}
+
+/// What may have been removed from a set.
+pub(crate) struct Removals<'h>(BTreeMap<&'h Value, u32>);
+
+impl<'h> Removals<'h> {
+    /// By element, when the last removal of it that may have found it had certainly taken effect.
+    pub(crate) fn new(entries: impl Iterator<Item = &'h Entry>) -> Self {
+        let mut removed = BTreeMap::new();
+        let found = |e: &&Entry| match e.reply() {
+            Some(reply) => *reply != Value::Bool(false),
+            None => e.is_unknown(),
+        };
+        for entry in entries.filter(|e| e.operation.f == "remove").filter(found) {
+            let when = removed.entry(&entry.operation.args).or_insert(0);
+            *when = entry.returned().max(*when);
+        }
+        Removals(removed)
+    }
+
+    /// Whether what was added here may have been removed: not if all removals were over by then.
+    pub(crate) fn excuse(&self, added: &Entry) -> bool {
+        self.0.get(&added.operation.args).is_some_and(|when| *when > added.invoked.position)
+    }
 }
 
 fn report(history: &History, key: &Value, lost: EntryId, finals: &[EntryId]) -> Anomaly {

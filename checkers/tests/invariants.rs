@@ -10,6 +10,7 @@ use judging::check;
 use objects::Load;
 use squall_checkers::{
     budget::Budget,
+    certificate::Certificate,
     checker::checker,
     formats::{self, Format, text},
     history::{EntryId, History, Outcome},
@@ -17,6 +18,7 @@ use squall_checkers::{
     operation::Operation,
     value::Value,
     verdict::{Reason, Verdict},
+    verify::{self, Verification},
 };
 
 #[test]
@@ -462,3 +464,88 @@ fn a_history_without_real_time_says_nothing_of_the_end() {
 
 const REPLICAS_DIFFER: &str = "0: write[x] 1; -- process 1 reads replica 0; -- process 2 reads replica 1; \
     1: read[x] -> 1; 2: read[x] -> nil";
+
+/// Each history is judged, and the verifier vouches for what is said of it, and not for the opposite.
+fn judged(cases: &[(&str, &str, &str)]) {
+    for (name, expected, history) in cases {
+        let verdict = judging::judge(name, history);
+        let found = match &verdict {
+            Verdict::Valid { .. } => "valid",
+            Verdict::Unknown { reason: Reason::Precondition, detail } => detail,
+            Verdict::Unknown { .. } => "vacuous",
+            Verdict::Invalid { anomalies } => anomalies[0].kind.as_str(),
+        };
+        // A reason is named in part.
+        assert!(found.contains(expected), "{name}: {history}: {expected}, but {verdict:?}");
+        let history = text::read(history).unwrap();
+        let verify = |verdict: Verdict| {
+            let certificate = Certificate::new(name, None, history.entries.len(), verdict);
+            verify::verify(&history, &certificate, &Budget::default())
+        };
+        if !verdict.is_unknown() {
+            assert_eq!(verify(verdict.clone()), Verification::Verified, "{name}: {expected}");
+        }
+        if !verdict.is_valid() {
+            assert_ne!(verify(Verdict::VALID), Verification::Verified, "{name}: {expected}");
+        }
+    }
+}
+
+#[test]
+fn a_removal_excuses_what_it_may_have_removed() {
+    let replicas = "-- process 1 reads replica 0; -- process 2 reads replica 1; 1: read -> []; 2: read -> []";
+    for (excused, updates) in [
+        (true, "0: add 1; 0: remove 1 -> true"),
+        (true, "0: add 1; 0: remove 1"),
+        (true, "0: add 1; 0: remove 1 ? late"),
+        (false, "0: add 1; 0: remove 1 ! full"),
+        (false, "0: add 1; 0: remove 1 -> false"),
+        (false, "0: add 1; 0: remove 1 -> true; 0: add 1"),
+        (false, "0: remove 1; 0: add 1"),
+        // It may take effect at any time.
+        (true, "3: remove 1 ? late; 0: add 1"),
+        (true, "0: add 1; 3: remove 1 @10..13; 0: add 1 @11..12"),
+        (true, "0: add 1 @10..13; 3: remove 1 -> true @11..12"),
+    ] {
+        let gone = |kind| if excused { "valid" } else { kind };
+        judged(&[
+            ("durability", gone("lost-acknowledged-write"), &format!("{updates}; -- final-reads; 1: read -> []")),
+            ("eventual", gone("unexplained-state"), &format!("{updates}; {replicas}")),
+        ]);
+    }
+}
+
+#[test]
+fn a_final_read_of_what_nobody_wrote_says_nothing() {
+    let unknown = "operation 2, `read(\"x\")`, shows a value that nobody wrote";
+    let writes = "0: write[x] 1; 0: write[x] 2; -- final-reads";
+    judged(&[
+        ("durability", unknown, &format!("{writes}; 1: read[x] -> 77")),
+        ("durability", unknown, &format!("{writes}; 1: read[x] -> 77; 2: read[x] -> 1")),
+        ("durability", "valid", &format!("{writes}; 1: read[x] -> 77; 2: read[x] -> 2")),
+        ("durability", "lost-acknowledged-write", &format!("{writes}; 2: read[x] -> 1")),
+        // What is certain of another key stays certain.
+        (
+            "durability",
+            "lost-acknowledged-write",
+            &format!("0: write[y] 1; {writes}; 1: read[x] -> 77; 2: read[y] -> nil"),
+        ),
+        ("durability", "nobody wrote", "0: write[x] 1; 0: write[x] 2 ! full; -- final-reads; 1: read[x] -> 2"),
+        ("durability", "valid", "0: write[x] 1; 2: write[x] 2 ? late; -- final-reads; 1: read[x] -> 2"),
+    ]);
+}
+
+#[test]
+fn replicas_that_show_no_elements_explain_nothing() {
+    let shown = |last: &str| {
+        format!(
+            "0: add 1; -- process 1 reads replica 0; -- process 2 reads replica 1; 1: read -> {last}; 2: read -> {last}"
+        )
+    };
+    judged(&[
+        ("convergence", "valid", &shown("a")),
+        ("eventual", "operation 1, a read, shows no elements", &shown("a")),
+        ("eventual", "divergence", &format!("{}; 2: read -> b", shown("a"))),
+        ("eventual", "operation 3, a read, shows no integer", &format!("{}; 1: read -> a; 2: read -> a", shown("1"))),
+    ]);
+}

@@ -38,7 +38,6 @@ pub(super) fn durable(object: &Object<'_>, broken: &mut Broken) {
     // To a set or to a log.
     let adds = |e: &Entry| matches!(e.operation.f.as_str(), "add" | "append");
     let grows = object.ids.iter().any(|&id| adds(&object.history.entries[id]));
-    let removed = removed(object);
     let changes = |e: &Entry| {
         if grows { adds(e) } else { e.operation.f != "remove" && written(e) != Some(None) }
     };
@@ -54,37 +53,42 @@ pub(super) fn durable(object: &Object<'_>, broken: &mut Broken) {
             .iter()
             .filter_map(|(e, reply)| Some((e.invoked.position, reply.as_list()?.iter().collect())))
             .collect();
+        let removed = removed(object);
         for (id, add) in object.alive().filter(|(_, e)| adds(e) && e.is_ok()) {
             let missed = |(call, shown): &(u32, BTreeSet<&Value>)| {
                 add.returned() < *call && !shown.contains(&add.operation.args)
             };
-            let is_kept = !removed.contains(&add.operation.args);
-            if shown.len() == finals.len() && is_kept && shown.iter().all(missed) {
+            if shown.len() == finals.len() && is_kept(&removed, add) && shown.iter().all(missed) {
                 broken.add("lost-acknowledged-write", id);
             }
         }
         return;
     }
-    // Before which moment all that was shown in the end had certainly been written; the initial value always was.
-    let mut latest: Option<i64> = Some(-1);
+    // Before which moment all that was shown in the end had certainly been written; the initial value always was, and what
+    // nobody wrote is of no moment.
+    let mut latest: i64 = -1;
+    let mut tells_nothing = false;
     for (_, shown) in &finals {
         let writes = object.alive().filter(|(_, e)| written(e) == Some(Some(*shown)));
-        latest = match (latest, writes.map(|(_, e)| i64::from(e.returned())).max()) {
-            (Some(latest), Some(when)) => Some(latest.max(when)),
-            (latest, None) if is_initial(shown) => latest,
-            _ => None,
-        };
+        match writes.map(|(_, e)| i64::from(e.returned())).max() {
+            Some(when) => latest = latest.max(when),
+            None => tells_nothing |= !is_initial(shown),
+        }
     }
-    let Some(latest) = latest else { return };
-    for (id, entry) in object.alive().filter(|(_, e)| e.is_ok()) {
+    for (id, entry) in object.alive() {
         match written(entry) {
             None => broken.open = Some("an operation is none of read, write, cas, get, put and add"),
-            Some(Some(value)) => {
-                if latest < i64::from(entry.invoked.position) && finals.iter().all(|(_, shown)| *shown != value) {
-                    broken.add("lost-acknowledged-write", id);
+            Some(Some(value)) if entry.is_ok() => {
+                let is_older = latest < i64::from(entry.invoked.position);
+                if is_older && finals.iter().all(|(_, shown)| *shown != value) {
+                    if tells_nothing {
+                        broken.open = Some("a final read shows what nobody wrote");
+                    } else {
+                        broken.add("lost-acknowledged-write", id);
+                    }
                 }
             }
-            Some(None) => {}
+            Some(_) => {}
         }
     }
 }
@@ -134,6 +138,11 @@ pub(super) fn converged(object: &Object<'_>, broken: &mut Broken, asks: Asks) {
             broken.open = Some("there is no silence");
         }
         let counts = adds && at.values().flatten().any(|(_, shown)| matches!(shown, Value::Int(_)));
+        if adds
+            && last.iter().any(|(_, shown)| if counts { shown.as_int().is_none() } else { shown.as_list().is_none() })
+        {
+            broken.open = Some("a read shows neither elements nor a count");
+        }
         for (id, shown) in last {
             let wrong = match (adds, counts) {
                 (_, true) => wrong_count(object, shown),
@@ -159,17 +168,30 @@ pub(super) fn converged(object: &Object<'_>, broken: &mut Broken, asks: Asks) {
 
 /// Whether an acknowledged element is missing, or one is there that nobody added.
 fn wrong_set(object: &Object<'_>, shown: &Value) -> bool {
-    let shown: BTreeSet<&Value> = shown.as_list().unwrap_or_default().iter().collect();
+    let Some(shown) = shown.as_list() else { return false };
+    let shown: BTreeSet<&Value> = shown.iter().collect();
     let adds = || object.alive().filter(|(_, e)| e.operation.f == "add");
     let may: BTreeSet<&Value> = adds().map(|(_, e)| &e.operation.args).collect();
     let removed = removed(object);
-    let must = |e: &Entry| e.is_ok() && !removed.contains(&e.operation.args);
-    adds().any(|(_, e)| must(e) && !shown.contains(&e.operation.args)) || shown.iter().any(|e| !may.contains(e))
+    let missing = |e: &Entry| e.is_ok() && !shown.contains(&e.operation.args) && is_kept(&removed, e);
+    adds().any(|(_, e)| missing(e)) || shown.iter().any(|e| !may.contains(e))
 }
 
-/// The elements that may have been removed.
-fn removed<'h>(object: &Object<'h>) -> BTreeSet<&'h Value> {
-    object.alive().filter(|(_, e)| e.operation.f == "remove").map(|(_, e)| &e.operation.args).collect()
+/// By element, when the last removal that may have found it had certainly taken effect.
+fn removed<'h>(object: &Object<'h>) -> BTreeMap<&'h Value, u32> {
+    let mut removed = BTreeMap::new();
+    for (_, entry) in object.alive().filter(|(_, e)| e.operation.f == "remove") {
+        if entry.reply() != Some(&Value::Bool(false)) {
+            let until = removed.entry(&entry.operation.args).or_default();
+            *until = entry.returned().max(*until);
+        }
+    }
+    removed
+}
+
+/// Whether what was added must be there for ever: no removal of it came after, or may still come.
+fn is_kept(removed: &BTreeMap<&Value, u32>, add: &Entry) -> bool {
+    removed.get(&add.operation.args).is_none_or(|until| *until < add.invoked.position)
 }
 
 /// Whether an element is there that was added once and that a removal found.
