@@ -492,6 +492,38 @@ fn judged(cases: &[(&str, &str, &str)]) {
 }
 
 #[test]
+fn an_element_is_lost_with_the_last_read_of_a_replica_that_had_it() {
+    judged(&[
+        ("set-full", "lost-element", "0: add 1; 1: read -> [1]; 1: read -> []"),
+        ("set-full", "lost-element", "0: add 1; -- final-reads; 1: read -> [1]; 1: read -> []"),
+        ("set-full", "lost-element", "0: add 1; -- final-reads; 2: read -> []; 1: read -> [1]; 1: read -> []"),
+        ("set-full", "lost-element", "0: add 1; 1: read -> [1]; -- final-reads; 1: read -> []; 2: read -> []"),
+        ("set-full", "lost-element", "0: add 1 ? late; -- final-reads; 1: read -> [1]; 1: read -> []; 2: add 2"),
+        // Two processes that read one replica.
+        (
+            "set-full",
+            "lost-element",
+            "0: add 1; -- final-reads; -- process 1 reads replica 0; -- process 2 reads replica 0; 1: read -> [1]; 2: read -> []",
+        ),
+        // Another replica has it still.
+        ("set-full", "valid", "0: add 1; -- final-reads; 1: read -> [1]; 2: read -> []"),
+        ("set-full", "valid", "0: add 1; -- final-reads; 1: read -> [1]; 2: read -> [1]; 1: read -> []"),
+        (
+            "set-full",
+            "valid",
+            "0: add 1; -- final-reads; -- process 1 reads replica 0; 1: read -> [1]; -- process 1 reads replica 1; 1: read -> []",
+        ),
+        // Who showed it may have been read last.
+        (
+            "set-full",
+            "valid",
+            "0: add 1; -- final-reads; -- process 1 reads replica 0; -- process 2 reads replica 0; 1: read -> [1] @10..13; 2: read -> [] @11..12; 3: read -> [] @14..15",
+        ),
+        ("set-full", "valid", "0: add 1; -- final-reads; 1: read -> []; 1: read -> [1]"),
+    ]);
+}
+
+#[test]
 fn a_removal_excuses_what_it_may_have_removed() {
     let replicas = "-- process 1 reads replica 0; -- process 2 reads replica 1; 1: read -> []; 2: read -> []";
     for (excused, updates) in [
@@ -509,10 +541,17 @@ fn a_removal_excuses_what_it_may_have_removed() {
     ] {
         let gone = |kind| if excused { "valid" } else { kind };
         judged(&[
+            ("set-full", gone("lost-element"), &format!("{updates}; 1: read -> []")),
+            ("set-full", gone("lost-element"), &format!("{updates}; -- final-reads; 1: read -> []")),
             ("durability", gone("lost-acknowledged-write"), &format!("{updates}; -- final-reads; 1: read -> []")),
             ("eventual", gone("unexplained-state"), &format!("{updates}; {replicas}")),
         ]);
     }
+    judged(&[
+        // Shown, so it was added; but if before the removal, that may have come late.
+        ("set-full", "valid", "0: add 1 ? late; 2: remove 1; 1: add 1 ? late; 3: read -> [1]; 3: read -> []; 3: add 2"),
+        ("set-full", "lost-element", "2: remove 1; 0: add 1 ? late; 3: read -> [1]; 3: read -> []; 3: add 2"),
+    ]);
 }
 
 #[test]

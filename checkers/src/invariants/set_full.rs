@@ -1,9 +1,16 @@
 //! The checker `set-full`: what is added to a set is seen from some time on, and stays.
 //!
 //! `add(element) -> nil`, `remove(element)`, `read() -> [elements]`. An element is *known* once its addition was acknowledged or a
-//! read has shown it. It is lost if the last read (every final read, where these are marked) was invoked after that, does not
-//! show it, and was invoked after all reads that show it had returned; unless somebody may have removed it. One that some read
-//! misses in between is stale: that is no anomaly, but [`visibility`] says for how long. After Jepsen's checker of this name.
+//! read has shown it. It is lost if the last read was invoked after that, does not show it, and was invoked after all reads that
+//! show it had returned; unless somebody may have removed it. One that some read misses in between is stale: that is no anomaly,
+//! but [`visibility`] says for how long. After Jepsen's checker of this name.
+//!
+//! Where final reads are marked, the last of these is meant, and replicas may differ: an element is not lost if a final read shows
+//! it and the same replica is not read again, or the same process does not read again where no mark says which replica it reads.
+//!
+//! Nobody removed what was added anew: a removal that had returned before the addition was invoked does not count, nor does one
+//! that replied false. Where only reads say that an element was added, they do not say by which addition, so a removal counts
+//! unless it had returned before all of them.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +18,9 @@ use super::{Invariant, Scene, and_more};
 use crate::{
     anomaly,
     checker::CheckerEntry,
-    history::{Entry, EntryId, History, Phase, SimTime},
+    convergence::Readers,
+    durability::Removals,
+    history::{Entry, EntryId, History, Phase, ProcessId, SimTime},
     value::Value,
     verdict::{Anomaly, Verdict},
 };
@@ -62,12 +71,13 @@ impl Visibility {
 /// ```
 pub fn visibility(history: &History) -> Visibility {
     let mut all = Visibility::default();
+    let readers = Readers::new(history);
     for (key, ids) in history.partition().iter() {
-        let set = Set::new(Scene { history, key }, ids);
+        let set = Set::new(Scene { history, key }, ids, &readers);
         for element in set.elements.values() {
             let Some(known) = element.known(history) else { continue };
             all.known += 1;
-            if set.is_lost(element) {
+            if set.gone(element).is_some() {
                 all.lost += 1;
             } else if element.shown.is_empty()
                 && set.reads.iter().all(|read| history.entries[*read].invoked.position < known.0)
@@ -87,6 +97,7 @@ pub fn visibility(history: &History) -> Visibility {
 fn judge(history: &History) -> Verdict {
     let mut anomalies = Vec::new();
     let mut judged = 0;
+    let readers = Readers::new(history);
     for (key, ids) in history.partition().iter() {
         let scene = Scene { history, key };
         if let Some(&id) = ids.iter().find(|&&id| {
@@ -95,7 +106,7 @@ fn judge(history: &History) -> Verdict {
         }) {
             return Verdict::precondition(format!("operation {id}, a read, replied no list of elements"));
         }
-        let set = Set::new(scene, ids);
+        let set = Set::new(scene, ids, &readers);
         if set.elements.values().any(|e| e.adds.iter().any(|id| history.entries[*id].is_ok())) {
             judged += set.reads.len();
         }
@@ -118,8 +129,6 @@ struct Element {
     shown: Vec<usize>,
     /// The first of these to return, and when.
     first_shown: Option<(u32, SimTime)>,
-    /// Whether it may have been removed.
-    removed: bool,
 }
 
 impl Element {
@@ -133,30 +142,49 @@ impl Element {
     }
 }
 
+/// Whose last final read counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Reader {
+    Replica(u32),
+    /// A process of which no mark says which replica it reads.
+    Process(ProcessId),
+}
+
 /// One set.
 struct Set<'h> {
     scene: Scene<'h>,
     elements: BTreeMap<&'h Value, Element>,
+    removals: Removals<'h>,
     /// Reads with a reply, by invocation.
     reads: Vec<EntryId>,
-    /// The reads that say what is lost: indices of `reads`.
+    /// By read, who made it if it is a final one.
+    readers: Vec<Option<Reader>>,
+    /// Where the last final read of each of them was invoked.
+    asked: BTreeMap<Reader, u32>,
+    /// The reads that say what is lost, by invocation: indices of `reads`.
     last: Vec<usize>,
     /// A read that shows an element twice, and the element.
     twice: Option<(EntryId, &'h Value)>,
 }
 
 impl<'h> Set<'h> {
-    fn new(scene: Scene<'h>, ids: &[EntryId]) -> Self {
-        let mut set = Set { scene, elements: BTreeMap::new(), reads: Vec::new(), last: Vec::new(), twice: None };
+    fn new(scene: Scene<'h>, ids: &[EntryId], readers: &Readers) -> Self {
+        let mut set = Set {
+            scene,
+            elements: BTreeMap::new(),
+            removals: Removals::new(ids.iter().map(|&id| &scene.history.entries[id])),
+            reads: Vec::new(),
+            readers: Vec::new(),
+            asked: BTreeMap::new(),
+            last: Vec::new(),
+            twice: None,
+        };
         let finals = scene.history.phase(Phase::FinalReads);
         for &id in ids {
             let entry: &'h Entry = &scene.history.entries[id];
             match (entry.operation.f.as_str(), entry.reply()) {
                 ("add", _) if entry.is_ok() || entry.is_unknown() => {
                     set.elements.entry(&entry.operation.args).or_default().adds.push(id);
-                }
-                ("remove", _) if entry.is_ok() || entry.is_unknown() => {
-                    set.elements.entry(&entry.operation.args).or_default().removed = true;
                 }
                 ("read", Some(Value::List(shown))) => {
                     let returned = entry.completed.map(|at| (at.position, at.time));
@@ -170,9 +198,14 @@ impl<'h> Set<'h> {
                         element.shown.push(read);
                         element.first_shown = [element.first_shown, returned].into_iter().flatten().min();
                     }
-                    if finals.as_ref().is_some_and(|phase| phase.contains(&entry.invoked.position)) {
+                    let is_final = finals.as_ref().is_some_and(|phase| phase.contains(&entry.invoked.position));
+                    let reader = || readers.replica(entry).map_or(Reader::Process(entry.process), Reader::Replica);
+                    let reader = is_final.then(reader);
+                    if let Some(reader) = reader {
+                        set.asked.insert(reader, entry.invoked.position);
                         set.last.push(read);
                     }
+                    set.readers.push(reader);
                     set.reads.push(id);
                 }
                 _ => {}
@@ -188,12 +221,24 @@ impl<'h> Set<'h> {
         &self.scene.history.entries[self.reads[read]]
     }
 
-    fn is_lost(&self, element: &Element) -> bool {
-        let Some((known, _)) = element.known(self.scene.history) else { return false };
-        let Some(&first_last) = self.last.first() else { return false };
-        let begun = self.entry(first_last).invoked.position;
-        // Reads that show it had returned before: so no last read does.
-        !element.removed && known < begun && element.shown.iter().all(|&read| self.entry(read).returned() < begun)
+    /// From which position on it is certain that an element is gone, and who added it; nothing if it may be there.
+    fn gone(&self, element: &Element) -> Option<(u32, EntryId)> {
+        let last = self.entry(*self.last.last()?).invoked.position;
+        // Whoever showed it was read again, and shows it no more.
+        let again = |read: usize| self.readers[read].and_then(|reader| self.asked.get(&reader)).unwrap_or(&last);
+        if element.shown.iter().any(|&read| self.entry(read).returned() >= *again(read)) {
+            return None;
+        }
+        let shown = element.shown.iter().map(|&read| self.entry(read).returned()).max();
+        let added = |id: EntryId| &self.scene.history.entries[id];
+        let stays = |id: EntryId| !self.removals.excuse(added(id));
+        let certain = element.adds.iter().copied().find(|&id| added(id).returned() < last && stays(id));
+        if let Some(id) = certain {
+            return Some((added(id).returned().max(shown.unwrap_or(0)), id));
+        }
+        // Some addition took effect, but nobody knows which.
+        let all_stay = element.adds.iter().all(|&id| stays(id));
+        shown.filter(|_| all_stay).zip(element.adds.first().copied())
     }
 
     /// The last read that misses the element and was invoked after `known`.
@@ -229,11 +274,10 @@ impl<'h> Set<'h> {
     }
 
     fn lost(&self) -> Option<Anomaly> {
-        let added =
-            |e: &&Element| e.adds.iter().any(|id| self.scene.history.entries[*id].is_ok()) || !e.shown.is_empty();
-        let lost = || self.elements.values().filter(added).filter(|e| !e.adds.is_empty() && self.is_lost(e));
-        let element = lost().min_by_key(|e| e.adds[0])?;
-        let (add, last) = (element.adds[0], self.reads[*self.last.first()?]);
+        let lost = || self.elements.values().filter_map(|e| self.gone(e).map(|(since, add)| (e, since, add)));
+        let (element, since, add) = lost().min_by_key(|(.., add)| *add)?;
+        let later = self.last.iter().find(|&&read| self.entry(read).invoked.position > since)?;
+        let last = self.reads[*later];
         let seen = element.shown.last().map(|read| self.reads[*read]);
         let before = match seen {
             Some(read) => format!("was shown by {}", self.scene.say(read)),
