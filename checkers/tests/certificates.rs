@@ -451,3 +451,122 @@ fn invariants() {
         enough(&counts, names);
     }
 }
+
+/// Sets that lose, remove and add again, and at last reads of several replicas, some at the same time.
+fn grown(random: &mut Random) -> History {
+    let mut recorder = HistoryBuilder::new();
+    let mut open: Vec<(usize, Value)> = Vec::new();
+    let mut done = |recorder: &mut HistoryBuilder, random: &mut Random, process: u32, (operation, reply), known| {
+        open.push((recorder.invoke(ProcessId(process), operation, 0), reply));
+        // What is left open runs beside what follows.
+        while open.len() > random.below(3) {
+            let (entry, reply) = open.swap_remove(random.below(open.len()));
+            let outcome = if known { Outcome::Ok(reply) } else { Outcome::Unknown("timeout".to_owned()) };
+            recorder.complete(entry, outcome, 0);
+        }
+    };
+    let count = 1 + random.below(4);
+    for i in 0..count {
+        let update = match random.below(5) {
+            0 => asked("remove", random.int(2), Value::Nil),
+            1 => asked("remove", random.int(2), random.below(2) == 0),
+            2 => asked("read", Value::Nil, random.some(2, 2)),
+            _ => asked("add", random.int(2), Value::Nil),
+        };
+        let known = random.below(5) > 0;
+        done(&mut recorder, random, 10 + i as u32, update, known);
+    }
+    recorder.mark(MarkKind::Phase(Phase::FinalReads), 0);
+    for process in 20..24 {
+        if random.below(4) > 0 {
+            recorder.mark(MarkKind::FinalReads(ProcessId(process), random.below(2) as u32), 0);
+        }
+    }
+    for process in 20..24 {
+        let seen = random.some(2, 2);
+        done(&mut recorder, random, process, asked("read", Value::Nil, seen), true);
+    }
+    recorder.finish()
+}
+
+/// One reply in a few is none that was asked for.
+fn odd(random: &mut Random, (operation, reply): (Operation, Value)) -> (Operation, Value) {
+    let reply = match random.below(24) {
+        0 => Value::from("a"),
+        1 => Value::Bool(false),
+        2 => Value::Bool(true),
+        3 => Value::Nil,
+        4 => Value::Int(77),
+        5 => Value::List(vec![Value::from("a")]),
+        _ => reply,
+    };
+    (operation, reply)
+}
+
+#[test]
+fn sets_that_lose_and_replies_that_are_odd() {
+    let sets = ["set-full", "durability", "convergence", "eventual", "strong-eventual"];
+    let mut counts = Counts::new();
+    let mut random = Random(Xoshiro256PlusPlus::seed_from_u64(7));
+    for _ in 0..6_000 {
+        let history = grown(&mut random);
+        for name in sets {
+            certify(name, &history, &mut counts);
+        }
+    }
+    let families: [(Draw, &[&str]); 6] = [
+        (
+            |random| {
+                let drawn = ids(random);
+                odd(random, drawn)
+            },
+            &["unique-ids"],
+        ),
+        (
+            |random| {
+                let drawn = lock(random);
+                odd(random, drawn)
+            },
+            &["mutual-exclusion", "fencing-tokens"],
+        ),
+        (
+            |random| {
+                let drawn = set(random);
+                odd(random, drawn)
+            },
+            &sets,
+        ),
+        (
+            |random| {
+                let drawn = queue(random);
+                odd(random, drawn)
+            },
+            &["total-queue", "at-most-once", "at-least-once"],
+        ),
+        (
+            |random| {
+                let drawn = log(random);
+                odd(random, drawn)
+            },
+            &["log-order"],
+        ),
+        (
+            |random| {
+                let drawn = register(random);
+                odd(random, drawn)
+            },
+            &sets[1..],
+        ),
+    ];
+    for (draw, names) in families {
+        for _ in 0..2_000 {
+            let history = wild(&mut random, draw);
+            for name in names {
+                certify(name, &history, &mut counts);
+            }
+        }
+    }
+    for (_, names) in families {
+        enough(&counts, names);
+    }
+}

@@ -588,3 +588,37 @@ fn replicas_that_show_no_elements_explain_nothing() {
         ("eventual", "operation 3, a read, shows no integer", &format!("{}; 1: read -> a; 2: read -> a", shown("1"))),
     ]);
 }
+
+#[test]
+fn replies_that_nobody_understands_are_named() {
+    judged(&[
+        ("log-order", r#"operation 1, `poll("p")`, replied ["a"],"#, "0: send[p] a -> 0; 1: poll[p] -> [a]"),
+        (
+            "log-order",
+            r#"operation 1, `poll("p")`, replied [[0 "a"] "b"],"#,
+            "0: send[p] a -> 0; 1: poll[p] -> [[0 a] b]",
+        ),
+        ("log-order", r#"operation 1, `poll("p")`, replied nil,"#, "0: send[p] a -> 0; 1: poll[p]"),
+        ("log-order", r#"operation 0, `send("p", "a")`, replied "b","#, "0: send[p] a -> b; 1: poll[p] -> [[0 a]]"),
+        ("log-order", r#"operation 0, `send([["send" "p" "a"]])`"#, "0: send [[send p a]] -> [[send p [0 b]]]"),
+        (
+            "log-order",
+            r#"operation 0, `txn([["poll"] ["send" "p" "a"]])`"#,
+            "0: txn [[poll] [send p a]] -> [[poll {}]]",
+        ),
+        ("log-order", r#"operation 0, `poll([["poll"]])`"#, "0: poll [[poll]] -> [[poll {p [a]}]]"),
+        ("log-order", "operation 0, `poll()`", "0: poll -> [[send p a]]"),
+        // An offset may be left out, and a poll may show nothing.
+        ("log-order", "valid", "0: send[p] a; 1: poll[p] -> []; 1: poll[p] -> [[0 a]]"),
+        ("log-order", "valid", "0: send [[send p a]] -> [[send p a]]; 1: poll [[poll]] -> [[poll {p [[0 a]]}]]"),
+        ("log-order", "valid", "0: send[p] a -> 0; 1: poll[p] ? late; 2: send [[send p b]] ? late"),
+        ("fencing-tokens", r#"operation 1, `acquire()`, replied "a","#, "0: acquire -> 1; 1: acquire -> a"),
+        ("mutual-exclusion", r#"operation 1, `acquire()`, replied "a","#, "0: acquire -> 1; 1: acquire -> a"),
+        ("mutual-exclusion", "operation 1, `acquire()`, replied false,", "0: acquire -> true; 1: acquire -> false"),
+        ("fencing-tokens", "operation 1, `acquire()`, replied false,", "0: acquire -> 1; 1: acquire -> false"),
+        ("mutual-exclusion", "double-acquire", "0: acquire -> true; 1: acquire -> true"),
+        ("unique-ids", "operation 0, a generate, replied no id", "0: generate; 1: generate"),
+        ("total-queue", r#"operation 1, `drain()`, replied "a","#, "0: enqueue 1; 1: drain -> a; 1: dequeue -> 1"),
+        ("at-most-once", r#"operation 1, `drain()`, replied "a","#, "0: enqueue 1; 1: drain -> a; 1: dequeue -> 1"),
+    ]);
+}

@@ -1,7 +1,7 @@
 //! The checker `log-order`: a partitioned log (such as Kafka) keeps what was sent, once, in one order.
 //!
 //! `send[log](element) -> offset`, `poll[log]() -> [[offset element] …]`; Jepsen's `[[:send log element]]` and `[[:poll {log …}]]`
-//! too. `assign` and `subscribe` let a process begin anew somewhere else.
+//! too. A send may leave out the offset. `assign` and `subscribe` let a process begin anew somewhere else.
 //!
 //! * An offset belongs to one element, and an element that was sent once has one offset.
 //! * An element that comes out was sent, and not after it came out.
@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Invariant, Scene, and_more};
+use super::{Invariant, Scene, and_more, unintelligible};
 use crate::{
     anomaly,
     checker::CheckerEntry,
@@ -35,7 +35,14 @@ fn judge(history: &History) -> Verdict {
                 log.polls.push(Poll { id, process: entry.process, shown: Vec::new() });
             }
         }
-        for (key, event) in events(entry) {
+        let Some(events) = events(entry) else {
+            return unintelligible(
+                history,
+                id,
+                "neither the offset of what was sent nor offsets and elements that were polled",
+            );
+        };
+        for (key, event) in events {
             let log = logs.entry(key).or_default();
             match event {
                 Event::Send(element, offset) => log.sends.push(Send { id, element, offset }),
@@ -55,22 +62,34 @@ enum Event<'h> {
     Poll(Vec<(i64, &'h Value)>),
 }
 
-/// What an operation did to which log.
-fn events(entry: &Entry) -> Vec<(&Value, Event<'_>)> {
+/// What an operation did to which log; nothing if nobody can say, as its reply is none that it asked for.
+fn events(entry: &Entry) -> Option<Vec<(&Value, Event<'_>)>> {
     let operation = &entry.operation;
     match (operation.f.as_str(), &operation.args, entry.reply()) {
         ("send" | "poll" | "txn", Value::List(asked), reply) if !asked.is_empty() && asked.iter().all(is_micro) => {
-            let replied = reply.and_then(Value::as_list);
+            let replied = match reply {
+                Some(reply) => Some(reply.as_list().filter(|replied| replied.len() == asked.len())?),
+                None => None,
+            };
             let micros = asked.iter().enumerate();
-            micros.flat_map(|(i, asked)| micro(asked, replied.and_then(|list| list.get(i)))).collect()
+            let events: Option<Vec<_>> = micros.map(|(i, asked)| micro(asked, replied.map(|list| &list[i]))).collect();
+            Some(events?.into_iter().flatten().collect())
         }
         // Jepsen's poll, whose invocation may come without a value.
         ("poll", _, Some(Value::List(replied))) if !replied.is_empty() && replied.iter().all(is_micro) => {
-            replied.iter().flat_map(|reply| micro(reply, Some(reply))).collect()
+            let events: Option<Vec<_>> = replied.iter().map(polled).collect();
+            Some(events?.into_iter().flatten().collect())
         }
-        ("send", element, reply) => vec![(&operation.key, Event::Send(element, reply.and_then(Value::as_int)))],
-        ("poll", _, Some(reply)) => vec![(&operation.key, Event::Poll(pairs(reply)))],
-        _ => Vec::new(),
+        ("send", element, reply) => {
+            let offset = match reply {
+                Some(Value::Int(offset)) => Some(*offset),
+                Some(Value::Nil) | None => None,
+                Some(_) => return None,
+            };
+            Some(vec![(&operation.key, Event::Send(element, offset))])
+        }
+        ("poll", _, Some(reply)) => Some(vec![(&operation.key, Event::Poll(pairs(reply)?))]),
+        _ => Some(Vec::new()),
     }
 }
 
@@ -79,31 +98,48 @@ fn is_micro(value: &Value) -> bool {
     matches!(value.as_list(), Some([Value::Text(f), ..]) if f == "send" || f == "poll")
 }
 
-fn micro<'h>(asked: &'h Value, replied: Option<&'h Value>) -> Vec<(&'h Value, Event<'h>)> {
-    match (asked.as_list(), replied.and_then(Value::as_list)) {
+fn micro<'h>(asked: &'h Value, replied: Option<&'h Value>) -> Option<Vec<(&'h Value, Event<'h>)>> {
+    match (asked.as_list(), replied) {
         (Some([Value::Text(f), key, element]), replied) if f == "send" => {
-            // Acknowledged, it is `[send log [offset element]]`.
-            let offset = match replied {
-                Some([_, _, Value::List(pair)]) => pair.first().and_then(Value::as_int),
-                _ => None,
-            };
-            vec![(key, Event::Send(element, offset))]
+            let offset = replied.map_or(Some(None), |replied| acknowledged(key, element, replied))?;
+            Some(vec![(key, Event::Send(element, offset))])
         }
-        (_, Some([Value::Text(f), Value::Map(shown)])) if f == "poll" => {
-            shown.iter().map(|(key, list)| (key, Event::Poll(pairs(list)))).collect()
+        (_, Some(replied)) => polled(replied),
+        (_, None) => Some(Vec::new()),
+    }
+}
+
+/// The offset in `[send log [offset element]]`, if there is one: an element that is acknowledged alone has none.
+#[expect(clippy::option_option, reason = "it may be none that is known, or have no offset")]
+fn acknowledged(key: &Value, element: &Value, replied: &Value) -> Option<Option<i64>> {
+    match replied.as_list()? {
+        [Value::Text(f), log, sent] if f == "send" && log == key => match sent.as_list() {
+            Some([Value::Int(offset), sent]) if sent == element => Some(Some(*offset)),
+            Some([Value::Nil, sent]) if sent == element => Some(None),
+            _ => (sent == element).then_some(None),
+        },
+        _ => None,
+    }
+}
+
+/// What `[poll {log [[offset element] …]}]` shows.
+fn polled(replied: &Value) -> Option<Vec<(&Value, Event<'_>)>> {
+    match replied.as_list()? {
+        [Value::Text(f), Value::Map(shown)] if f == "poll" => {
+            shown.iter().map(|(key, list)| Some((key, Event::Poll(pairs(list)?)))).collect()
         }
-        _ => Vec::new(),
+        _ => None,
     }
 }
 
 /// The offsets and elements of `[[offset element] …]`.
-fn pairs(list: &Value) -> Vec<(i64, &Value)> {
-    let pairs = list.as_list().unwrap_or_default().iter().map(Value::as_list);
+fn pairs(list: &Value) -> Option<Vec<(i64, &Value)>> {
+    let pairs = list.as_list()?.iter().map(Value::as_list);
     let known = pairs.map(|pair| match pair {
         Some([Value::Int(offset), element]) => Some((*offset, element)),
         _ => None,
     });
-    known.flatten().collect()
+    known.collect()
 }
 
 struct Send<'h> {

@@ -73,6 +73,13 @@ impl Scene<'_> {
     }
 }
 
+/// That nothing can be said, as nobody knows what an operation replied.
+fn unintelligible(history: &History, id: EntryId, what: &str) -> Verdict {
+    let entry = &history.entries[id];
+    let reply = entry.reply().map(ToString::to_string).unwrap_or_default();
+    Verdict::precondition(format!("operation {id}, `{}`, replied {reply}, which is {what}", entry.operation))
+}
+
 /// How the sentence about the first of several goes on.
 fn and_more(several: usize) -> String {
     match several {

@@ -3,15 +3,16 @@
 //! `acquire() -> token | nil`, `release()`. A process certainly holds the lock from the return of its acquire to the call of its
 //! next release, for ever if there is none; two processes never do at once. A lock that expires (a lease) cannot promise that,
 //! but it can hand out fencing tokens: integers, each greater than all those handed out before. These are judged wherever
-//! there are some.
+//! there are some. A reply of true is a lock without a token; nothing else is understood, as an acquire that is refused fails.
 
 use std::collections::BTreeMap;
 
-use super::{Invariant, Scene};
+use super::{Invariant, Scene, unintelligible};
 use crate::{
     anomaly,
     checker::CheckerEntry,
     history::{EntryId, History, ProcessId},
+    value::Value,
     verdict::{Anomaly, Verdict},
 };
 
@@ -39,6 +40,11 @@ fn judge(history: &History, one_holder: bool) -> Verdict {
             .copied()
             .filter(|&id| history.entries[id].is_ok() && history.entries[id].operation.f == "acquire")
             .collect();
+        let is_known =
+            |id: EntryId| matches!(history.entries[id].reply(), Some(Value::Int(_) | Value::Nil | Value::Bool(true)));
+        if let Some(&id) = acquired.iter().find(|&&id| !is_known(id)) {
+            return unintelligible(history, id, "no token");
+        }
         let tokens: Vec<Grant> = acquired.iter().filter_map(|&id| Grant::of(history, id)).collect();
         judged += if one_holder { acquired.len() } else { tokens.len() };
         if one_holder {

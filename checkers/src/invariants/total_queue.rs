@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Invariant, SHOWN_MAX, Scene, and_more};
+use super::{Invariant, SHOWN_MAX, Scene, and_more, unintelligible};
 use crate::{
     anomaly,
     checker::CheckerEntry,
@@ -97,6 +97,10 @@ pub fn deliveries(history: &History) -> Deliveries {
 }
 
 fn judge(history: &History, at_least_once: bool, at_most_once: bool) -> Verdict {
+    let is_odd = |e: &Entry| e.operation.f == "drain" && e.reply().is_some_and(|reply| reply.as_list().is_none());
+    if let Some(id) = history.entries.iter().position(is_odd) {
+        return unintelligible(history, id, "no list of elements");
+    }
     let sum = deliveries(history);
     if sum.acknowledged == 0 && sum.delivered == 0 {
         return Verdict::vacuous("no element was put into a queue or came out of it");

@@ -26,6 +26,9 @@ fn judge(history: &History) -> Verdict {
         for &id in ids {
             let entry = &history.entries[id];
             let Some(new) = entry.reply().filter(|_| entry.operation.f == "generate") else { continue };
+            if new.is_nil() {
+                return Verdict::precondition(format!("operation {id}, a generate, replied no id"));
+            }
             judged += 1;
             let first = *generated.entry(new).or_insert(id);
             if first != id {

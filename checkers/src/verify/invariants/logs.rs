@@ -29,48 +29,82 @@ fn pairs(list: &Value) -> Option<Vec<(i64, &Value)>> {
 }
 
 /// What an operation says of which log.
-fn events<'h>(id: EntryId, entry: &'h Entry) -> Vec<(&'h Value, Event<'h>)> {
-    let operation = &entry.operation;
-    let is_micro = |v: &Value| matches!(v.as_list(), Some([Value::Text(f), ..]) if f == "send" || f == "poll");
-    let micros = |v: &'h Value| v.as_list().filter(|list| !list.is_empty() && list.iter().all(is_micro));
-    let shown = |key: &'h Value, list: &'h Value| {
-        let pairs = pairs(list).unwrap_or_default().into_iter();
-        pairs.map(|(offset, element)| (key, Event::Shown(id, entry.process.0, offset, element))).collect::<Vec<_>>()
-    };
-    let asked = micros(&operation.args).filter(|_| matches!(operation.f.as_str(), "send" | "poll" | "txn"));
-    let replied = entry.reply();
-    if let Some(asked) = asked {
-        let replied = replied.and_then(Value::as_list).unwrap_or_default();
-        let mut all = Vec::new();
-        for (i, micro) in asked.iter().enumerate() {
-            let reply = replied.get(i).and_then(Value::as_list);
-            match (micro.as_list(), reply) {
-                (Some([Value::Text(f), key, element]), reply) if f == "send" => {
-                    let offset = reply.and_then(|r| r.get(2)?.as_list()?.first()?.as_int());
-                    let offset = offset.filter(|_| reply.is_some_and(|r| r.len() == 3));
-                    all.push((key, Event::Sent(id, element, offset)));
+#[derive(Default)]
+struct Told<'h> {
+    events: Vec<(&'h Value, Event<'h>)>,
+    /// Whether something of its reply is not understood.
+    is_odd: bool,
+}
+
+impl<'h> Told<'h> {
+    fn new(id: EntryId, entry: &'h Entry) -> Self {
+        let mut told = Told::default();
+        let operation = &entry.operation;
+        let is_micro = |v: &Value| matches!(v.as_list(), Some([Value::Text(f), ..]) if f == "send" || f == "poll");
+        let micros = |v: &'h Value| v.as_list().filter(|list| !list.is_empty() && list.iter().all(is_micro));
+        let asked = micros(&operation.args).filter(|_| matches!(operation.f.as_str(), "send" | "poll" | "txn"));
+        let replied = entry.reply();
+        if let Some(asked) = asked {
+            let replies = replied.and_then(Value::as_list).unwrap_or_default();
+            told.is_odd = replied.is_some() && replies.len() != asked.len();
+            for (i, micro) in asked.iter().enumerate() {
+                told.micro(id, entry, micro.as_list().unwrap_or_default(), replies.get(i));
+            }
+            return told;
+        }
+        match (operation.f.as_str(), replied) {
+            ("poll", Some(reply)) if micros(reply).is_some() => {
+                for reply in reply.as_list().into_iter().flatten() {
+                    told.polled(id, entry, reply);
                 }
-                (_, Some([Value::Text(f), Value::Map(logs)])) if f == "poll" => {
-                    all.extend(logs.iter().flat_map(|(key, list)| shown(key, list)));
-                }
-                _ => {}
+            }
+            ("poll", Some(reply)) => told.shown(id, entry, &operation.key, reply),
+            ("send", reply) => {
+                told.is_odd = reply.is_some_and(|reply| !reply.is_nil() && reply.as_int().is_none());
+                let offset = reply.and_then(Value::as_int);
+                told.events.push((&operation.key, Event::Sent(id, &operation.args, offset)));
+            }
+            _ => {}
+        }
+        told
+    }
+
+    fn micro(&mut self, id: EntryId, entry: &'h Entry, asked: &'h [Value], reply: Option<&'h Value>) {
+        let (key, element) = match asked {
+            [Value::Text(f), key, element] if f == "send" => (key, element),
+            _ => return reply.into_iter().for_each(|reply| self.polled(id, entry, reply)),
+        };
+        // Either `[send log element]` or `[send log [offset element]]`.
+        let mut offset = None;
+        if let Some(reply) = reply {
+            let sent = reply.as_list().filter(|r| r.len() == 3 && r[0] == asked[0] && r[1] == *key).map(|r| &r[2]);
+            let pair = sent.and_then(Value::as_list).filter(|pair| pair.len() == 2 && pair[1] == *element);
+            match pair.map(|pair| &pair[0]) {
+                Some(Value::Int(at)) => offset = Some(*at),
+                Some(Value::Nil) => {}
+                _ => self.is_odd |= sent != Some(element),
             }
         }
-        return all;
+        self.events.push((key, Event::Sent(id, element, offset)));
     }
-    match (operation.f.as_str(), replied) {
-        ("poll", Some(reply)) if micros(reply).is_some() => {
-            let logs = reply.as_list().into_iter().flatten().filter_map(|micro| match micro.as_list()? {
-                [Value::Text(f), Value::Map(logs)] if f == "poll" => Some(logs.iter()),
-                _ => None,
-            });
-            logs.flatten().flat_map(|(key, list)| shown(key, list)).collect()
+
+    /// `[poll {log [[offset element] …]}]`
+    fn polled(&mut self, id: EntryId, entry: &'h Entry, reply: &'h Value) {
+        match reply.as_list() {
+            Some([Value::Text(f), Value::Map(logs)]) if f == "poll" => {
+                logs.iter().for_each(|(key, list)| self.shown(id, entry, key, list));
+            }
+            _ => self.is_odd = true,
         }
-        ("poll", Some(reply)) => shown(&operation.key, reply),
-        ("send", reply) => {
-            vec![(&operation.key, Event::Sent(id, &operation.args, reply.and_then(Value::as_int)))]
-        }
-        _ => Vec::new(),
+    }
+
+    fn shown(&mut self, id: EntryId, entry: &Entry, key: &'h Value, list: &'h Value) {
+        let Some(pairs) = pairs(list) else {
+            self.is_odd = true;
+            return;
+        };
+        let shown = |(offset, element)| (key, Event::Shown(id, entry.process.0, offset, element));
+        self.events.extend(pairs.into_iter().map(shown));
     }
 }
 
@@ -82,7 +116,11 @@ pub(super) fn ordered(history: &History, broken: &mut Broken) {
                 log.push(Event::Anew(entry.process.0));
             }
         }
-        for (key, event) in events(id, entry) {
+        let told = Told::new(id, entry);
+        if told.is_odd {
+            broken.open = Some("a send or a poll replied what nobody understands");
+        }
+        for (key, event) in told.events {
             logs.entry(key).or_default().push(event);
         }
     }

@@ -85,6 +85,10 @@ pub(super) fn ids(object: &Object<'_>, broken: &mut Broken) {
     let mut generated: BTreeMap<&Value, Vec<EntryId>> = BTreeMap::new();
     for (id, _, reply) in object.ok("generate") {
         broken.judged += 1;
+        if reply.is_nil() {
+            broken.open = Some("a generate replied no id");
+            continue;
+        }
         generated.entry(reply).or_default().push(id);
     }
     for id in generated.values().filter(|ids| ids.len() > 1).flatten() {
@@ -123,9 +127,13 @@ pub(super) fn lock(object: &Object<'_>, broken: &mut Broken, one_holder: bool) {
     }
     let mut tokens: Vec<(i64, u32, u32, EntryId)> = Vec::new();
     for (id, entry, reply) in object.ok("acquire") {
-        if let Some(token) = reply.as_int() {
-            broken.judged += usize::from(!one_holder);
-            tokens.push((token, entry.invoked.position, entry.returned(), id));
+        match reply {
+            Value::Int(token) => {
+                broken.judged += usize::from(!one_holder);
+                tokens.push((*token, entry.invoked.position, entry.returned(), id));
+            }
+            Value::Nil | Value::Bool(true) => {}
+            _ => broken.open = Some("an acquire replied no token"),
         }
     }
     // With the greatest tokens first: one that was asked for after another with no smaller token had returned.

@@ -34,6 +34,7 @@ pub(super) fn delivered(object: &Object<'_>, broken: &mut Broken, at_least_once:
                 }
                 last_empty = Some(entry);
             }
+            ("drain", Some(_)) => broken.open = Some("a drain replied no list of elements"),
             ("dequeue" | "pop" | "extract-min", Some(Value::Nil)) => last_empty = Some(entry),
             ("dequeue" | "pop" | "extract-min", Some(element)) => {
                 elements.entry(element).or_default().takes.push((id, entry));
