@@ -111,7 +111,7 @@ impl<'h> Held<'h> {
 
     /// A read or a write of a register that holds something, where the reply is known. Which of them it is nobody can guess, so that
     /// nothing branches on it: afterwards the register holds what was written, or the same as was read.
-    #[inline]
+    #[inline(never)] // within the loop of a replay the compiler branches again: 25% more time
     #[expect(clippy::option_option, reason = "it may be something else, or impossible")]
     #[expect(clippy::needless_bitwise_bool, reason = "a lazy operator branches")]
     fn read_or_write(&mut self, entry: &'h Entry) -> Option<Option<()>> {
