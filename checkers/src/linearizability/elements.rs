@@ -79,7 +79,7 @@ pub(super) fn refute<M: Model>(
         };
         let alone = whole.seen_as(ops.into_iter(), kind, VALUES);
         if let Decision::Illegal(mut anomaly) = decide_register(history, key, &alone, meter) {
-            anomaly.sentence = format!("Of {element} alone: {}", anomaly.sentence);
+            anomaly.sentence = format!("Of the element {element} alone: {}", anomaly.sentence);
             return Some(anomaly);
         }
     }
