@@ -263,7 +263,7 @@ impl Random {
 type Draw = fn(&mut Random) -> (Operation, Value);
 
 /// A history of operations that reply at random, with phases and final reads somewhere.
-fn wild(random: &mut Random, draw: Draw) -> History {
+fn wild(random: &mut Random, draw: impl Fn(&mut Random) -> (Operation, Value)) -> History {
     let mut recorder = HistoryBuilder::new();
     let mut open = [None, None, None];
     let mut processes = [0, 1, 2];
@@ -515,52 +515,19 @@ fn sets_that_lose_and_replies_that_are_odd() {
         }
     }
     let families: [(Draw, &[&str]); 6] = [
-        (
-            |random| {
-                let drawn = ids(random);
-                odd(random, drawn)
-            },
-            &["unique-ids"],
-        ),
-        (
-            |random| {
-                let drawn = lock(random);
-                odd(random, drawn)
-            },
-            &["mutual-exclusion", "fencing-tokens"],
-        ),
-        (
-            |random| {
-                let drawn = set(random);
-                odd(random, drawn)
-            },
-            &sets,
-        ),
-        (
-            |random| {
-                let drawn = queue(random);
-                odd(random, drawn)
-            },
-            &["total-queue", "at-most-once", "at-least-once"],
-        ),
-        (
-            |random| {
-                let drawn = log(random);
-                odd(random, drawn)
-            },
-            &["log-order"],
-        ),
-        (
-            |random| {
-                let drawn = register(random);
-                odd(random, drawn)
-            },
-            &sets[1..],
-        ),
+        (ids, &["unique-ids"]),
+        (lock, &["mutual-exclusion", "fencing-tokens"]),
+        (set, &sets),
+        (queue, &["total-queue", "at-most-once", "at-least-once"]),
+        (log, &["log-order"]),
+        (register, &sets[1..]),
     ];
     for (draw, names) in families {
         for _ in 0..2_000 {
-            let history = wild(&mut random, draw);
+            let history = wild(&mut random, |random| {
+                let drawn = draw(random);
+                odd(random, drawn)
+            });
             for name in names {
                 certify(name, &history, &mut counts);
             }

@@ -10,7 +10,7 @@ use squall_checkers::{
     verify::{self, Verification},
 };
 
-use super::Dice;
+use super::{Dice, LEVELS};
 
 fn verified(level: &str, shown: &str, verdict: Verdict) -> Verification {
     let history = text::read(shown).expect("in the notation");
@@ -23,15 +23,10 @@ fn judge(level: &str, shown: &str) -> Verdict {
     checker.check(&text::read(shown).expect("in the notation"), &Budget::default())
 }
 
-const STRONG: [&str; 7] = [
-    "repeatable-read",
-    "serializable",
-    "strong-session-serializable",
-    "strict-serializable",
-    "snapshot-isolation",
-    "strong-session-snapshot-isolation",
-    "strong-snapshot-isolation",
-];
+/// The levels that take notice of it.
+fn strong() -> &'static [&'static str] {
+    &LEVELS[5..]
+}
 
 #[test]
 fn a_refused_cas_stands_where_its_register_held_something_else() {
@@ -42,7 +37,7 @@ fn a_refused_cas_stands_where_its_register_held_something_else() {
         "0: write[x] 1 @0..9; 1: cas[x] [1 2] -> false @1..2; 1: cas[x] [1 3] -> false @3..4; 1: cas[x] [nil 4] -> false @5..6",
         "0: append[x] 1; 1: read[x] -> [1]",
     ] {
-        for level in STRONG {
+        for &level in strong() {
             let verdict = judge(level, shown);
             assert!(verdict.is_valid(), "{level}: {verdict:?}\n{shown}");
             assert_eq!(verified(level, shown, verdict), Verification::Verified, "{level}: {shown}");
@@ -54,7 +49,7 @@ fn a_refused_cas_stands_where_its_register_held_something_else() {
 #[test]
 fn a_refused_cas_may_have_no_place() {
     let shown = "0: txn [[w x 1]] -> [[w x 1]]; 0: cas[x] [1 2] -> false";
-    for level in STRONG {
+    for &level in strong() {
         let verdict = judge(level, shown);
         assert_eq!(verdict.is_valid(), !level.starts_with("str"), "{level}: {verdict:?}");
         assert!(!verdict.is_invalid(), "{level}: {verdict:?}");
@@ -117,7 +112,7 @@ fn an_atomic_register_is_never_refuted() {
         operations.sort();
         let operations: Vec<String> = operations.into_iter().map(|(_, operation)| operation).collect();
         let shown = operations.join("; ");
-        for level in STRONG {
+        for &level in strong() {
             let verdict = judge(level, &shown);
             assert!(!verdict.is_invalid(), "{level}: {verdict:?}\n{shown}");
             unknown += u32::from(verdict.is_unknown());
