@@ -107,8 +107,11 @@ impl<'h> Transactions<'h> {
             };
             let start = ops.all.len() as u32;
             if actions(&entry.operation, entry.reply(), &mut |key, action| ops.push(key, action)).is_none() {
-                let what =
-                    "is none of txn (of r, w and append), read, write, cas, get and put, or its reply does not fit";
+                let what = if actions(&entry.operation, None, &mut |_, _| {}).is_some() {
+                    "is a transaction, but its reply does not fit: it is to other actions or keys than were asked for"
+                } else {
+                    "is none of txn (of r, w and append), read, write, cas, get and put"
+                };
                 return Err(Verdict::precondition(format!("operation {id}, `{}`, {what}", entry.operation)));
             }
             let next = sessions.len() as u32;
