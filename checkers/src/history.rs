@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     operation::{Name, Operation},
+    text::Text,
     value::Value,
 };
 
@@ -26,8 +27,39 @@ pub type EntryId = usize;
 pub struct Moment {
     /// Place in the total order of all events of the history; unique per event.
     pub position: u32,
+    time: Nanoseconds,
+}
+
+/// A [`SimTime`] that may begin at any fourth byte: a history has two in each entry, and millions of entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "SimTime", into = "SimTime")]
+#[repr(Rust, packed(4))]
+struct Nanoseconds(SimTime);
+
+impl From<SimTime> for Nanoseconds {
+    fn from(time: SimTime) -> Self {
+        Nanoseconds(time)
+    }
+}
+
+impl From<Nanoseconds> for SimTime {
+    fn from(time: Nanoseconds) -> Self {
+        time.0
+    }
+}
+
+impl Moment {
+    /// The event at this place, at this time in nanoseconds.
+    #[inline]
+    pub const fn new(position: u32, time: SimTime) -> Self {
+        Moment { position, time: Nanoseconds(time) }
+    }
+
     /// When it happened, in nanoseconds.
-    pub time: SimTime,
+    #[inline]
+    pub const fn time(self) -> SimTime {
+        self.time.0
+    }
 }
 
 /// How an operation ended.
@@ -37,9 +69,9 @@ pub enum Outcome {
     /// It took effect, and replied this.
     Ok(Value),
     /// It certainly did not take effect; the reason, for people.
-    Failed(String),
+    Failed(Text),
     /// It may take effect at any time after its invocation, or never; the reason, for people.
-    Unknown(String),
+    Unknown(Text),
 }
 
 /// One operation of a history.
@@ -169,4 +201,14 @@ pub struct History {
     pub entries: Vec<Entry>,
     /// Phases, faults and final reads, by position.
     pub marks: Vec<Mark>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_fifteen_words() {
+        assert_eq!((size_of::<Moment>(), size_of::<Outcome>(), size_of::<Entry>()), (12, 24, 120));
+    }
 }

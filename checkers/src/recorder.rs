@@ -181,7 +181,7 @@ impl HistoryBuilder {
         }
         let invoked = self.next(time);
         // Said by `finish` of those that stay open; most do not.
-        let outcome = Outcome::Unknown(String::new());
+        let outcome = Outcome::Unknown("".into());
         self.history.entries.push(Entry { process, operation, invoked, completed: None, outcome });
         Ok(entry)
     }
@@ -259,7 +259,7 @@ impl HistoryBuilder {
             if let Outcome::Unknown(why) = &mut entry.outcome
                 && why.is_empty()
             {
-                "still open at the end".clone_into(why);
+                *why = "still open at the end".into();
             }
         }
         self.history
@@ -269,7 +269,7 @@ impl HistoryBuilder {
         let position = self.next_position;
         // `u32::MAX` stands for "never", so the counter must not reach it.
         self.next_position = position.checked_add(1).expect("a history holds fewer than 2^32 - 1 events");
-        Moment { position, time }
+        Moment::new(position, time)
     }
 }
 
@@ -345,7 +345,7 @@ mod tests {
         b.invoke(P, Operation::read("x"), 8);
         let h = b.finish();
         assert_eq!(h.validate(), Ok(()));
-        assert_eq!(h.entries[0].completed, Some(Moment { position: 2, time: 7 }));
+        assert_eq!(h.entries[0].completed, Some(Moment::new(2, 7)));
         assert!(h.entries[1].is_unknown() && h.entries[1].returned() == u32::MAX);
         assert_eq!(h.marks[0].at.position, 1);
     }
@@ -377,16 +377,16 @@ mod tests {
         assert_eq!(good.validate(), Ok(()));
 
         let mut h = good.clone();
-        h.entries[1].completed = Some(Moment { position: 1, time: 0 });
+        h.entries[1].completed = Some(Moment::new(1, 0));
         assert_eq!(h.validate(), Err(HistoryError::Order { index: 1, position: 1 }));
 
         let mut h = good.clone();
-        h.entries[0].completed = Some(Moment { position: 9, time: 0 });
+        h.entries[0].completed = Some(Moment::new(9, 0));
         h.entries[1].process = ProcessId(0);
         assert_eq!(h.validate(), Err(HistoryError::AlreadyOpen { process: ProcessId(0), open: 0 }));
 
         let mut h = good;
-        h.entries[1].completed = Some(Moment { position: 1, time: 0 });
+        h.entries[1].completed = Some(Moment::new(1, 0));
         h.entries[1].invoked.position = 0;
         assert!(h.validate().is_err());
     }

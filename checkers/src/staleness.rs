@@ -219,7 +219,7 @@ fn because(verdict: Verdict, words: &str, original: impl Fn(EntryId) -> EntryId)
 
 /// Whether times tell one event from another.
 fn says_when(history: &History) -> bool {
-    let times = || history.entries.iter().flat_map(|e| [Some(e.invoked), e.completed]).flatten().map(|m| m.time);
+    let times = || history.entries.iter().flat_map(|e| [Some(e.invoked), e.completed]).flatten().map(|m| m.time());
     times().min() != times().max()
 }
 
@@ -228,8 +228,8 @@ fn earlier(history: &History, by_ns: u64) -> (History, Vec<EntryId>) {
     // (when, whether it stays, position, entry, whether it is the completion)
     let mut events: Vec<(u64, bool, u32, EntryId, bool)> = Vec::new();
     for (id, entry) in history.entries.iter().enumerate() {
-        events.push((entry.invoked.time, true, entry.invoked.position, id, false));
-        events.extend(entry.completed.map(|m| (m.time, true, m.position, id, true)));
+        events.push((entry.invoked.time(), true, entry.invoked.position, id, false));
+        events.extend(entry.completed.map(|m| (m.time(), true, m.position, id, true)));
     }
     events.sort_unstable_by_key(|(_, _, position, ..)| *position);
     let mut now = 0;
@@ -246,7 +246,7 @@ fn earlier(history: &History, by_ns: u64) -> (History, Vec<EntryId>) {
     let mut entries = history.entries.clone();
     let mut ids = Vec::with_capacity(entries.len());
     for (position, &(time, _, _, id, completes)) in (0..).zip(&events) {
-        let moment = Moment { position, time };
+        let moment = Moment::new(position, time);
         if completes {
             entries[id].completed = Some(moment);
         } else {

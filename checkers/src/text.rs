@@ -7,6 +7,8 @@ use std::{
     ops::Deref,
 };
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// Bytes that fit in place.
 const SHORT_MAX: usize = 14;
 
@@ -121,6 +123,18 @@ impl PartialOrd for Text {
 impl Ord for Text {
     fn cmp(&self, other: &Self) -> Ordering {
         self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Text::from)
     }
 }
 

@@ -131,7 +131,7 @@ fn orders_with_a_mistake_are_refused() {
             builder.complete(entry, Outcome::Ok(replied(f)), 0);
         }
         let failed = builder.invoke(ProcessId(3), asked("write"), 0);
-        builder.complete(failed, Outcome::Failed(String::new()), 0);
+        builder.complete(failed, Outcome::Failed("".into()), 0);
         let history = builder.finish();
         let checkers: &[_] = if is_txn {
             &[("strict-serializable", true), ("strong-session-serializable", false), ("serializable", false)]
@@ -286,8 +286,8 @@ fn wild(random: &mut Random, draw: impl Fn(&mut Random) -> (Operation, Value)) -
             }
             Some((entry, reply)) => {
                 let outcome = match random.below(12) {
-                    0 => Outcome::Failed("full".to_owned()),
-                    1 => Outcome::Unknown("timeout".to_owned()),
+                    0 => Outcome::Failed("full".into()),
+                    1 => Outcome::Unknown("timeout".into()),
                     _ => Outcome::Ok(reply),
                 };
                 if matches!(outcome, Outcome::Unknown(_)) {
@@ -385,7 +385,7 @@ fn settled(random: &mut Random, left: Left) -> History {
     let mut recorder = HistoryBuilder::new();
     let at_once = |recorder: &mut HistoryBuilder, process: u32, (operation, reply): (Operation, Value), known| {
         let entry = recorder.invoke(ProcessId(process), operation, 0);
-        recorder.complete(entry, if known { Outcome::Ok(reply) } else { Outcome::Unknown("timeout".to_owned()) }, 0);
+        recorder.complete(entry, if known { Outcome::Ok(reply) } else { Outcome::Unknown("timeout".into()) }, 0);
     };
     let updates = random.below(3);
     for i in 0..updates {
@@ -461,7 +461,7 @@ fn grown(random: &mut Random) -> History {
         // What is left open runs beside what follows.
         while open.len() > random.below(3) {
             let (entry, reply) = open.swap_remove(random.below(open.len()));
-            let outcome = if known { Outcome::Ok(reply) } else { Outcome::Unknown("timeout".to_owned()) };
+            let outcome = if known { Outcome::Ok(reply) } else { Outcome::Unknown("timeout".into()) };
             recorder.complete(entry, outcome, 0);
         }
     };

@@ -8,7 +8,7 @@ use generator::Shape;
 use squall_checkers::{
     budget::Budget,
     formats::{self, Format},
-    history::{History, MarkKind, Outcome, Phase, ProcessId, Provenance},
+    history::{History, MarkKind, Moment, Outcome, Phase, ProcessId, Provenance},
     operation::{Name, Operation},
     recorder::HistoryBuilder,
     value::Value,
@@ -79,10 +79,10 @@ fn what_is_still_open_at_the_end_is_unknown() {
 fn as_jepsen_says(mut history: History) -> History {
     for entry in &mut history.entries {
         if entry.operation.f == "cas" && entry.outcome == Outcome::Ok(false.into()) {
-            entry.outcome = Outcome::Failed(String::new());
+            entry.outcome = Outcome::Failed("".into());
         }
         if entry.completed.is_none() {
-            entry.outcome = Outcome::Unknown("still open at the end".to_owned());
+            entry.outcome = Outcome::Unknown("still open at the end".into());
         }
     }
     history
@@ -116,14 +116,14 @@ fn jepsen_histories_are_read_as_they_were_written() {
             .iter_mut()
             .flat_map(|e| [Some(&mut e.invoked), e.completed.as_mut()])
             .flatten()
-            .for_each(|m| m.time = 0);
+            .for_each(|m| *m = Moment::new(m.position, 0));
     };
     moments(&mut read);
     moments(&mut said);
     // The log does tell a comparison that failed from an operation that did.
     for entry in said.entries.iter_mut().filter(|e| e.completed.is_some()) {
         if let Outcome::Failed(why) | Outcome::Unknown(why) = &mut entry.outcome {
-            "timed-out".clone_into(why);
+            *why = "timed-out".into();
         }
     }
     assert_eq!(read, said, "{written}");

@@ -67,7 +67,7 @@ fn history(choices: &[Choice]) -> History {
             }
             Some((entry, what, key)) => {
                 let outcome = match (end, what) {
-                    (0, _) => Outcome::Unknown("timeout".to_owned()),
+                    (0, _) => Outcome::Unknown("timeout".into()),
                     (_, 0..3) => Outcome::Ok(Value::Nil),
                     (_, 3) => Outcome::Ok(Value::Bool(true)),
                     (1, _) if age == 3 => Outcome::Ok(Value::Int(recorder.len() as i64 + 2)),
@@ -218,7 +218,7 @@ proptest! {
         for entry in &mut second.entries {
             if entry.completed.is_some_and(|moment| moment.position >= end) {
                 entry.completed = None;
-                entry.outcome = Outcome::Unknown(String::new());
+                entry.outcome = Outcome::Unknown("".into());
             }
         }
         no_worse(&first, &second)?;

@@ -111,7 +111,7 @@ pub fn table(finding: &Finding) -> Table {
         let operation = &finding.operations[entry];
         let column = processes.binary_search(&operation.process).expect("a column was made for each process");
         let (asked, told) = (operation.invoked, operation.completed);
-        add(asked.time, asked.position, Event::Invocation(column, entry));
+        add(asked.time(), asked.position, Event::Invocation(column, entry));
         // What was open at the end is answered after everything else.
         add(last_moment(finding, entry), told.map_or(u32::MAX, |m| m.position), Event::Reply(column, entry));
     }
@@ -144,13 +144,13 @@ pub fn table(finding: &Finding) -> Table {
 /// When a client last had to do with an operation.
 fn last_known(finding: &Finding, entry: usize) -> SimTime {
     let operation = &finding.operations[entry];
-    operation.completed.unwrap_or(operation.invoked).time
+    operation.completed.unwrap_or(operation.invoked).time()
 }
 
 /// When an operation is over for its client: the end of the run where it never heard of it again.
 fn last_moment(finding: &Finding, entry: usize) -> SimTime {
     let operation = &finding.operations[entry];
-    operation.completed.map_or(finding.ended_ns.max(operation.invoked.time), |m| m.time)
+    operation.completed.map_or(finding.ended_ns.max(operation.invoked.time()), |m| m.time())
 }
 
 /// Joins an invocation with the reply that follows it at once, and tracks what each process is doing.
@@ -211,7 +211,7 @@ fn pick_faults(finding: &Finding, operations: &[usize]) -> Vec<usize> {
     if !needed.is_empty() {
         return needed;
     }
-    let begins = operations.iter().map(|&i| finding.operations[i].invoked.time).min().unwrap_or(0);
+    let begins = operations.iter().map(|&i| finding.operations[i].invoked.time()).min().unwrap_or(0);
     let ends = operations.iter().map(|&i| last_known(finding, i)).max().unwrap_or(finding.ended_ns);
     (0..faults.len())
         .filter(|&i| {

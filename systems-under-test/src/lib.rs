@@ -85,7 +85,7 @@ mod tests {
             let outcome = run_plan(&job.arena.subject(), plan, Options::default()).expect("the plan can be run");
             let execution = outcome.execution.expect("a run");
             let asked = |from: u64, to: u64| {
-                let invoked = execution.history.entries.iter().map(|e| e.invoked.time);
+                let invoked = execution.history.entries.iter().map(|e| e.invoked.time());
                 invoked.filter(|at| (from * SECOND..to * SECOND).contains(at)).count()
             };
             (asked(0, 5), asked(5, 8), asked(8, 20), execution.faults.iter().map(|f| f.effects).sum::<u64>())

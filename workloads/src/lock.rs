@@ -151,7 +151,7 @@ mod tests {
             operation.to_string()
         };
         let (ok, failed, unknown) =
-            (|| Outcome::Ok(Value::Nil), Outcome::Failed(String::new()), || Outcome::Unknown(String::new()));
+            (|| Outcome::Ok(Value::Nil), Outcome::Failed("".into()), || Outcome::Unknown("".into()));
         assert_eq!(ask(0, unknown()), "acquire([1 1])");
         assert_eq!(ask(1, failed), "acquire([1 2])");
         assert_eq!(ask(1, ok()), "acquire([1 3])");

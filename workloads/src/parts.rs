@@ -269,7 +269,7 @@ pub(crate) mod testing {
             let process = ProcessId((turn % 3) as u32);
             let operation = clients[turn % 3].next(process).expect("it never ends");
             let entry = recorder.invoke(process, operation.clone(), 0);
-            let outcome = apply(&operation).map_or(Outcome::Failed(String::new()), Outcome::Ok);
+            let outcome = apply(&operation).map_or(Outcome::Failed("".into()), Outcome::Ok);
             recorder.complete(entry, outcome.clone(), 0);
             clients[turn % 3].completed(process, &operation, &outcome);
             asked.push(operation);

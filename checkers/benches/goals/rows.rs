@@ -131,6 +131,6 @@ fn exchange(history: &mut History, apart: usize) {
     let took = |id: &EntryId| history.entries[*id].reply().is_some_and(|reply| !reply.is_nil());
     let takes: Vec<EntryId> = (history.entries.len() * 19 / 20..history.entries.len()).filter(took).collect();
     let (first, second) = (takes[0], takes[apart]);
-    let reply = std::mem::replace(&mut history.entries[first].outcome, Outcome::Failed(String::new()));
+    let reply = std::mem::replace(&mut history.entries[first].outcome, Outcome::Failed("".into()));
     history.entries[first].outcome = std::mem::replace(&mut history.entries[second].outcome, reply);
 }

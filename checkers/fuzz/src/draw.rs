@@ -45,8 +45,8 @@ pub fn history(bytes: &[u8]) -> History {
             Some(entry) => {
                 let asked = &builder.entry(entry).expect("it was invoked").operation;
                 let outcome = match what % 8 {
-                    0 => Outcome::Failed("full".to_owned()),
-                    1 => Outcome::Unknown("timeout".to_owned()),
+                    0 => Outcome::Failed("full".into()),
+                    1 => Outcome::Unknown("timeout".into()),
                     _ => Outcome::Ok(replied(asked, what / 8, how, lists)),
                 };
                 if what % 8 == 1 {

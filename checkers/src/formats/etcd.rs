@@ -82,8 +82,8 @@ fn event(cursor: &mut Cursor<'_>, builder: &mut HistoryBuilder) -> Result<(), Pa
         }
         Edn::Keyword(k) if k == "ok" => Outcome::Ok(jepsen::reply(f, value.value())),
         Edn::Keyword(k) if k == "fail" && f == "cas" && !timed_out => Outcome::Ok(Value::Bool(false)),
-        Edn::Keyword(k) if k == "fail" => Outcome::Failed("timed-out".to_owned()),
-        Edn::Keyword(k) if k == "info" => Outcome::Unknown("timed-out".to_owned()),
+        Edn::Keyword(k) if k == "fail" => Outcome::Failed("timed-out".into()),
+        Edn::Keyword(k) if k == "info" => Outcome::Unknown("timed-out".into()),
         _ => return Err(ParseError::new(kind.at, "`:invoke`, `:ok`, `:fail` or `:info`", "another form")),
     };
     let entry = builder.open_entry(process).map_err(protocol)?;

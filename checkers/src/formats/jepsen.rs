@@ -25,6 +25,7 @@ use crate::{
     history::{History, Outcome, ProcessId},
     operation::Operation,
     recorder::HistoryBuilder,
+    text::Text,
     value::Value,
 };
 
@@ -297,7 +298,7 @@ impl Reader {
         let repeats = f == "acquire" && invoked.is_some_and(|o| outcome == Outcome::Ok(o.args.clone()));
         let outcome = if repeats { Outcome::Ok(Value::Nil) } else { outcome };
         // A time that is not given, or goes back, says nothing.
-        let time = self.builder.entry(entry).map_or(time, |e| e.invoked.time.max(time));
+        let time = self.builder.entry(entry).map_or(time, |e| e.invoked.time().max(time));
         self.builder.try_complete(entry, outcome, time).map_err(protocol)
     }
 }
@@ -355,10 +356,10 @@ pub(super) fn reply(f: &str, value: Value) -> Value {
     }
 }
 
-fn reason(event: &Form) -> String {
+fn reason(event: &Form) -> Text {
     match event.get("error").map(Form::value) {
-        None | Some(Value::Nil) => String::new(),
-        Some(Value::Text(why)) => why.to_string(),
-        Some(other) => other.to_string(),
+        None | Some(Value::Nil) => "".into(),
+        Some(Value::Text(why)) => why,
+        Some(other) => other.to_string().into(),
     }
 }

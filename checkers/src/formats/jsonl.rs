@@ -196,7 +196,7 @@ impl Reader {
             let operation = Operation { f: known_name(f), key: line.key, args: line.args };
             self.last.insert(process, self.history.entries.len());
             self.lines.push(number);
-            let outcome = Outcome::Unknown("still open at the end".to_owned());
+            let outcome = Outcome::Unknown("still open at the end".into());
             self.history.entries.push(Entry { process, operation, invoked, completed: None, outcome });
             return Ok(());
         }
@@ -204,15 +204,15 @@ impl Reader {
         let completed = if kind == "open" { None } else { Some(self.moment(&line)) };
         let entry = &mut self.history.entries[open];
         let invoked = entry.invoked;
-        if let Some(completed) = completed.filter(|m| m.position > invoked.position && m.time < invoked.time) {
+        if let Some(completed) = completed.filter(|m| m.position > invoked.position && m.time() < invoked.time()) {
             return Err(ParseError::too_early(at, invoked, completed));
         }
         let reason = line.reason.unwrap_or_default();
         entry.completed = completed;
         entry.outcome = match kind {
             "ok" => Outcome::Ok(line.reply),
-            "failed" => Outcome::Failed(reason),
-            _ => Outcome::Unknown(reason),
+            "failed" => Outcome::Failed(reason.into()),
+            _ => Outcome::Unknown(reason.into()),
         };
         Ok(())
     }
@@ -222,7 +222,7 @@ impl Reader {
         // `u32::MAX` stands for "never".
         self.is_sorted &= position >= self.next_position && position < u32::MAX;
         self.next_position = self.next_position.max(position.saturating_add(1));
-        Moment { position, time: line.time.unwrap_or(u64::from(position)) }
+        Moment::new(position, line.time.unwrap_or(u64::from(position)))
     }
 }
 
@@ -240,8 +240,8 @@ pub(super) fn write(history: &History) -> String {
         events.push(invoke);
         let (kind, reply, reason) = match &entry.outcome {
             Outcome::Ok(reply) => ("ok", reply.clone(), None),
-            Outcome::Failed(why) => ("failed", Value::Nil, Some(why.clone())),
-            Outcome::Unknown(why) => ("unknown", Value::Nil, Some(why.clone())),
+            Outcome::Failed(why) => ("failed", Value::Nil, Some(why.to_string())),
+            Outcome::Unknown(why) => ("unknown", Value::Nil, Some(why.to_string())),
         };
         match entry.completed {
             Some(_) => events.push(Line { process, reply, reason, ..event(kind, entry.completed) }),
@@ -259,7 +259,7 @@ fn event(kind: &str, at: Option<Moment>) -> Line {
     Line {
         kind_of_event: kind.to_owned(),
         position: at.map(|m| m.position),
-        time: at.map(|m| m.time),
+        time: at.map(|m| m.time()),
         ..Line::default()
     }
 }

@@ -187,8 +187,8 @@ impl ParseError {
 
     /// An operation completes at an earlier time than it was invoked.
     fn too_early(at: Place, invoked: Moment, completed: Moment) -> Self {
-        let expected = format!("a completion at {} ns or later, when it was invoked", invoked.time);
-        let error = ParseError::new(at, expected, format!("one at {} ns", completed.time));
+        let expected = format!("a completion at {} ns or later, when it was invoked", invoked.time());
+        let error = ParseError::new(at, expected, format!("one at {} ns", completed.time()));
         error.instead("Give both times or none: the time is the position where none is given.")
     }
 }

@@ -41,7 +41,7 @@ impl Sessions {
             };
             Value::List(micros.iter().map(micro).collect())
         };
-        let outcome = if committed { Outcome::Ok(list(false)) } else { Outcome::Failed("aborted".to_owned()) };
+        let outcome = if committed { Outcome::Ok(list(false)) } else { Outcome::Failed("aborted".into()) };
         let entry = self.builder.invoke(ProcessId(process), Operation::new("txn", Value::Nil, list(true)), 0);
         self.builder.complete(entry, outcome, 0);
     }

@@ -217,9 +217,9 @@ impl Reader<'_> {
             self.spaces();
             Outcome::Ok(self.value(0)?)
         } else if self.cursor.eat("!") {
-            Outcome::Failed(self.reason()?)
+            Outcome::Failed(self.reason()?.into())
         } else if self.cursor.eat("?") {
-            Outcome::Unknown(self.reason()?)
+            Outcome::Unknown(self.reason()?.into())
         } else {
             Outcome::Ok(Value::Nil)
         };
@@ -235,7 +235,7 @@ impl Reader<'_> {
             }
             let before = self.cursor.place();
             let completed = if open { None } else { Some(self.moment()?) };
-            if let Some(completed) = completed.filter(|m| m.position > invoked.position && m.time < invoked.time) {
+            if let Some(completed) = completed.filter(|m| m.position > invoked.position && m.time() < invoked.time()) {
                 return Err(ParseError::too_early(before, invoked, completed));
             }
             (invoked, completed)
@@ -250,7 +250,7 @@ impl Reader<'_> {
     fn implied(&mut self) -> Moment {
         let position = self.next_position;
         self.next_position = position.saturating_add(1);
-        Moment { position, time: u64::from(position) }
+        Moment::new(position, u64::from(position))
     }
 
     fn moment(&mut self) -> Result<Moment, ParseError> {
@@ -261,7 +261,7 @@ impl Reader<'_> {
         }
         let time = if self.cursor.eat("/") { self.number("a time in nanoseconds")? } else { u64::from(position) };
         self.next_position = self.next_position.max(position + 1);
-        Ok(Moment { position, time })
+        Ok(Moment::new(position, time))
     }
 
     fn reason(&mut self) -> Result<String, ParseError> {
@@ -412,7 +412,7 @@ fn write_entry(out: &mut String, entry: &Entry) -> std::fmt::Result {
 
 fn write_moment(out: &mut String, moment: Moment) -> std::fmt::Result {
     write!(out, "{}", moment.position)?;
-    if moment.time == u64::from(moment.position) { Ok(()) } else { write!(out, "/{}", moment.time) }
+    if moment.time() == u64::from(moment.position) { Ok(()) } else { write!(out, "/{}", moment.time()) }
 }
 
 /// The text as a word where it is one, else in quotes.

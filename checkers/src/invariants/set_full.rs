@@ -84,7 +84,7 @@ pub fn visibility(history: &History) -> Visibility {
             {
                 all.never_read += 1;
             } else {
-                let missed = set.last_miss(element, known.0).map(|id| history.entries[id].invoked.time);
+                let missed = set.last_miss(element, known.0).map(|id| history.entries[id].invoked.time());
                 all.stale += usize::from(missed.is_some());
                 all.latencies_ns.push(missed.map_or(0, |at| at.saturating_sub(known.1)));
             }
@@ -136,7 +136,7 @@ impl Element {
     fn known(&self, history: &History) -> Option<(u32, SimTime)> {
         let acknowledged = self.adds.iter().filter_map(|id| {
             let entry = &history.entries[*id];
-            entry.completed.filter(|_| entry.is_ok()).map(|at| (at.position, at.time))
+            entry.completed.filter(|_| entry.is_ok()).map(|at| (at.position, at.time()))
         });
         acknowledged.chain(self.first_shown).min()
     }
@@ -187,7 +187,7 @@ impl<'h> Set<'h> {
                     set.elements.entry(&entry.operation.args).or_default().adds.push(id);
                 }
                 ("read", Some(Value::List(shown))) => {
-                    let returned = entry.completed.map(|at| (at.position, at.time));
+                    let returned = entry.completed.map(|at| (at.position, at.time()));
                     let read = set.reads.len();
                     for value in shown {
                         let element = set.elements.entry(value).or_default();

@@ -221,7 +221,7 @@ mod tests {
             } else {
                 let (entry, adds) = open.swap_remove(below(open.len() as i64) as usize);
                 let shown = if adds { Value::Nil } else { Value::Int(sum + [0, 0, 0, -1, 1, 2][below(6) as usize]) };
-                let outcome = if below(6) == 0 { Outcome::Unknown(String::new()) } else { Outcome::Ok(shown) };
+                let outcome = if below(6) == 0 { Outcome::Unknown("".into()) } else { Outcome::Ok(shown) };
                 builder.complete(entry, outcome, 0);
             }
         }

@@ -131,11 +131,7 @@ mod tests {
                 let value = random.below(written[key] + 1) as i64;
                 let reply = if write || value == 0 { Value::Nil } else { Value::Int(value) };
                 let is_known = random.below(5) > 0;
-                recorder.complete(
-                    entry,
-                    if is_known { Outcome::Ok(reply) } else { Outcome::Unknown(String::new()) },
-                    0,
-                );
+                recorder.complete(entry, if is_known { Outcome::Ok(reply) } else { Outcome::Unknown("".into()) }, 0);
             }
         }
         recorder.finish()

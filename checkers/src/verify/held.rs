@@ -321,7 +321,7 @@ mod tests {
             (_, 2) => ("write", value(below(5)), Value::Nil),
             _ => ("cas", Value::List(vec![value(below(5)), value(below(5))]), Value::Bool(below(2) == 0)),
         };
-        let outcome = if below(6) == 0 { Outcome::Unknown(String::new()) } else { Outcome::Ok(reply) };
+        let outcome = if below(6) == 0 { Outcome::Unknown("".into()) } else { Outcome::Ok(reply) };
         (Operation::new(f, key, args), outcome)
     }
 

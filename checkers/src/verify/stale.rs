@@ -73,7 +73,7 @@ fn sides(
 
 /// Whether times tell one event from another.
 fn says_when(history: &History) -> bool {
-    let mut times = history.entries.iter().flat_map(|e| [Some(e.invoked), e.completed]).flatten().map(|m| m.time);
+    let mut times = history.entries.iter().flat_map(|e| [Some(e.invoked), e.completed]).flatten().map(|m| m.time());
     times.next().is_some_and(|first| times.any(|time| time != first))
 }
 
@@ -193,8 +193,8 @@ fn moved(history: &History, by_ns: u64) -> (History, BTreeMap<EntryId, EntryId>)
     type Event = (u32, u64, EntryId, bool);
     let mut events: Vec<Event> = Vec::new();
     for (id, entry) in history.entries.iter().enumerate() {
-        events.push((entry.invoked.position, entry.invoked.time, id, false));
-        events.extend(entry.completed.map(|at| (at.position, at.time, id, true)));
+        events.push((entry.invoked.position, entry.invoked.time(), id, false));
+        events.extend(entry.completed.map(|at| (at.position, at.time(), id, true)));
     }
     events.sort_unstable();
     // Clocks that went back stood still instead.
@@ -212,7 +212,7 @@ fn moved(history: &History, by_ns: u64) -> (History, BTreeMap<EntryId, EntryId>)
     placed.sort_by_key(|(at, _)| *at);
     let mut entries: Vec<_> = history.entries.iter().cloned().enumerate().collect();
     for (position, ((time, _), (_, _, id, completes))) in (0..).zip(placed) {
-        let moment = Moment { position, time };
+        let moment = Moment::new(position, time);
         let entry = &mut entries[id].1;
         if completes {
             entry.completed = Some(moment);

@@ -223,7 +223,7 @@ impl Sample {
 
     /// The history as the checkers under test take it.
     pub(crate) fn history(&self) -> History {
-        let moment = |position: u32| Moment { position, time: u64::from(position) };
+        let moment = |position: u32| Moment::new(position, u64::from(position));
         let entry = |op: &Op, outcome: Outcome| Entry {
             process: ProcessId(op.process),
             operation: self.object.operation(op.key, op.ask),
@@ -235,11 +235,11 @@ impl Sample {
         for op in &self.ops {
             let outcome = match &op.reply {
                 Some(reply) => Outcome::Ok(self.object.reply(reply)),
-                None => Outcome::Unknown(String::new()),
+                None => Outcome::Unknown("".into()),
             };
             entries.push(entry(op, outcome));
         }
-        entries.extend(self.failed.iter().map(|op| entry(op, Outcome::Failed(String::new()))));
+        entries.extend(self.failed.iter().map(|op| entry(op, Outcome::Failed("".into()))));
         entries.sort_unstable_by_key(|entry| entry.invoked);
         History { entries, ..History::default() }
     }

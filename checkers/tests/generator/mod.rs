@@ -70,7 +70,7 @@ pub(crate) fn history(shape: Shape, seed: u64) -> History {
             }
             State::Applied(entry, reply) => {
                 if below(1000) < shape.unknown_per_mille {
-                    recorder.complete(entry, Outcome::Unknown("timeout".to_owned()), 0);
+                    recorder.complete(entry, Outcome::Unknown("timeout".into()), 0);
                     *process = next_process;
                     next_process += 1;
                 } else {

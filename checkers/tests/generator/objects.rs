@@ -52,7 +52,7 @@ pub(crate) fn history(
             }
             State::Invoked(entry) => State::Applied(entry, apply(&asked[entry])),
             State::Applied(entry, _) if random.next_u64() % 1000 < load.unknown_per_mille => {
-                recorder.complete(entry, Outcome::Unknown("timeout".to_owned()), 0);
+                recorder.complete(entry, Outcome::Unknown("timeout".into()), 0);
                 *process = next_process;
                 next_process += 1;
                 State::Idle

@@ -8,13 +8,13 @@ use squall_checkers::{
 
 /// An entry with these positions for times.
 pub(crate) fn entry(process: u32, operation: Operation, reply: Option<Value>, (call, ret): (u32, u32)) -> Entry {
-    let moment = |position: u32| Moment { position, time: u64::from(position) };
+    let moment = |position: u32| Moment::new(position, u64::from(position));
     Entry {
         process: ProcessId(process),
         operation,
         invoked: moment(call),
         completed: reply.is_some().then(|| moment(ret)),
-        outcome: reply.map_or(Outcome::Unknown(String::new()), Outcome::Ok),
+        outcome: reply.map_or(Outcome::Unknown("".into()), Outcome::Ok),
     }
 }
 

@@ -58,7 +58,7 @@ fn concurrent(seed: u64, transactions: usize, keys: usize, snapshots: bool, shuf
     history.entries.sort_by_cached_key(|entry| (entry.process, if shuffled { dice.below(1 << 30) } else { 0 }));
     for (position, entry) in (0..).step_by(2).zip(&mut history.entries) {
         entry.invoked.position = position;
-        entry.completed = Some(Moment { position: position + 1, time: 0 });
+        entry.completed = Some(Moment::new(position + 1, 0));
     }
     history.order = Order::Processes;
     history

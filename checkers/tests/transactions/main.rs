@@ -162,7 +162,7 @@ fn history(txns: &[Txn]) -> History {
             Micro::Read(k, v) => micro("r", *k, v.map_or(Value::Nil, Value::Int)),
             Micro::List(k, v) => micro("r", *k, Value::List(v.iter().copied().map(Value::Int).collect())),
         });
-        let moment = |position: u32| Moment { position, time: u64::from(position) };
+        let moment = |position: u32| Moment::new(position, u64::from(position));
         Entry {
             process: ProcessId(txn.session as u32),
             operation: Operation::new("txn", Value::Nil, Value::List(asked.collect())),
@@ -170,8 +170,8 @@ fn history(txns: &[Txn]) -> History {
             completed: (txn.status != Status::Unknown).then(|| moment(txn.ret)),
             outcome: match txn.status {
                 Status::Ok => Outcome::Ok(Value::List(replied.collect())),
-                Status::Unknown => Outcome::Unknown(String::new()),
-                Status::Failed => Outcome::Failed(String::new()),
+                Status::Unknown => Outcome::Unknown("".into()),
+                Status::Failed => Outcome::Failed("".into()),
             },
         }
     });

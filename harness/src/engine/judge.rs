@@ -176,7 +176,7 @@ mod tests {
     fn durability_has_nothing_to_judge_where_no_write_was_acknowledged() {
         let mut run = HistoryBuilder::new();
         let write = run.invoke(ProcessId(0), Operation::write(1, 5), 0);
-        run.complete(write, Outcome::Unknown("timed out".to_owned()), 10);
+        run.complete(write, Outcome::Unknown("timed out".into()), 10);
         run.mark(MarkKind::Phase(Phase::FinalReads), 20);
         let read = run.invoke(ProcessId(1), Operation::read(1), 20);
         run.complete(read, Outcome::Ok(Value::Nil), 30);

@@ -160,7 +160,7 @@ fn fault_record(fault: &Fault) -> FaultRecord {
 
 fn phases(history: &History) -> Vec<PhaseRecord> {
     let phase = |mark: &squall_checkers::history::Mark| match mark.kind {
-        MarkKind::Phase(phase) => Some(PhaseRecord { phase, begins_ns: mark.at.time }),
+        MarkKind::Phase(phase) => Some(PhaseRecord { phase, begins_ns: mark.at.time() }),
         _ => None,
     };
     history.marks.iter().filter_map(phase).collect()

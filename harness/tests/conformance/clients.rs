@@ -47,8 +47,8 @@ fn an_operation_is_asked_at_its_time_of_its_home_and_its_reply_is_recorded_with_
         for (number, at, by) in [(0, 100, "n0"), (1, 200, "n1"), (2, 300, "n0"), (3, 400, "n0")] {
             let entry = entry(run, number);
             assert_eq!(entry.outcome, Outcome::Ok(by.into()), "operation {number}");
-            near(Duration::from_nanos(entry.invoked.time), ms(at));
-            let replied = entry.completed.expect("it has a reply").time;
+            near(Duration::from_nanos(entry.invoked.time()), ms(at));
+            let replied = entry.completed.expect("it has a reply").time();
             near(Duration::from_nanos(replied), ms(at) + 2 * LATENCY);
         }
         assert_eq!(run.of(0), ["n2", "n4", "n2"], "clients are machines after the replicas");
@@ -81,8 +81,8 @@ fn an_operation_without_a_reply_in_time_is_unknown_and_its_process_and_client_ar
         .clients(1, &script, asked)
         .check(reply, |run| {
             let lost = entry(run, 0);
-            assert_eq!(lost.outcome, Outcome::Unknown("timed out".to_owned()));
-            near(Duration::from_nanos(lost.completed.expect("it was given up").time), ms(1100));
+            assert_eq!(lost.outcome, Outcome::Unknown("timed out".into()));
+            near(Duration::from_nanos(lost.completed.expect("it was given up").time()), ms(1100));
             // The script's process is played by a new one, which knows nothing of the old one's fate.
             let next = entry(run, 1);
             assert_eq!(next.outcome, Outcome::Ok("n0".into()));
@@ -110,7 +110,7 @@ fn what_certainly_did_not_happen_failed_and_every_other_error_is_unknown() {
     scene!(1).clients(1, &script, asked).check(
         |_| async { Ok(()) },
         |run| {
-            assert_eq!(entry(run, 0).outcome, Outcome::Failed("not today".to_owned()));
+            assert_eq!(entry(run, 0).outcome, Outcome::Failed("not today".into()));
             assert_eq!(entry(run, 1).outcome, Outcome::Ok(Value::Int(0)));
             assert!(matches!(&entry(run, 2).outcome, Outcome::Unknown(why) if why.contains("refused")));
             assert_eq!(entry(run, 3).outcome, Outcome::Ok(Value::Int(7)));
@@ -166,7 +166,7 @@ fn faults_and_phases_stand_in_the_history_at_their_times() {
             let marks = &run.execution.history.marks;
             let at = |wanted: &dyn Fn(&MarkKind) -> bool| {
                 let mark = marks.iter().find(|m| wanted(&m.kind)).expect("it is marked");
-                Duration::from_nanos(mark.at.time)
+                Duration::from_nanos(mark.at.time())
             };
             near(at(&|kind| *kind == MarkKind::Phase(Phase::Chaos)), ms(0));
             near(at(&|kind| matches!(kind, MarkKind::FaultBegins(0, _))), ms(300));

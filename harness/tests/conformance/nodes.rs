@@ -195,7 +195,7 @@ fn messages_and_replies_take_the_links_latency() {
         }
         assert_eq!(told.of(0), [STARTS]);
         assert_eq!(*told.outcome(0), Outcome::Ok(Value::Int(0)));
-        let replied = told.execution.history.entries[0].completed.expect("it has a reply").time;
+        let replied = told.execution.history.entries[0].completed.expect("it has a reply").time();
         near(Duration::from_nanos(replied), ms(100) + 2 * LATENCY);
     });
 }

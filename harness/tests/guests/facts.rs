@@ -96,7 +96,7 @@ impl Seen {
     #[track_caller]
     fn took_ms(&self, index: usize) -> u64 {
         let entry = self.entry(index);
-        (entry.completed.expect("it came to an end").time - entry.invoked.time) / MILLISECOND
+        (entry.completed.expect("it came to an end").time() - entry.invoked.time()) / MILLISECOND
     }
 
     fn effects(&self) -> Vec<u64> {

@@ -69,7 +69,7 @@ impl Grid<'_> {
         let took = operation
             .completed
             .filter(|_| class == "whole")
-            .map(|m| duration(m.time.saturating_sub(operation.invoked.time)));
+            .map(|m| duration(m.time().saturating_sub(operation.invoked.time())));
         let accused = self.accused.contains(&entry);
         let said = html! { span { (words) @if let Some(took) = took { small { (took) } } } };
         html! {

@@ -132,7 +132,7 @@ pub(super) fn client_lanes(finding: &Finding) -> (Vec<ClientLane>, usize) {
         .map(|(lane, operations)| {
             let spans = operations.into_iter().map(|i| {
                 let operation = &finding.operations[i];
-                (operation.invoked.time, operation.completed.unwrap_or(operation.invoked).time, i)
+                (operation.invoked.time(), operation.completed.unwrap_or(operation.invoked).time(), i)
             });
             let (bands, layers) = side_by_side(spans.collect());
             ClientLane { label: format!("{word} {lane}"), bands, layers }
@@ -178,8 +178,8 @@ mod tests {
             client: Some(0),
             node: None,
             operation: Operation::read(1),
-            invoked: Moment { position: 0, time: from },
-            completed: Some(Moment { position: 0, time: to }),
+            invoked: Moment::new(0, from),
+            completed: Some(Moment::new(0, to)),
             outcome: Outcome::Ok(Value::Nil),
         };
         let operations = vec![operation(0, 10, 90), operation(1, 20, 30), operation(2, 40, 50), operation(0, 91, 95)];

@@ -88,7 +88,7 @@ pub(super) fn section(finding: &Finding) -> Markup {
 
 /// The end of the run, or of the last thing that is known of it; at least 1.
 fn end_of_run(finding: &Finding) -> u64 {
-    let operations = finding.operations.iter().map(|o| o.completed.unwrap_or(o.invoked).time);
+    let operations = finding.operations.iter().map(|o| o.completed.unwrap_or(o.invoked).time());
     let faults = finding.faults.iter().map(|f| f.ends_ns.unwrap_or(f.begins_ns));
     let failure = finding.failure.iter().filter_map(|f| f.at_ns);
     let last = operations.chain(faults.filter(|_| finding.ended_ns == 0)).chain(failure).max().unwrap_or(0);
@@ -98,8 +98,8 @@ fn end_of_run(finding: &Finding) -> u64 {
 /// The time around the anomaly with a margin, where a closer look pays.
 fn around_anomaly(finding: &Finding, accused: &BTreeSet<usize>, end: u64) -> Option<(u64, u64)> {
     let operations = || accused.iter().map(|&i| &finding.operations[i]);
-    let first = operations().map(|o| o.invoked.time).min()?;
-    let last = operations().map(|o| o.completed.unwrap_or(o.invoked).time).max()?;
+    let first = operations().map(|o| o.invoked.time()).min()?;
+    let last = operations().map(|o| o.completed.unwrap_or(o.invoked).time()).max()?;
     let margin = ((last - first) / 6).max(1_000);
     let (from, to) = (first.saturating_sub(margin), (last + margin).min(end));
     (to > from && to - from < end / CLOSER_FROM).then_some((from, to))
@@ -262,7 +262,7 @@ impl View<'_> {
     fn shown(&self, lane: &ClientLane) -> Vec<Band> {
         let overlaps = |band: &Band| {
             let operation = &self.finding.operations[band.index];
-            self.shows(operation.invoked.time, operation.completed.unwrap_or(operation.invoked).time)
+            self.shows(operation.invoked.time(), operation.completed.unwrap_or(operation.invoked).time())
         };
         lane.bands.iter().copied().filter(overlaps).collect()
     }
@@ -279,7 +279,7 @@ impl View<'_> {
             @for accused in [false, true] {
                 @for (i, band) in shown.iter().enumerate().filter(|(_, b)| self.accused.contains(&b.index) == accused) {
                     @let next = shown[i + 1..].iter().find(|next| next.layer == band.layer);
-                    @let next = next.map_or(RIGHT, |next| self.x(self.finding.operations[next.index].invoked.time));
+                    @let next = next.map_or(RIGHT, |next| self.x(self.finding.operations[next.index].invoked.time()));
                     (self.bar(band.index, middle(band.layer), next))
                 }
             }
@@ -295,16 +295,16 @@ impl View<'_> {
             Outcome::Failed(_) => ("failed", false),
             Outcome::Unknown(_) => ("unknown", true),
         };
-        let left = self.x(operation.invoked.time);
-        let right = self.x(operation.completed.map_or(operation.invoked.time, |m| m.time)).max(left + BAR_MIN);
+        let left = self.x(operation.invoked.time());
+        let right = self.x(operation.completed.map_or(operation.invoked.time(), |m| m.time())).max(left + BAR_MIN);
         let tail = if open { (right + TAIL_MAX).min(RIGHT) } else { right };
         let words = format!("{} → {}", story::call(operation), story::outcome(operation));
         let took = operation.completed.map_or("never answered".to_owned(), |m| {
-            format!("took {}", duration(m.time.saturating_sub(operation.invoked.time)))
+            format!("took {}", duration(m.time().saturating_sub(operation.invoked.time())))
         });
         let node = operation.node.map_or(String::new(), |n| format!(" at n{n}"));
         let process = operation.process.0;
-        let asked = time(operation.invoked.time, 3);
+        let asked = time(operation.invoked.time(), 3);
         let said = format!("process {process}{node}: {words}; asked at {asked}, {took}");
         // Inside the bar where the words have room, or more of it than behind it.
         let (room_inside, room_behind) = (right - left - 10.0, next - right - 10.0);

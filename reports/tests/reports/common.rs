@@ -21,7 +21,7 @@ pub(crate) fn operation(
     completed: Option<u32>,
     outcome: Outcome,
 ) -> OperationRecord {
-    let moment = |ms: u32| Moment { position: ms, time: u64::from(ms) * MS };
+    let moment = |ms: u32| Moment::new(ms, u64::from(ms) * MS);
     OperationRecord {
         process: ProcessId(process),
         client: Some(process),
@@ -252,7 +252,7 @@ pub(crate) fn crowded(count: u32, processes: u32, nodes: u32) -> Finding {
         .collect();
     let mut moments: Vec<_> =
         finding.operations.iter_mut().flat_map(|o| std::iter::once(&mut o.invoked).chain(&mut o.completed)).collect();
-    moments.sort_by_key(|m| m.time);
+    moments.sort_by_key(|m| m.time());
     for (position, moment) in moments.into_iter().enumerate() {
         moment.position = position as u32;
     }

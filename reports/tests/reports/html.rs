@@ -143,8 +143,8 @@ fn whatever_comes_from_a_run_is_escaped() {
     }
     finding.operations[0].operation = Operation::new(evil(), EVIL, EVIL);
     finding.operations[1].outcome = Outcome::Ok(EVIL.into());
-    finding.operations[2].outcome = Outcome::Failed(evil());
-    finding.operations[3].outcome = Outcome::Unknown(evil());
+    finding.operations[2].outcome = Outcome::Failed(evil().into());
+    finding.operations[3].outcome = Outcome::Unknown(evil().into());
     finding.observations = vec![Observation { at_ns: 0, node: 0, key: evil(), value: EVIL.into() }];
     finding.trace = vec![TraceEvent { kind: evil(), text: evil(), ..TraceEvent::default() }];
     finding.minimised = common::stale_read().minimised;

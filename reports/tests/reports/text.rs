@@ -99,7 +99,7 @@ fn long_values_are_wrapped_and_then_abbreviated() {
             ok(squall_checkers::value::Value::Nil),
         ),
         operation(2, Operation::read("k1"), 5, Some(8), ok(long.as_str())),
-        operation(3, Operation::read("k1"), 6, None, Outcome::Unknown(long)),
+        operation(3, Operation::read("k1"), 6, None, Outcome::Unknown(long.into())),
     ];
     let text = plain(&finding);
     check_shape(&text, 110);

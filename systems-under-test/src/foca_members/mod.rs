@@ -155,7 +155,7 @@ mod tests {
         let outcome = run_plan(&job.arena.subject(), &plan, Options::default()).expect("the plan can be run");
         let entries = outcome.execution.expect("a run").history.entries;
         let said = |entry: &Entry| match entry.reply() {
-            Some(Value::Bool(alive)) if entry.operation.key == Value::Int(2) => Some((entry.completed?.time, *alive)),
+            Some(Value::Bool(alive)) if entry.operation.key == Value::Int(2) => Some((entry.completed?.time(), *alive)),
             _ => None,
         };
         entries.iter().filter_map(said).collect()

@@ -33,7 +33,7 @@ pub(in crate::formats) fn write(history: &History, language: Language) -> Option
             Event::Completed(entry) => completion(entry)?,
             Event::Marked(kind) => nemesis(kind),
         };
-        let time = i64::try_from(at.time).ok()?;
+        let time = i64::try_from(at.time()).ok()?;
         map.push(("time", Said::Value(Value::Int(time))));
         match language {
             Language::Edn => in_edn(&mut out, &map)?,

@@ -41,11 +41,11 @@ impl Seen {
                 client: place.map_or(0, |p| p.client).min(plan.cluster.clients.saturating_sub(1)),
                 process: entry.process.0,
                 home: place.map(|p| p.home.0),
-                invoked_ns: entry.invoked.time,
+                invoked_ns: entry.invoked.time(),
                 // An operation of unknown outcome never replied: its time-out holds nobody back.
                 replied_ns: match entry.outcome {
                     Ended::Unknown(_) => None,
-                    Ended::Ok(_) | Ended::Failed(_) => entry.completed.map(|m| m.time),
+                    Ended::Ok(_) | Ended::Failed(_) => entry.completed.map(|m| m.time()),
                 },
                 operation: entry.operation.clone(),
             }
@@ -55,7 +55,7 @@ impl Seen {
             Operations::Script(script) => script.len().min(entries.len()),
             Operations::Generated { .. } => {
                 let settled_ns = plan.phases.chaos_ns + plan.phases.settle_ns;
-                entries.partition_point(|e| e.invoked.time < settled_ns)
+                entries.partition_point(|e| e.invoked.time() < settled_ns)
             }
         };
         let (operations, final_reads) = entries.split_at(asked);

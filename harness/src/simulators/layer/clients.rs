@@ -314,8 +314,8 @@ impl Clients {
         self.open -= 1;
         let outcome = match result {
             Ok(reply) => Outcome::Ok(reply),
-            Err(Failed::No(why)) => Outcome::Failed(why),
-            Err(Failed::Unknown(why)) => Outcome::Unknown(why),
+            Err(Failed::No(why)) => Outcome::Failed(why.into()),
+            Err(Failed::Unknown(why)) => Outcome::Unknown(why.into()),
         };
         session.retired = matches!(outcome, Outcome::Unknown(_));
         let (retired, client) = (session.retired, session.info.client);
