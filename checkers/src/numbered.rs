@@ -6,8 +6,8 @@ use crate::{partition::FixedMap, value::Value};
 pub(crate) const NONE: u32 = u32::MAX;
 
 /// An integer that is small enough to be a place in a table.
-fn small(value: &Value, small_max: usize) -> Option<usize> {
-    value.as_int().and_then(|i| usize::try_from(i).ok()).filter(|i| *i < small_max)
+fn small(integer: i64, small_max: usize) -> Option<usize> {
+    usize::try_from(integer).ok().filter(|i| *i < small_max)
 }
 
 /// The place of a small integer.
@@ -37,10 +37,12 @@ impl<'h> Keys<'h> {
 
     #[inline]
     pub(crate) fn of(&mut self, key: &'h Value) -> u32 {
-        let place = match (small(key, self.small_max), key) {
-            (Some(i), _) => at(&mut self.small, i),
-            (None, Value::Int(i)) => self.integers.entry(*i).or_insert(NONE),
-            (None, key) => {
+        let place = match key {
+            Value::Int(key) => match small(*key, self.small_max) {
+                Some(i) => at(&mut self.small, i),
+                None => self.integers.entry(*key).or_insert(NONE),
+            },
+            key => {
                 // Many histories are about one key.
                 if let [only] = self.all[..]
                     && only == key
@@ -55,6 +57,19 @@ impl<'h> Keys<'h> {
             self.all.push(key);
         }
         *place
+    }
+}
+
+/// What a value is known by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Known<'h> {
+    Integer(i64),
+    Other(&'h Value),
+}
+
+impl<'h> Known<'h> {
+    fn new(value: &'h Value) -> Self {
+        if let Value::Int(i) = value { Known::Integer(*i) } else { Known::Other(value) }
     }
 }
 
@@ -77,16 +92,32 @@ impl<'h> Values<'h> {
     /// Where the number of a value under a key stands. `key_of` says under which key a number is.
     #[inline]
     pub(crate) fn place(&mut self, key: u32, value: &'h Value, key_of: impl Fn(u32) -> u32) -> &mut u32 {
-        if let Some(i) = small(value, self.small_max) {
-            let place = at(&mut self.small, i);
-            if *place == NONE || key_of(*place) == key {
-                return place;
-            }
-        }
+        self.place_of(key, Known::new(value), key_of)
+    }
+
+    /// The same of a value that another table knows.
+    #[inline]
+    pub(crate) fn place_of(&mut self, key: u32, value: Known<'h>, key_of: impl Fn(u32) -> u32) -> &mut u32 {
         match value {
-            Value::Int(i) => self.integers.entry((key, *i)).or_insert(NONE),
-            _ => self.others.entry((key, value)).or_insert(NONE),
+            Known::Integer(integer) => {
+                if let Some(i) = small(integer, self.small_max) {
+                    let place = at(&mut self.small, i);
+                    if *place == NONE || key_of(*place) == key {
+                        return place;
+                    }
+                }
+                self.integers.entry((key, integer)).or_insert(NONE)
+            }
+            Known::Other(value) => self.others.entry((key, value)).or_insert(NONE),
         }
+    }
+
+    /// Tells each key, value and number, in no order that means anything. `key_of` says under which key a number is.
+    pub(crate) fn each(&self, key_of: impl Fn(u32) -> u32, mut tell: impl FnMut(u32, Known<'h>, u32)) {
+        let small = (0..).zip(&self.small).filter(|(_, number)| **number != NONE);
+        small.for_each(|(i, &number)| tell(key_of(number), Known::Integer(i), number));
+        self.integers.iter().for_each(|(&(_, i), &number)| tell(key_of(number), Known::Integer(i), number));
+        self.others.iter().for_each(|(&(_, value), &number)| tell(key_of(number), Known::Other(value), number));
     }
 }
 

@@ -219,7 +219,7 @@ fn because(verdict: Verdict, words: &str, original: impl Fn(EntryId) -> EntryId)
 
 /// Whether times tell one event from another.
 fn says_when(history: &History) -> bool {
-    let times = || history.entries.iter().flat_map(|e| [Some(e.invoked), e.completed]).flatten().map(|m| m.time());
+    let times = || history.entries.iter().flat_map(|e| [Some(e.invoked), e.completed]).flatten().map(Moment::time);
     times().min() != times().max()
 }
 

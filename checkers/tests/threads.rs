@@ -35,3 +35,28 @@ fn any_number_of_threads_says_the_same() {
     }
     assert!(counts.iter().all(|count| *count > 30), "{counts:?} are valid, unknown, invalid");
 }
+
+/// Long enough to be gone through in three parts.
+#[test]
+fn long_histories_of_registers_too() {
+    let mut counts = [0; 2];
+    for seed in 0..12 {
+        let shape = Shape {
+            operations: 80_000,
+            processes: [3, 40][seed as usize % 2],
+            keys: [1, 7, 500][seed as usize % 3],
+            values: 0,
+            cas: false,
+            unknown_per_mille: 1,
+            stale: seed % 4 > 1,
+        };
+        let history = generator::history(shape, seed);
+        let check = |threads| check_with_threads(&CasRegister, &history, &Budget::default(), threads);
+        let alone = check(1);
+        counts[usize::from(alone.is_valid())] += 1;
+        for threads in [2, 3] {
+            assert_eq!(check(threads), alone, "seed {seed}, {threads} threads");
+        }
+    }
+    assert!(counts.iter().all(|count| *count > 3), "{counts:?} are invalid and valid");
+}

@@ -259,7 +259,7 @@ fn event(kind: &str, at: Option<Moment>) -> Line {
     Line {
         kind_of_event: kind.to_owned(),
         position: at.map(|m| m.position),
-        time: at.map(|m| m.time()),
+        time: at.map(Moment::time),
         ..Line::default()
     }
 }

@@ -24,6 +24,7 @@ mod registers;
 mod search;
 mod texts;
 mod timeline;
+mod together;
 mod zones;
 
 use std::{
@@ -86,7 +87,7 @@ pub fn check<M: Model>(model: &M, history: &History, budget: &Budget) -> Verdict
 
 /// [`check`] by at most so many threads. The verdict and its evidence are the same for any number.
 pub fn check_with_threads<M: Model>(model: &M, history: &History, budget: &Budget, threads: usize) -> Verdict {
-    let left = match registers::check(model, history) {
+    let left = match registers::check(model, history, threads) {
         Some(Registers::Legal(order)) => return Verdict::Valid { linearization: Some(order) },
         Some(Registers::Left(left)) => Some(left),
         None => None,

@@ -6,19 +6,24 @@
 
 mod arrange;
 mod blocks;
+mod gather;
+mod instants;
 
 use std::mem;
 
 use self::{
     arrange::Proof,
-    blocks::{Blocks, Register},
+    blocks::{Blocks, Zone},
 };
-use super::timeline::Timeline;
+use super::together;
 use crate::{
     history::{EntryId, History, Order},
     model::Model,
     value::Value,
 };
+
+/// A part of a history that is worth a thread has at least so many operations.
+const PART: usize = 25_000;
 
 /// What was found out about a history of registers.
 pub(super) enum Registers<'h> {
@@ -29,36 +34,21 @@ pub(super) enum Registers<'h> {
     Left(Vec<(&'h Value, Vec<EntryId>)>),
 }
 
-/// Decides every object of the history. `None` where one is something else, where an operation is none that the model admits,
-/// or where nothing is illegal but not all is known. O(n log n), and where it is something else most often at once.
-pub(super) fn check<'h, M: Model>(model: &'h M, history: &'h History) -> Option<Registers<'h>> {
+/// Decides every object of the history, by at most so many threads, which changes nothing of what is found. `None` where one is something else, where an operation is none
+/// that the model admits, or where nothing is illegal but not all is known. O(n log n), and where it is something else most often
+/// at once.
+pub(super) fn check<'h, M: Model>(model: &'h M, history: &'h History, threads: usize) -> Option<Registers<'h>> {
     if history.order == Order::Processes || model.discipline().is_some() {
         return None;
     }
-    let mut values = Blocks::read(model, history)?;
-    let (blocks, ends) = values.by_register();
-    let (mut found, mut any_illegal) = (Vec::new(), false);
-    let mut starts = Vec::with_capacity(ends.len());
-    let mut placed = 0;
-    let mut start = 0;
-    for (register, end) in (0..).zip(ends) {
-        let blocks = &blocks[mem::replace(&mut start, end as usize)..end as usize];
-        let Register { is_unique, future, .. } = values.registers[register as usize];
-        match if is_unique { values.arrange(blocks, future).map_err(Some) } else { Err(None) } {
-            Ok(zones) => {
-                starts.push(placed as usize);
-                for zone in &zones {
-                    let place = &mut values.all[zone.block as usize].place;
-                    placed += mem::replace(place, placed);
-                }
-            }
-            Err(proof) => {
-                any_illegal |= proof.is_some();
-                found.push((register, proof));
-            }
-        }
-    }
-    if any_illegal {
+    in_parts(model, history, threads.min(history.entries.len() / PART).max(1))
+}
+
+fn in_parts<'h, M: Model>(model: &'h M, history: &'h History, parts: usize) -> Option<Registers<'h>> {
+    let mut values = Blocks::read(model, history, parts)?;
+    let (mut zones, ends) = values.zones();
+    let found = arrange_all(&values, &mut zones, &ends, parts);
+    if found.iter().any(|(_, proof)| proof.is_some()) {
         let left = |(register, proof): (u32, Option<Proof>)| {
             (values.keys[register as usize], values.evidence(register, proof))
         };
@@ -67,17 +57,54 @@ pub(super) fn check<'h, M: Model>(model: &'h M, history: &'h History) -> Option<
     if !found.is_empty() {
         return None;
     }
-    drop(blocks);
-    let placed = placed as usize;
-    if starts.len() == 1 {
-        let mut order = vec![0; placed];
-        values.place(|place, entry| order[place] = entry as EntryId);
-        return Some(Registers::Legal(order));
+    if ends.len() > 1 {
+        return Some(Registers::Legal(values.at_instants(zones, parts)));
     }
-    let mut timeline = Timeline { operations: vec![0; placed], starts };
-    values.place(|place, entry| timeline.operations[place] = entry);
-    drop(values);
-    Some(Registers::Legal(timeline.merged()))
+    let mut placed = 0;
+    for zone in zones {
+        let place = &mut values.all[zone.block as usize].place;
+        placed += mem::replace(place, placed);
+    }
+    let mut order = vec![0; placed as usize];
+    values.place(|place, entry| order[place] = entry as EntryId);
+    Some(Registers::Legal(order))
+}
+
+/// Puts the zones of each register into an order, and says when each block begins if there are several. Gives the registers that have none,
+/// with proofs, and those of which values are not unique.
+fn arrange_all(values: &Blocks<'_>, mut zones: &mut [Zone], ends: &[u32], parts: usize) -> Vec<(u32, Option<Proof>)> {
+    let each = zones.len().div_ceil(parts).max(1);
+    let mut jobs = Vec::new();
+    let (mut first, mut start) = (0, 0);
+    let is_alone = ends.len() == 1;
+    while first < ends.len() {
+        // The registers of about as many zones as each of the others gets.
+        let after = ends.partition_point(|end| (*end as usize) < start + each).min(ends.len() - 1) + 1;
+        let (own, others) = zones.split_at_mut(ends[after - 1] as usize - start);
+        zones = others;
+        let registers = first..after;
+        let begin = mem::replace(&mut start, ends[after - 1] as usize);
+        first = after;
+        jobs.push(move || {
+            let (mut own, mut begin, mut backward, mut found) = (own, begin, Vec::new(), Vec::new());
+            for register in registers {
+                let (zones, others) = own.split_at_mut(ends[register] as usize - begin);
+                (own, begin) = (others, ends[register] as usize);
+                let known = values.registers[register];
+                match if known.is_unique {
+                    values.arrange(zones, known, &mut backward).map_err(Some)
+                } else {
+                    Err(None)
+                } {
+                    Ok(()) if is_alone => {}
+                    Ok(()) => values.begin(zones),
+                    Err(proof) => found.push((register as u32, proof)),
+                }
+            }
+            found
+        });
+    }
+    together::all(jobs).concat()
 }
 
 #[cfg(test)]
@@ -137,6 +164,19 @@ mod tests {
         recorder.finish()
     }
 
+    /// What is found is the same in any number of parts.
+    fn found_in_parts(history: &History, seed: u64) {
+        let found = |parts: usize| match in_parts(&models::Register, history, parts) {
+            None => "nothing".to_owned(),
+            Some(Registers::Legal(order)) => format!("{order:?}"),
+            Some(Registers::Left(left)) => format!("{left:?}"),
+        };
+        let whole = found(1);
+        for parts in 2..=4 {
+            assert_eq!(found(parts), whole, "seed {seed}, {parts} parts: {history:?}");
+        }
+    }
+
     /// What the slower path says of one key.
     fn slowly(history: &History, key: &Value) -> Verdict {
         let of_key: Vec<EntryId> =
@@ -157,8 +197,11 @@ mod tests {
             if !history.entries.iter().any(crate::history::Entry::is_ok) {
                 continue;
             }
+            if seed % 5 == 0 {
+                found_in_parts(&history, seed);
+            }
             let slow = slowly(&history, &"x".into());
-            let passes = matches!(check(&models::Register, &history), Some(Registers::Legal(_)));
+            let passes = matches!(check(&models::Register, &history, 1), Some(Registers::Legal(_)));
             assert_eq!(passes, slow.is_valid(), "seed {seed}");
             assert_eq!(linearizability::check(&models::Register, &history, &Budget::default()), slow, "seed {seed}");
             counts[usize::from(passes)] += 1;
@@ -178,13 +221,16 @@ mod tests {
             if !history.entries.iter().any(crate::history::Entry::is_ok) {
                 continue;
             }
+            if seed % 5 == 0 {
+                found_in_parts(&history, seed);
+            }
             let mut expected: Vec<_> = keys.iter().flat_map(|key| slowly(&history, key).anomalies().to_vec()).collect();
             let verdict = linearizability::check(&models::Register, &history, &Budget::default());
             let mut found = verdict.anomalies().to_vec();
             expected.sort_by(|a, b| a.operations.cmp(&b.operations));
             found.sort_by(|a, b| a.operations.cmp(&b.operations));
             assert_eq!(found, expected, "seed {seed}");
-            let passes = matches!(check(&models::Register, &history), Some(Registers::Legal(_)));
+            let passes = matches!(check(&models::Register, &history, 1), Some(Registers::Legal(_)));
             assert!(!passes || expected.is_empty(), "seed {seed}");
             if verdict.is_valid() {
                 let certificate = Certificate::new("linearizable", Some("register"), history.entries.len(), verdict);

@@ -73,7 +73,7 @@ fn sides(
 
 /// Whether times tell one event from another.
 fn says_when(history: &History) -> bool {
-    let mut times = history.entries.iter().flat_map(|e| [Some(e.invoked), e.completed]).flatten().map(|m| m.time());
+    let mut times = history.entries.iter().flat_map(|e| [Some(e.invoked), e.completed]).flatten().map(Moment::time);
     times.next().is_some_and(|first| times.any(|time| time != first))
 }
 

@@ -1,64 +1,65 @@
 //! Orders of the values of a register, and what shows that there is none.
 
-use super::blocks::{Block, Blocks, NOBODY};
-use crate::history::EntryId;
+use std::mem;
 
-/// A block, and by what it is sorted.
-#[derive(Clone, Copy)]
-pub(super) struct Zone {
-    first: u32,
-    last: u32,
-    pub(super) block: u32,
-}
+use super::blocks::{Block, Blocks, NOBODY, Register, Zone};
+use crate::history::EntryId;
 
 /// The blocks that together are illegal.
 pub(super) type Proof = [u32; 2];
 
 impl Blocks<'_> {
-    /// The blocks of a register in an order that explains it, those that nobody can have seen left out; or the blocks that show
-    /// that there is none. `future` is one that a read saw too early.
-    pub(super) fn arrange(&self, blocks: &[u32], future: u32) -> Result<Vec<Zone>, Proof> {
-        let mut forward = Vec::with_capacity(blocks.len());
-        let mut backward = Vec::new();
-        let mut thin_air: Option<u32> = None;
-        for &index in blocks {
-            let block = self.block(index);
-            let is_initial = block.first_return == 0;
-            if block.write == NOBODY && !is_initial {
-                thin_air.get_or_insert(index);
+    /// Puts the zones of a register into an order that explains it, or finds the blocks that show that there is none. `backward`
+    /// is room to work in.
+    pub(super) fn arrange(
+        &self,
+        zones: &mut [Zone],
+        register: Register,
+        backward: &mut Vec<Zone>,
+    ) -> Result<(), Proof> {
+        backward.clear();
+        let mut ahead = 0;
+        for i in 0..zones.len() {
+            let zone = zones[i];
+            let Block { write, .. } = *self.block(zone.block);
+            if write == NOBODY && zone.block != register.initial {
+                // Out of thin air.
+                return Err([zone.block; 2]);
             }
-            // A write of unknown outcome that nobody read.
-            if block.first_return == NOBODY {
-                continue;
+            if zone.first < zone.last {
+                zones[ahead] = zone;
+                ahead += 1;
+            } else {
+                backward.push(zone);
             }
-            let zone = Zone { first: block.first_return, last: block.last_call, block: index };
-            if zone.first < zone.last { forward.push(zone) } else { backward.push(zone) }
         }
-        if let Some(block) = thin_air.or((future != NOBODY).then_some(future)) {
-            return Err([block, block]);
+        if register.future != NOBODY {
+            return Err([register.future; 2]);
         }
+        let forward = &mut zones[..ahead];
         forward.sort_unstable_by_key(|zone| zone.first);
         if let Some(pair) = forward.windows(2).find(|pair| pair[1].first < pair[0].last) {
             return Err([pair[0].block, pair[1].block]);
         }
-        for zone in &mut backward {
+        for zone in backward.iter_mut() {
             let before = forward.partition_point(|outer| outer.first < zone.last);
             // It is placed at the first point of it that no forward zone covers.
-            zone.first = zone.last;
+            let first = mem::replace(&mut zone.first, zone.last);
             if let Some(outer) = forward[..before].last().filter(|outer| zone.last < outer.last) {
-                if self.block(zone.block).first_return < outer.last {
+                if first < outer.last {
                     return Err([outer.block, zone.block]);
                 }
                 zone.first = outer.last;
             }
         }
         backward.sort_unstable_by_key(|zone| (zone.first, zone.last));
-        Ok(merged(forward, &backward))
+        merge(zones, ahead, backward);
+        Ok(())
     }
 
-    /// Puts all operations in the places that the blocks say.
+    /// Puts all operations in the places that their blocks say, those of a block one after the other.
     pub(super) fn place(&mut self, mut put: impl FnMut(usize, u32)) {
-        for block in self.all.iter_mut().filter(|block| block.write != NOBODY && block.first_return != NOBODY) {
+        for block in self.all.iter_mut().filter(|block| block.write != NOBODY && block.is_seen()) {
             put(block.place as usize, block.write);
             block.place += 1;
         }
@@ -67,7 +68,7 @@ impl Blocks<'_> {
                 continue;
             }
             let block = &mut self.all[block as usize];
-            if block.write != entry && block.first_return != NOBODY {
+            if block.write != entry && block.is_seen() {
                 put(block.place as usize, entry);
                 block.place += 1;
             }
@@ -107,19 +108,17 @@ impl Blocks<'_> {
     }
 }
 
-/// Both, each of which is sorted; merged from the end, in place.
-fn merged(mut forward: Vec<Zone>, backward: &[Zone]) -> Vec<Zone> {
-    let (mut left, mut new) = (forward.len(), backward.len());
-    forward.extend_from_slice(backward);
+/// Merges the zones up to `left` with the others, both of which are sorted; from the end, in place.
+fn merge(zones: &mut [Zone], mut left: usize, backward: &[Zone]) {
+    let mut new = backward.len();
     while new > 0 {
-        let zone = if left > 0 && forward[left - 1].first > backward[new - 1].first {
+        let zone = if left > 0 && zones[left - 1].first > backward[new - 1].first {
             left -= 1;
-            forward[left]
+            zones[left]
         } else {
             new -= 1;
             backward[new]
         };
-        forward[left + new] = zone;
+        zones[left + new] = zone;
     }
-    forward
 }

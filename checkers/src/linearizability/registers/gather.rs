@@ -1,0 +1,244 @@
+//! One pass over a history that finds the values of its registers. Parts of a long history are gone through at once, and joined
+//! so that what is found is the same.
+
+use std::{mem, ops::Range};
+
+use super::{
+    super::together,
+    blocks::{Block, Blocks, NOBODY, Register},
+};
+use crate::{
+    history::History,
+    model::{Effect, Model},
+    numbered::{Keys, Values},
+    value::Value,
+};
+
+/// Integers up to so many times the number of operations are not hashed.
+const SMALL_EACH: usize = 4;
+
+impl<'h> Blocks<'h> {
+    /// Reads the history in so many parts at once. `None` where it is not about registers, where no operation took effect, and
+    /// where a value is written again before a second register appears.
+    pub(super) fn read<M: Model>(model: &'h M, history: &'h History, parts: usize) -> Option<Self> {
+        let entries = history.entries.len();
+        let ends = (0..=parts).map(|part| entries * part / parts).collect::<Vec<_>>();
+        let jobs = ends.windows(2).map(|ends| {
+            let range = ends[0]..ends[1];
+            move || {
+                let mut pass = Pass::new(model, history, range.clone());
+                pass.gather(model, range).map(|()| pass)
+            }
+        });
+        let mut passes = together::all(jobs).into_iter();
+        let mut whole = passes.next()??;
+        for pass in passes {
+            whole.absorb(pass?);
+        }
+        if !whole.any_ok || whole.again < whole.alone_until {
+            return None;
+        }
+        Some(Blocks { keys: whole.keys.all, ..whole.found })
+    }
+}
+
+/// The blocks so far, and how the next ones find theirs.
+struct Pass<'h> {
+    initial: Value,
+    keys: Keys<'h>,
+    values: Values<'h>,
+    found: Blocks<'h>,
+    any_ok: bool,
+    /// The first entry of this part.
+    start: u32,
+    /// The first entry that concerns a second register.
+    alone_until: u32,
+    /// The first entry that writes a value again.
+    again: u32,
+}
+
+impl<'h> Pass<'h> {
+    /// A pass over this part. What is found of the later parts is added to that of the first.
+    fn new<M: Model>(model: &M, history: &'h History, range: Range<usize>) -> Self {
+        let most = if range.start == 0 { history.entries.len() } else { range.len() };
+        let (all, of) = (Vec::with_capacity(most), Vec::with_capacity(most));
+        let small_max = SMALL_EACH * history.entries.len();
+        Pass {
+            initial: model.initial_value(),
+            keys: Keys::new(small_max),
+            values: Values::new(small_max),
+            found: Blocks { history, keys: Vec::new(), registers: Vec::new(), all, of },
+            any_ok: false,
+            start: range.start as u32,
+            alone_until: NOBODY,
+            again: NOBODY,
+        }
+    }
+
+    fn gather<M: Model>(&mut self, model: &'h M, range: Range<usize>) -> Option<()> {
+        let history = self.found.history;
+        for (id, entry) in (self.start..).zip(&history.entries[range]) {
+            let operation = &entry.operation;
+            if !model.is_keyed(operation) {
+                return None;
+            }
+            let reply = entry.reply();
+            if reply.is_none() && !entry.is_unknown() {
+                self.skip();
+                continue;
+            }
+            if model.admits(operation, reply).is_err() || model.part(operation).is_some() {
+                return None;
+            }
+            self.any_ok |= reply.is_some();
+            let register = self.keys.of(&operation.key);
+            if register as usize == self.found.registers.len() {
+                self.found.registers.push(Register::NEW);
+                if register == 1 {
+                    self.alone_until = id;
+                }
+            }
+            let call = entry.invoked.position.saturating_add(1);
+            match model.effect(operation, reply) {
+                Effect::Reads(_) | Effect::Observes if reply.is_none() => self.skip(),
+                Effect::Reads(value) => {
+                    let block = self.block_of(register, value);
+                    self.add(block, id, call, entry.returned());
+                }
+                Effect::Writes(value) => {
+                    let index = self.block_of(register, value);
+                    let block = &mut self.found.all[index as usize];
+                    let register = &mut self.found.registers[register as usize];
+                    if mem::replace(&mut block.write, id) != NOBODY || index == register.initial {
+                        self.again = self.again.min(id);
+                        if self.start == 0 && self.alone_until == NOBODY {
+                            return None;
+                        }
+                        register.is_unique = false;
+                    }
+                    if block.first_return < call {
+                        register.future = register.future.min(index);
+                    }
+                    self.add(index, id, call, entry.returned());
+                }
+                _ => return None,
+            }
+        }
+        Some(())
+    }
+
+    /// The entry says nothing.
+    fn skip(&mut self) {
+        self.found.of.push(NOBODY);
+    }
+
+    /// The next entry is one of this block.
+    fn add(&mut self, index: u32, id: u32, call: u32, returned: u32) {
+        let block = &mut self.found.all[index as usize];
+        block.first_return = block.first_return.min(returned.saturating_add(1));
+        block.last_call = call;
+        block.last = id;
+        block.place += 1;
+        self.found.of.push(index);
+    }
+
+    fn block_of(&mut self, register: u32, value: &'h Value) -> u32 {
+        let next = self.found.all.len() as u32;
+        let mut block = Block::new(register);
+        let place = if *value == self.initial {
+            block.first_return = 0;
+            &mut self.found.registers[register as usize].initial
+        } else {
+            let blocks = &self.found.all;
+            self.values.place(register, value, |block| blocks[block as usize].register)
+        };
+        if *place == NOBODY {
+            *place = next;
+            self.found.all.push(block);
+        }
+        *place
+    }
+
+    /// Adds what was found of the part that follows.
+    fn absorb(&mut self, next: Pass<'h>) {
+        let theirs = next.found;
+        let known = self.found.registers.len();
+        let registers: Vec<u32> = next.keys.all.iter().map(|key| self.keys.of(key)).collect();
+        self.found.registers.resize(self.keys.all.len(), Register::NEW);
+        if self.alone_until == NOBODY {
+            // Nothing is written again between the beginning of a part and its first register.
+            let goes_on = known == 0 || registers.first().is_none_or(|first| *first == 0);
+            self.alone_until = if goes_on { next.alone_until } else { next.start };
+        }
+        self.any_ok |= next.any_ok;
+        self.again = self.again.min(next.again);
+
+        // Where each of their blocks is.
+        let mut places = vec![NOBODY; theirs.all.len()];
+        let register_of = |block: u32| registers[theirs.all[block as usize].register as usize];
+        next.values.each(register_of, |register, value, block| {
+            let blocks = &self.found.all;
+            places[block as usize] = *self.values.place_of(register, value, |block| blocks[block as usize].register);
+        });
+        let mut any_future = false;
+        for (&register, new) in registers.iter().zip(&theirs.registers) {
+            let old = &mut self.found.registers[register as usize];
+            old.is_unique &= new.is_unique;
+            any_future |= new.future != NOBODY;
+            if new.initial != NOBODY {
+                places[new.initial as usize] = old.initial;
+            }
+        }
+        for (place, block) in places.iter_mut().zip(&theirs.all) {
+            let register = registers[block.register as usize];
+            if *place == NOBODY {
+                *place = self.found.all.len() as u32;
+                self.found.all.push(Block { register, ..*block });
+            } else {
+                any_future |= self.join(*place, block);
+            }
+        }
+        for (&register, new) in registers.iter().zip(&theirs.registers) {
+            if new.initial != NOBODY {
+                self.found.registers[register as usize].initial = places[new.initial as usize];
+            }
+        }
+        next.values.each(register_of, |register, value, block| {
+            let blocks = &self.found.all;
+            *self.values.place_of(register, value, |block| blocks[block as usize].register) = places[block as usize];
+        });
+        let of = theirs.of.iter().map(|&block| if block == NOBODY { NOBODY } else { places[block as usize] });
+        self.found.of.extend(of);
+        if any_future {
+            self.found.find_future();
+        }
+    }
+
+    /// Adds the later operations of a block. Whether a read returned before the write was called.
+    fn join(&mut self, index: u32, later: &Block) -> bool {
+        let called = if later.write == NOBODY { 0 } else { self.found.call(later.write) };
+        let block = &mut self.found.all[index as usize];
+        let is_future = block.first_return < called;
+        if later.write != NOBODY && mem::replace(&mut block.write, later.write) != NOBODY {
+            self.again = self.again.min(later.write);
+            self.found.registers[block.register as usize].is_unique = false;
+        }
+        block.first_return = block.first_return.min(later.first_return);
+        (block.last_call, block.last) = (later.last_call, later.last);
+        block.place += later.place;
+        is_future
+    }
+}
+
+impl Blocks<'_> {
+    /// Looks anew for blocks of which a read returned before the write was called.
+    fn find_future(&mut self) {
+        self.registers.iter_mut().for_each(|register| register.future = NOBODY);
+        for index in (0..self.all.len() as u32).rev() {
+            let Block { register, write, first_return, .. } = *self.block(index);
+            if write != NOBODY && first_return < self.call(write) {
+                self.registers[register as usize].future = index;
+            }
+        }
+    }
+}
