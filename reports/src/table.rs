@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use squall_checkers::history::{Outcome, Phase, ProcessId, SimTime};
+use squall_checkers::history::{Moment, Outcome, Phase, ProcessId, SimTime};
 
 use crate::{records::Finding, story};
 
@@ -150,7 +150,7 @@ fn last_known(finding: &Finding, entry: usize) -> SimTime {
 /// When an operation is over for its client: the end of the run where it never heard of it again.
 fn last_moment(finding: &Finding, entry: usize) -> SimTime {
     let operation = &finding.operations[entry];
-    operation.completed.map_or(finding.ended_ns.max(operation.invoked.time()), |m| m.time())
+    operation.completed.map_or(finding.ended_ns.max(operation.invoked.time()), Moment::time)
 }
 
 /// Joins an invocation with the reply that follows it at once, and tracks what each process is doing.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use maud::{Markup, html};
-use squall_checkers::history::{Outcome, Phase};
+use squall_checkers::history::{Moment, Outcome, Phase};
 
 use super::lanes::{Band, ClientLane, NodeLane, chosen_nodes, client_lanes, node_lanes};
 use crate::{
@@ -296,7 +296,7 @@ impl View<'_> {
             Outcome::Unknown(_) => ("unknown", true),
         };
         let left = self.x(operation.invoked.time());
-        let right = self.x(operation.completed.map_or(operation.invoked.time(), |m| m.time())).max(left + BAR_MIN);
+        let right = self.x(operation.completed.map_or(operation.invoked.time(), Moment::time)).max(left + BAR_MIN);
         let tail = if open { (right + TAIL_MAX).min(RIGHT) } else { right };
         let words = format!("{} → {}", story::call(operation), story::outcome(operation));
         let took = operation.completed.map_or("never answered".to_owned(), |m| {
