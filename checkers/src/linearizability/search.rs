@@ -284,7 +284,7 @@ impl<'p, A: Automaton + ?Sized, K: Mask> Search<'p, A, K> {
             op = self.next[op] as usize;
         }
         let hopeless = self.problem.register && wanted.is_some() && !wanted_is_pending;
-        for group in std::mem::take(&mut self.groups) {
+        while let Some(group) = self.groups.pop() {
             let op = self.best[group as usize].take().expect("set when the group was pushed");
             if !hopeless {
                 self.propose(op, state, wanted);

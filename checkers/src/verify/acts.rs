@@ -1,6 +1,6 @@
 //! What transactions did to which keys: of one operation as it stands in the history, or of all with keys and values as numbers.
 
-use super::numbers::Numbers;
+use super::{Verification, numbers::Numbers, placed::refuted};
 use crate::{
     history::{Entry, EntryId, History},
     operation::Operation,
@@ -52,17 +52,19 @@ fn single(entry: &Entry) -> [Option<(&Value, How, Option<&Value>)>; 2] {
     }
 }
 
-/// The first transaction that got the reply to another one: with other keys, or that says that something else was done to them.
-/// What follows from such a history nobody can say.
+/// The first transaction that got the reply to another one.
 pub(super) fn misfit(history: &History) -> Option<EntryId> {
-    let is_misfit = |entry: &Entry| {
-        let Some(reply) = entry.reply().filter(|reply| entry.operation.f == "txn" && !reply.is_nil()) else {
-            return false;
-        };
-        let (Some(asked), Some(replied)) = (entry.operation.args.as_list(), reply.as_list()) else { return true };
-        asked.len() != replied.len() || !asked.iter().zip(replied).all(|(asked, replied)| answers(replied, asked))
-    };
     history.entries.iter().position(is_misfit)
+}
+
+/// Whether a transaction got the reply to another one: with other keys, or that says that something else was done to them. What
+/// follows from such a history nobody can say.
+pub(super) fn is_misfit(entry: &Entry) -> bool {
+    let Some(reply) = entry.reply().filter(|reply| entry.operation.f == "txn" && !reply.is_nil()) else {
+        return false;
+    };
+    let (Some(asked), Some(replied)) = (entry.operation.args.as_list(), reply.as_list()) else { return true };
+    asked.len() != replied.len() || !asked.iter().zip(replied).all(|(asked, replied)| answers(replied, asked))
 }
 
 /// Whether one part of a reply is to this part of a transaction. It need not repeat what was written.
@@ -76,7 +78,9 @@ fn answers(replied: &Value, asked: &Value) -> bool {
 }
 
 /// Why a claim about such a history is not believed.
-pub(super) const MISFIT: &str = "has a reply that is not to what it asked";
+pub(super) fn misfits(id: EntryId) -> Verification {
+    refuted(id, "has a reply that is not to what it asked")
+}
 
 /// A key, as a number.
 pub(super) type Key = u32;
@@ -128,13 +132,17 @@ struct Use {
 }
 
 impl<'h> Acts<'h> {
-    pub(super) fn new(history: &'h History) -> Self {
+    /// Refuted where a reply is not to what was asked.
+    pub(super) fn new(history: &'h History) -> Result<Self, Verification> {
         let mut keys = Numbers::new(history.entries.len());
         let mut values = Numbers::new(history.entries.len());
         let mut uses: Vec<Use> = Vec::new();
         let (mut all, mut starts) = (Vec::new(), Vec::with_capacity(history.entries.len() + 1));
         let mut shown = vec![&NOTHING];
-        for entry in &history.entries {
+        for (id, entry) in history.entries.iter().enumerate() {
+            if is_misfit(entry) {
+                return Err(misfits(id));
+            }
             starts.push(all.len() as u32);
             for (key, how, value) in asked(entry) {
                 let key = keys.of(key);
@@ -174,7 +182,7 @@ impl<'h> Acts<'h> {
                 }
             }
         }
-        Acts { all, starts, shown, is_list, is_mixed, values }
+        Ok(Acts { all, starts, shown, is_list, is_mixed, values })
     }
 
     /// How many keys there are.

@@ -101,7 +101,7 @@ impl<'h> Commits<'h> {
             process.push(processes.of_int(placed.take(id)?.process.0.into()));
         }
         placed.all()?;
-        let acts = Acts::new(history);
+        let acts = Acts::new(history)?;
         let keys = acts.keys();
         let mut commits = Commits {
             order,

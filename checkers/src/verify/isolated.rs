@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Verification,
-    acts::{MISFIT, misfit},
+    acts::{is_misfit, misfit, misfits},
     held::{Held, Kind},
     kept::{Txn, keep},
     orders::{Search, World},
@@ -63,9 +63,6 @@ impl Level {
 
 /// Whether the order holds all that certainly happened, keeps what the level asks for, and replies as the history says.
 pub(super) fn replays(history: &History, level: Level, order: &[EntryId], budget: &Budget) -> Result<(), Verification> {
-    if let Some(id) = misfit(history) {
-        return Err(refuted(id, MISFIT));
-    }
     let beside = match level {
         Level::Serial(beside) => beside,
         Level::Snapshot(beside) => return snapshots::snapshots(history, order, beside, budget),
@@ -87,6 +84,9 @@ pub(super) fn replays(history: &History, level: Level, order: &[EntryId], budget
         if beside == Beside::Processes && last.insert(entry.process.0, id).is_some_and(|before| before > id) {
             return Err(refuted(id, "comes after a later transaction of its process"));
         }
+        if is_misfit(entry) {
+            return Err(misfits(id));
+        }
         let applied = held.apply(Kind::Isolated, entry);
         applied.ok_or_else(|| refuted(id, "cannot reply so where it stands"))?;
     }
@@ -106,7 +106,7 @@ pub(super) fn impossible(history: &History, level: Level, named: &[EntryId], bud
         return Verification::Refuted(format!("operation {id} is not there"));
     }
     if let Some(id) = misfit(history) {
-        return refuted(id, MISFIT);
+        return misfits(id);
     }
     let kept = keep(history, named);
     let unknown: Vec<usize> = (0..kept.len()).filter(|&i| kept[i].entry.is_unknown()).collect();

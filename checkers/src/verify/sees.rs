@@ -1,6 +1,8 @@
 //! Read committed, read atomic and causal consistency: in an order of commits, every read shows the last write of its key among
 //! those that it can see.
 
+use std::ops::AddAssign;
+
 use super::{
     Verification,
     acts::Key,
@@ -22,7 +24,8 @@ pub(super) fn sees(history: &History, order: &[EntryId], sees: Sees, budget: &Bu
     match sees {
         Sees::ReadBefore => visible.by_reads(true),
         Sees::ReadOrFollowed => visible.by_reads(false).and_then(|()| visible.by_processes()),
-        Sees::HappenedBefore => visible.by_clocks(budget),
+        Sees::HappenedBefore if commits.most_of_a_process() < usize::from(u16::MAX) => visible.by_clocks::<u16>(budget),
+        Sees::HappenedBefore => visible.by_clocks::<u32>(budget),
     }
     .map_err(|end| match end {
         End::Spent => Verification::Unverified("the budget is spent on what transactions can see".to_owned()),
@@ -175,9 +178,9 @@ impl<'c> Visible<'c, '_> {
     }
 
     /// All that happened before: by process how many of its transactions did.
-    fn by_clocks(&mut self, budget: &Budget) -> Result<(), End> {
+    fn by_clocks<N: Count>(&mut self, budget: &Budget) -> Result<(), End> {
         let Commits { process, processes, .. } = self.commits;
-        let mut clocks = Clocks::new(self.commits, budget).ok_or(End::Spent)?;
+        let mut clocks = Clocks::<N>::new(self.commits, budget).ok_or(End::Spent)?;
         // Many entries of a clock are compared at once.
         let each = 1 + processes / 64;
         let mut latest: Vec<Option<Place>> = vec![None; *processes];
@@ -234,6 +237,13 @@ impl Commits<'_> {
         places
     }
 
+    /// How many transactions the busiest process has.
+    fn most_of_a_process(&self) -> usize {
+        let mut counts = vec![0; self.processes];
+        self.process.iter().for_each(|process| counts[*process as usize] += 1);
+        counts.into_iter().max().unwrap_or_default()
+    }
+
     fn writes_by_process(&self, key: Key) -> WritesOfKey {
         let of = |place: &Place| self.process[*place as usize];
         let mut writers = self.writers(key).to_vec();
@@ -242,26 +252,32 @@ impl Commits<'_> {
     }
 }
 
+/// A count of transactions of one process. There are many, so that they are as small as may be.
+trait Count: Copy + Ord + From<u8> + AddAssign {}
+
+impl Count for u16 {}
+impl Count for u32 {}
+
 /// How many transactions of each process happened before or are each transaction.
-struct Clocks<'c> {
+struct Clocks<'c, N> {
     process: &'c [u32],
     processes: usize,
     /// By place, its number among those of its process, from 1.
-    number: Vec<u32>,
+    number: Vec<N>,
     /// By place and process. The last one is of the transaction at hand.
-    all: Vec<u32>,
+    all: Vec<N>,
 }
 
-impl<'c> Clocks<'c> {
+impl<'c, N: Count> Clocks<'c, N> {
     /// `None` where they need more memory than there is.
     fn new(commits: &'c Commits<'_>, budget: &Budget) -> Option<Self> {
         let (n, processes) = (commits.process.len(), commits.processes);
-        if (n as u64).checked_mul(processes as u64)? > budget.bytes / 4 {
+        if (n as u64).checked_mul(processes as u64)? > budget.bytes / size_of::<N>() as u64 {
             return None;
         }
-        let mut done = vec![0; processes];
+        let mut done = vec![N::from(0); processes];
         let number = commits.process.iter().map(|process| {
-            done[*process as usize] += 1;
+            done[*process as usize] += N::from(1);
             done[*process as usize]
         });
         let number = number.collect();
@@ -271,7 +287,7 @@ impl<'c> Clocks<'c> {
     /// The next transaction, which happens after this one of its process.
     fn begin(&mut self, before: Option<Place>) {
         match before {
-            None => self.all.resize(self.all.len() + self.processes, 0),
+            None => self.all.resize(self.all.len() + self.processes, N::from(0)),
             Some(before) => {
                 let start = before as usize * self.processes;
                 self.all.extend_from_within(start..start + self.processes);
@@ -280,7 +296,7 @@ impl<'c> Clocks<'c> {
     }
 
     /// The clock of the transaction at hand.
-    fn now(&self) -> &[u32] {
+    fn now(&self) -> &[N] {
         &self.all[self.all.len() - self.processes..]
     }
 

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Verification,
-    acts::{Act, Acts, Key, MISFIT, Number, What, misfit},
+    acts::{Act, Acts, Key, Number, What},
     placed::{Placed, refuted},
 };
 use crate::{
@@ -148,10 +148,7 @@ struct Append {
 
 impl<'h> Demands<'h> {
     fn new(history: &'h History, level: Level) -> Result<Self, Verification> {
-        if let Some(id) = misfit(history) {
-            return Err(refuted(id, MISFIT));
-        }
-        let acts = Acts::new(history);
+        let acts = Acts::new(history)?;
         if acts.is_mixed {
             return Err(Verification::Unverified("a key is both written and appended to".to_owned()));
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use squall_checkers::{
-    history::{Entry, EntryId, Outcome as Ended},
+    history::{Entry, EntryId, Moment, Outcome as Ended},
     verdict::Verdict,
 };
 use squall_reports::records::Signature;
@@ -45,7 +45,7 @@ impl Seen {
                 // An operation of unknown outcome never replied: its time-out holds nobody back.
                 replied_ns: match entry.outcome {
                     Ended::Unknown(_) => None,
-                    Ended::Ok(_) | Ended::Failed(_) => entry.completed.map(|m| m.time()),
+                    Ended::Ok(_) | Ended::Failed(_) => entry.completed.map(Moment::time),
                 },
                 operation: entry.operation.clone(),
             }
