@@ -14,6 +14,7 @@ use std::mem;
 use self::{
     arrange::Proof,
     blocks::{Blocks, Zone},
+    gather::PARTS_MAX,
 };
 use super::together;
 use crate::{
@@ -41,7 +42,7 @@ pub(super) fn check<'h, M: Model>(model: &'h M, history: &'h History, threads: u
     if history.order == Order::Processes || model.discipline().is_some() {
         return None;
     }
-    in_parts(model, history, threads.min(history.entries.len() / PART).max(1))
+    in_parts(model, history, threads.min(history.entries.len() / PART).clamp(1, PARTS_MAX))
 }
 
 fn in_parts<'h, M: Model>(model: &'h M, history: &'h History, parts: usize) -> Option<Registers<'h>> {
@@ -155,7 +156,9 @@ mod tests {
                 open.push((recorder.invoke(ProcessId(recorder.len() as u32), operation, 0), key, write));
             } else if !open.is_empty() {
                 let (entry, key, write) = open.swap_remove(random.below(open.len()));
-                let value = random.below(written[key] + 1) as i64;
+                // Now and then it is one that is written later, or never.
+                let most = written[key] + usize::from(random.below(10) == 0);
+                let value = random.below(most + 1) as i64;
                 let reply = if write || value == 0 { Value::Nil } else { Value::Int(value) };
                 let is_known = random.below(5) > 0;
                 recorder.complete(entry, if is_known { Outcome::Ok(reply) } else { Outcome::Unknown("".into()) }, 0);

@@ -14,12 +14,15 @@ use crate::{
     value::Value,
 };
 
+/// A history is read in at most so many parts. What is decided by the first of them is decided by as much of a whole.
+pub(super) const PARTS_MAX: usize = 8;
+
 /// Integers up to so many times the number of operations are not hashed.
 const SMALL_EACH: usize = 4;
 
 impl<'h> Blocks<'h> {
     /// Reads the history in so many parts at once. `None` where it is not about registers, where no operation took effect, and
-    /// where a value is written again before a second register appears.
+    /// where a value is soon written again before a second register appears.
     pub(super) fn read<M: Model>(model: &'h M, history: &'h History, parts: usize) -> Option<Self> {
         let entries = history.entries.len();
         let ends = (0..=parts).map(|part| entries * part / parts).collect::<Vec<_>>();
@@ -35,10 +38,7 @@ impl<'h> Blocks<'h> {
         for pass in passes {
             whole.absorb(pass?);
         }
-        if !whole.any_ok || whole.again < whole.alone_until {
-            return None;
-        }
-        Some(Blocks { keys: whole.keys.all, ..whole.found })
+        whole.any_ok.then_some(Blocks { keys: whole.keys.all, ..whole.found })
     }
 }
 
@@ -49,12 +49,6 @@ struct Pass<'h> {
     values: Values<'h>,
     found: Blocks<'h>,
     any_ok: bool,
-    /// The first entry of this part.
-    start: u32,
-    /// The first entry that concerns a second register.
-    alone_until: u32,
-    /// The first entry that writes a value again.
-    again: u32,
 }
 
 impl<'h> Pass<'h> {
@@ -69,15 +63,13 @@ impl<'h> Pass<'h> {
             values: Values::new(small_max),
             found: Blocks { history, keys: Vec::new(), registers: Vec::new(), all, of },
             any_ok: false,
-            start: range.start as u32,
-            alone_until: NOBODY,
-            again: NOBODY,
         }
     }
 
     fn gather<M: Model>(&mut self, model: &'h M, range: Range<usize>) -> Option<()> {
         let history = self.found.history;
-        for (id, entry) in (self.start..).zip(&history.entries[range]) {
+        let soon = (history.entries.len() / PARTS_MAX) as u32;
+        for (id, entry) in (range.start as u32..).zip(&history.entries[range]) {
             let operation = &entry.operation;
             if !model.is_keyed(operation) {
                 return None;
@@ -94,9 +86,6 @@ impl<'h> Pass<'h> {
             let register = self.keys.of(&operation.key);
             if register as usize == self.found.registers.len() {
                 self.found.registers.push(Register::NEW);
-                if register == 1 {
-                    self.alone_until = id;
-                }
             }
             let call = entry.invoked.position.saturating_add(1);
             match model.effect(operation, reply) {
@@ -110,8 +99,7 @@ impl<'h> Pass<'h> {
                     let block = &mut self.found.all[index as usize];
                     let register = &mut self.found.registers[register as usize];
                     if mem::replace(&mut block.write, id) != NOBODY || index == register.initial {
-                        self.again = self.again.min(id);
-                        if self.start == 0 && self.alone_until == NOBODY {
+                        if self.keys.all.len() == 1 && id < soon {
                             return None;
                         }
                         register.is_unique = false;
@@ -162,16 +150,9 @@ impl<'h> Pass<'h> {
     /// Adds what was found of the part that follows.
     fn absorb(&mut self, next: Pass<'h>) {
         let theirs = next.found;
-        let known = self.found.registers.len();
         let registers: Vec<u32> = next.keys.all.iter().map(|key| self.keys.of(key)).collect();
         self.found.registers.resize(self.keys.all.len(), Register::NEW);
-        if self.alone_until == NOBODY {
-            // Nothing is written again between the beginning of a part and its first register.
-            let goes_on = known == 0 || registers.first().is_none_or(|first| *first == 0);
-            self.alone_until = if goes_on { next.alone_until } else { next.start };
-        }
         self.any_ok |= next.any_ok;
-        self.again = self.again.min(next.again);
 
         // Where each of their blocks is.
         let mut places = vec![NOBODY; theirs.all.len()];
@@ -220,7 +201,6 @@ impl<'h> Pass<'h> {
         let block = &mut self.found.all[index as usize];
         let is_future = block.first_return < called;
         if later.write != NOBODY && mem::replace(&mut block.write, later.write) != NOBODY {
-            self.again = self.again.min(later.write);
             self.found.registers[block.register as usize].is_unique = false;
         }
         block.first_return = block.first_return.min(later.first_return);
