@@ -1,6 +1,11 @@
 //! The names of what can be wrong with a history, each with one sentence: other code matches on these names.
 
-use crate::{history::Entry, history::Outcome, operation::Name, value::Value, verdict::Anomaly};
+use crate::{
+    history::{Entry, History, Outcome},
+    operation::Name,
+    value::Value,
+    verdict::Anomaly,
+};
 
 /// A read (or cas) saw a value that nobody wrote.
 pub const THIN_AIR_READ: Name = Name::new("thin-air-read");
@@ -217,6 +222,17 @@ impl Anomaly {
         operations.dedup();
         Anomaly { kind, key, operations, sentence }
     }
+}
+
+/// Two operations, perhaps the same, saw different values under a key that nobody wrote.
+pub(crate) fn two_beginnings(history: &History, key: &Value, operations: [usize; 2]) -> Anomaly {
+    let [one, other] = operations.map(|id| describe(&history.entries[id]));
+    let sentence = if operations[0] == operations[1] {
+        format!("{one} saw two values of one key that nobody wrote, and it began as one.")
+    } else {
+        format!("{one} and {other} saw two values of one key that nobody wrote, and it began as one.")
+    };
+    Anomaly::new(THIN_AIR_READ, key.clone(), operations.to_vec(), sentence)
 }
 
 /// An operation as a sentence names it: who, what, and what came of it.

@@ -2,7 +2,7 @@
 
 use std::hash::Hash;
 
-use crate::{operation::Operation, value::Value};
+use crate::{history::Entry, operation::Operation, value::Value};
 
 /// A sequential specification. Implement this to check an object of your own.
 ///
@@ -38,6 +38,22 @@ pub trait Model: Send + Sync {
 
     /// The state before anything happened.
     fn initial(&self) -> Self::State;
+
+    /// The states that an object may have been in before all this was done to it, one of which explains it if any does. Or
+    /// two of the operations, by their places, that no state explains together; they may be the same. Operations that change nothing
+    /// may be left out of what is done, and more states may explain it then.
+    ///
+    /// Objects that are looked at together are all given what was done to any of them, and all begin in the same state.
+    ///
+    /// # Errors
+    /// These two operations.
+    fn beginnings<'m>(
+        &'m self,
+        done: &mut dyn Iterator<Item = Done<'_>>,
+    ) -> Result<Box<dyn Iterator<Item = Self::State> + 'm>, [usize; 2]> {
+        let _ = done;
+        Ok(Box::new(std::iter::once(self.initial())))
+    }
 
     /// The states after `operation` happened in `state` and replied `reply`; none when that is impossible. Without a reply
     /// (the client never learned it) any reply will do.
@@ -88,6 +104,25 @@ pub trait Model: Send + Sync {
     fn heap_bytes(&self, state: &Self::State) -> usize {
         let _ = state;
         0
+    }
+}
+
+/// An operation that took effect or may have.
+#[derive(Clone, Copy, Debug)]
+pub struct Done<'h> {
+    /// What was asked.
+    pub operation: &'h Operation,
+    /// What was replied if it took effect; `None` where that is not known.
+    pub reply: Option<&'h Value>,
+    /// Whether it certainly took effect.
+    pub is_certain: bool,
+}
+
+impl<'h> Done<'h> {
+    /// An entry as far as it happened; `None` if it did not.
+    pub(crate) fn of(entry: &'h Entry) -> Option<Self> {
+        let done = Done { operation: &entry.operation, reply: entry.reply(), is_certain: entry.is_ok() };
+        (entry.is_ok() || entry.is_unknown()).then_some(done)
     }
 }
 

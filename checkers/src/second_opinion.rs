@@ -16,7 +16,7 @@ use crate::{
     anomaly,
     history::{EntryId, History},
     linearizability,
-    model::Model,
+    model::{Done, Model},
     operation::Operation,
     partition::FixedMap,
     value::Value,
@@ -40,7 +40,38 @@ pub fn check<M: Model>(model: &M, history: &History, limit: Duration) -> Verdict
 }
 
 fn check_object<M: Model>(model: &M, history: &History, key: &Value, entries: &[EntryId], limit: Duration) -> Verdict {
-    let states = Mutex::new(States { known: vec![model.initial()], ids: FixedMap::default(), is_deterministic: true });
+    let illegal = || {
+        let sentence = format!("porcupine-rs finds no order that explains the {} operations.", entries.len());
+        Verdict::of(vec![Anomaly::new(anomaly::NON_LINEARIZABLE, key.clone(), entries.to_vec(), sentence)])
+    };
+    let Ok(beginnings) = model.beginnings(&mut entries.iter().filter_map(|&id| Done::of(&history.entries[id]))) else {
+        return illegal();
+    };
+    for initial in beginnings {
+        let Some(result) = check_from(model, initial, history, entries, limit) else {
+            return Verdict::precondition("porcupine-rs knows deterministic models only");
+        };
+        match result {
+            CheckResult::Ok => return Verdict::VALID,
+            CheckResult::Illegal => {}
+            CheckResult::Unknown => {
+                let detail = format!("porcupine-rs found no answer in {} ms for key {key}", limit.as_millis());
+                return Verdict::Unknown { reason: Reason::Steps, detail };
+            }
+        }
+    }
+    illegal()
+}
+
+/// What porcupine-rs answers where the object begins in this state; `None` where the model is not deterministic.
+fn check_from<M: Model>(
+    model: &M,
+    initial: M::State,
+    history: &History,
+    entries: &[EntryId],
+    limit: Duration,
+) -> Option<CheckResult> {
+    let states = Mutex::new(States { known: vec![initial], ids: FixedMap::default(), is_deterministic: true });
     let alive = entries.iter().map(|&id| &history.entries[id]).filter(|e| e.is_ok() || e.is_unknown());
     let operations: Vec<porcupine_rs::Operation<Asked<'_, M>>> = alive
         .map(|entry| porcupine_rs::Operation {
@@ -53,20 +84,8 @@ fn check_object<M: Model>(model: &M, history: &History, key: &Value, entries: &[
         .collect();
     let result = porcupine_rs::check_operations_timeout(&operations, limit);
     drop(operations);
-    if !states.into_inner().unwrap_or_else(PoisonError::into_inner).is_deterministic {
-        return Verdict::precondition("porcupine-rs knows deterministic models only");
-    }
-    match result {
-        CheckResult::Ok => Verdict::VALID,
-        CheckResult::Illegal => {
-            let sentence = format!("porcupine-rs finds no order that explains the {} operations.", entries.len());
-            Verdict::of(vec![Anomaly::new(anomaly::NON_LINEARIZABLE, key.clone(), entries.to_vec(), sentence)])
-        }
-        CheckResult::Unknown => {
-            let detail = format!("porcupine-rs found no answer in {} ms for key {key}", limit.as_millis());
-            Verdict::Unknown { reason: Reason::Steps, detail }
-        }
-    }
+    let is_deterministic = states.into_inner().unwrap_or_else(PoisonError::into_inner).is_deterministic;
+    is_deterministic.then_some(result)
 }
 
 /// The states met so far: porcupine-rs moves their numbers, as its models have no value to ask.

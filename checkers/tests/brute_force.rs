@@ -335,6 +335,65 @@ fn multi_register() {
     compare(&MultiRegister, multi_spec, &list([Value::Nil, Value::Nil]), 4, &alphabet);
 }
 
+/// `read`, `write` and `cas` on a register that begins as nil or as 0. Before that is known the state is a list of both.
+fn either_spec(state: &Value, operation: &Operation, reply: Option<&Value>) -> Option<Value> {
+    let Value::List(either) = state else { return register_spec(state, operation, reply) };
+    let after: Vec<Value> = either.iter().filter_map(|held| register_spec(held, operation, reply)).collect();
+    match &after[..] {
+        [] => None,
+        [one, other] if one != other => Some(Value::List(after)),
+        [one, ..] => Some(one.clone()),
+    }
+}
+
+/// Reads and writes of one register, by themselves or as transactions of one operation each.
+#[test]
+fn multi_register_has_one_first_value() {
+    let nil_or_zero = list([Value::Nil, Value::Int(0)]);
+    let alphabet = [
+        ok(read(), Value::Nil),
+        ok(read(), 0),
+        ok(write(0), Value::Nil),
+        ok(Operation::write(Value::Nil, Value::Nil), Value::Nil),
+        unknown(write(0)),
+        ok(cas(0, 1), true),
+        ok(cas(Value::Nil, 0), false),
+        ok(cas(0, 1), false),
+        ok(read(), 1),
+    ];
+    compare(&MultiRegister, either_spec, &nil_or_zero, 4, &alphabet);
+}
+
+/// The same of two registers that begin as nil or as 0, each by itself: the state is a list of all that may be.
+fn multi_either_spec(state: &Value, operation: &Operation, reply: Option<&Value>) -> Option<Value> {
+    let mut after: Vec<Value> = state.as_list()?.iter().filter_map(|held| multi_spec(held, operation, reply)).collect();
+    after.sort_unstable();
+    after.dedup();
+    Some(Value::List(after)).filter(|after| after.as_list().is_some_and(|left| !left.is_empty()))
+}
+
+#[test]
+fn multi_register_has_one_first_value_of_each() {
+    let micro = |f: &str, key: &str, value: Value| list([f.into(), key.into(), value]);
+    let txn = |micros: Value| Operation::new("txn", Value::Nil, micros);
+    let either = [Value::Nil, Value::Int(0)];
+    let mut alphabet = Vec::new();
+    for x in &either {
+        let write = list([micro("write", "x", x.clone())]);
+        alphabet.push(ok(txn(write.clone()), write));
+        let asked = list([micro("read", "x", Value::Nil), micro("read", "y", Value::Nil)]);
+        for y in &either {
+            let shown = list([micro("read", "x", x.clone()), micro("read", "y", y.clone())]);
+            alphabet.push(ok(txn(asked.clone()), shown));
+        }
+    }
+    let write = list([micro("write", "y", Value::Int(0)), micro("read", "x", Value::Nil)]);
+    let shown = list([micro("write", "y", Value::Int(0)), micro("read", "x", Value::Int(0))]);
+    alphabet.extend([unknown(txn(write.clone())), ok(txn(write), shown)]);
+    let pairs = either.iter().flat_map(|x| either.iter().map(|y| list([x.clone(), y.clone()])));
+    compare(&MultiRegister, multi_either_spec, &Value::List(pairs.collect()), 4, &alphabet);
+}
+
 #[test]
 fn what_failed_did_not_happen() {
     let alphabet = [ok(write(1), Value::Nil), ok(read(), Value::Nil), ok(read(), 1)];

@@ -76,7 +76,8 @@ pub(crate) struct ModelAutomaton<'p, M: Model> {
 }
 
 impl<'p, M: Model> ModelAutomaton<'p, M> {
-    pub(crate) fn new(model: &'p M, problem: &'p Problem<'p>) -> Self {
+    /// The model from this state on.
+    pub(crate) fn new(model: &'p M, problem: &'p Problem<'p>, initial: M::State) -> Self {
         let mut automaton = ModelAutomaton {
             model,
             classes: &problem.classes,
@@ -86,7 +87,7 @@ impl<'p, M: Model> ModelAutomaton<'p, M> {
             successors: Vec::new(),
             bytes: 0,
         };
-        automaton.number(model.initial());
+        automaton.number(initial);
         automaton
     }
 

@@ -39,7 +39,7 @@ use std::{
 };
 
 use self::{
-    automaton::{Automaton, ModelAutomaton, RegisterAutomaton},
+    automaton::{ModelAutomaton, RegisterAutomaton},
     core::Minimal,
     evidence::Witness,
     problem::Problem,
@@ -50,6 +50,7 @@ use self::{
     zones::Zones,
 };
 use crate::{
+    anomaly,
     budget::{Budget, Meter},
     history::{Entry, EntryId, History, Order},
     model::Model,
@@ -279,6 +280,9 @@ fn decide<M: Model>(model: &M, history: &History, key: &Value, entries: &[EntryI
     if let Some(anomaly) = refuted {
         return Decision::Illegal(anomaly);
     }
+    if let Err(two) = model.beginnings(&mut whole.done()) {
+        return Decision::Illegal(anomaly::two_beginnings(history, key, two.map(|op| whole.ops[op].entry())));
+    }
     let before = meter.taken();
     let run = |problem: &Problem<'_>, meter: &mut Meter| run_search(model, problem, meter);
     let found = run(&whole, meter);
@@ -361,18 +365,17 @@ fn entries_of(problem: &Problem<'_>, ops: Vec<usize>) -> Vec<EntryId> {
     ops.into_iter().map(|i| problem.ops[i].entry()).collect()
 }
 
-/// Searches where the object is no register.
+/// Searches where the object is no register, from each state that it may have begun in.
 fn run_search<M: Model>(model: &M, problem: &Problem<'_>, meter: &mut Meter) -> Found {
-    let mut text;
-    let mut general;
-    let automaton: &mut dyn Automaton = if let Some(automaton) = TextAutomaton::new(model, problem) {
-        text = automaton;
-        &mut text
-    } else {
-        general = ModelAutomaton::new(model, problem);
-        &mut general
-    };
-    search::search(problem, automaton, meter)
+    if let Some(mut text) = TextAutomaton::new(model, problem) {
+        return search::search(problem, &mut text, meter);
+    }
+    let Ok(mut beginnings) = model.beginnings(&mut problem.done()) else { return Found::Illegal };
+    let found = beginnings.find_map(|initial| {
+        let found = search::search(problem, &mut ModelAutomaton::new(model, problem, initial), meter);
+        (found != Found::Illegal).then_some(found)
+    });
+    found.unwrap_or(Found::Illegal)
 }
 
 /// One order for all objects.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::{
     history::{Entry, EntryId, History},
-    model::{Effect, Model},
+    model::{Done, Effect, Model},
     operation::Operation,
     partition::FixedMap,
     value::Value,
@@ -247,6 +247,14 @@ impl<'h> Problem<'h> {
         let write = Op { entry: u32::MAX, call: 0, ret, class: group };
         let ops = [write].into_iter().chain(self.ops.iter().copied()).collect();
         Problem { ops, classes, register: true, values: self.values.max(held as usize + 1) }
+    }
+
+    /// What was done, in the order of the calls.
+    pub(crate) fn done(&self) -> impl Iterator<Item = Done<'h>> {
+        self.ops.iter().map(|op| {
+            let Class { operation, reply, .. } = self.classes[op.class as usize];
+            Done { operation, reply, is_certain: op.certain() }
+        })
     }
 
     pub(crate) fn kind(&self, op: &Op) -> Kind {

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Verification, counts,
+    Verification,
+    beginnings::Beginnings,
+    counts,
     elements::Elements,
     held::{Held, Kind},
     placed::{Placed, refuted},
@@ -75,6 +77,9 @@ pub(super) fn impossible(
         return Verification::Refuted(format!("operation {id} is not there"));
     }
     if model == "counter" && counts::contradict(history, key, operations) {
+        return Verification::Verified;
+    }
+    if model == "multi-register" && Beginnings::NilOrZero.contradict(history, false, operations) {
         return Verification::Verified;
     }
     if model == "set" {

@@ -31,6 +31,7 @@ use crate::{
 };
 
 mod acts;
+mod beginnings;
 mod commits;
 mod counts;
 mod elements;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Verification,
+    beginnings::Beginnings,
     held::{Held, Kind},
     placed::{Placed, refuted},
     replay::{self, State},
@@ -42,6 +43,9 @@ const KEPT_MAX: usize = 256;
 pub(super) fn impossible(history: &History, model: &str, named: &[EntryId], budget: &Budget) -> Verification {
     if let Some(id) = named.iter().find(|id| **id >= history.entries.len()) {
         return Verification::Refuted(format!("operation {id} is not there"));
+    }
+    if model == "multi-register" && Beginnings::NilOrZero.contradict(history, false, named) {
+        return Verification::Verified;
     }
     let kept = keep(history, model, named);
     if kept.len() > KEPT_MAX {

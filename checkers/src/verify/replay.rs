@@ -1,4 +1,7 @@
 //! The models once more, as plainly as can be: one map of keys and what one operation does to it.
+//!
+//! A register of `multi-register` holds nil or 0 before it is written, and always the same. As which it began is put down when
+//! it is first seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,13 +32,12 @@ pub(super) fn apply(model: &str, state: &mut State, operation: &Operation, reply
         }
         ("cas-register" | "multi-register", "cas") => {
             let [expected, new] = args.as_list()? else { return None };
-            // It holds nil or 0, and nobody says which.
-            let untouched = model == "multi-register" && !state.contains_key(key);
-            if untouched && reply == Some(&Value::Bool(false)) {
-                return Some(());
+            if model == "multi-register" && reply == Some(&Value::Bool(false)) {
+                begin_without(state, key, expected);
+            } else if model == "multi-register" {
+                begin_with(state, key, expected);
             }
-            let zero = untouched && *expected == Value::Int(0);
-            let matches = state.get(key).unwrap_or(&Value::Nil) == expected || zero;
+            let matches = state.get(key).unwrap_or(&Value::Nil) == expected;
             if reply.is_some_and(|reply| *reply != Value::Bool(matches)) {
                 return None;
             }
@@ -146,6 +148,23 @@ fn take(model: &str, held: &mut BTreeMap<Value, Value>) -> Value {
     }
 }
 
+/// A register of which nothing is known yet began as nil or as 0: as this, if it is one of them, since that was seen.
+fn begin_with(state: &mut State, key: &Value, seen: &Value) {
+    if matches!(seen, Value::Nil | Value::Int(0)) && !state.contains_key(key) {
+        state.insert(key.clone(), seen.clone());
+    }
+}
+
+/// The same where it did not hold this.
+fn begin_without(state: &mut State, key: &Value, absent: &Value) {
+    let other = match absent {
+        Value::Nil => Value::Int(0),
+        Value::Int(0) => Value::Nil,
+        _ => return,
+    };
+    begin_with(state, key, &other);
+}
+
 /// One read, write or append.
 fn micro(model: &str, state: &mut State, f: &str, key: &Value, argument: &Value, seen: Option<&Value>) -> Option<()> {
     match f {
@@ -156,11 +175,14 @@ fn micro(model: &str, state: &mut State, f: &str, key: &Value, argument: &Value,
         },
         "r" | "read" => {
             let Some(seen) = seen else { return Some(()) };
+            if model == "multi-register" {
+                begin_with(state, key, seen);
+            }
             let fits = match (state.get(key), seen) {
                 (Some(held), seen) => held == seen,
                 (None, Value::Nil) => true,
                 (None, Value::List(list)) => model == "list-append" && list.is_empty(),
-                (None, seen) => model == "multi-register" && *seen == Value::Int(0),
+                (None, _) => false,
             };
             return fits.then_some(());
         }

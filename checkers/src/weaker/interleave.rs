@@ -42,11 +42,12 @@ pub(super) struct Object<'p> {
 }
 
 impl<'p> Object<'p> {
-    pub(super) fn new<M: Model>(model: &'p M, problem: &'p Problem<'p>) -> Self {
+    /// One that begins in this state of the model.
+    pub(super) fn new<M: Model>(model: &'p M, problem: &'p Problem<'p>, initial: M::State) -> Self {
         let automaton: Box<dyn Automaton> = if problem.register {
             Box::new(RegisterAutomaton::new(problem))
         } else {
-            Box::new(ModelAutomaton::new(model, problem))
+            Box::new(ModelAutomaton::new(model, problem, initial))
         };
         let state = automaton.initial();
         let empty = vec![0; problem.values];

@@ -18,7 +18,7 @@ use crate::{
     history::{Entry, EntryId, History, Order},
     isolation, linearizability,
     linearizability::problem::Problem,
-    model::{Effect, Model},
+    model::{Done, Effect, Model},
     models::AnyModel,
     observations::{Observations, is_initial},
     value::Value,
@@ -67,6 +67,15 @@ pub(crate) fn check<M: Model>(model: &M, history: &History, budget: &Budget) -> 
             return verdict;
         }
     }
+    let happened: Vec<EntryId> =
+        (0..history.entries.len()).filter(|&id| Done::of(&history.entries[id]).is_some()).collect();
+    let mut done = happened.iter().filter_map(|&id| Done::of(&history.entries[id]));
+    if let Err(two) = model.beginnings(&mut done) {
+        let two = two.map(|place| happened[place]);
+        let keys = two.map(|id| &history.entries[id].operation.key);
+        let key = if keys[0] == keys[1] { keys[0] } else { &Value::Nil };
+        return Verdict::of(vec![anomaly::two_beginnings(history, key, two)]);
+    }
     match Registers::new(model, history) {
         Some(Registers { thin_air: Some(reader), .. }) => {
             let entry = &history.entries[reader];
@@ -107,9 +116,7 @@ pub(crate) fn check<M: Model>(model: &M, history: &History, budget: &Budget) -> 
                 side.absorb(&each);
                 matches!(found, Found::Illegal)
             };
-            let happened = |id: &EntryId| history.entries[*id].is_ok() || history.entries[*id].is_unknown();
-            let all: Vec<EntryId> = (0..history.entries.len()).filter(happened).collect();
-            refused(history, core::shrink(all, |ids| spare(model, history, ids), impossible))
+            refused(history, core::shrink(happened, |ids| spare(model, history, ids), impossible))
         }
     }
 }
@@ -193,7 +200,7 @@ fn is_no_value(entry: &Entry, value: &Value) -> bool {
     }
 }
 
-/// Searches for an order of all operations.
+/// Searches for an order of all operations, from each state that the objects may have begun in.
 fn searched<M: Model>(model: &M, history: &History, meter: &mut Meter) -> Found {
     let everything: Vec<EntryId> = (0..history.entries.len()).collect();
     let partition = history.partition();
@@ -202,8 +209,15 @@ fn searched<M: Model>(model: &M, history: &History, meter: &mut Meter) -> Found 
     } else {
         vec![Problem::new(model, history, &everything)]
     };
-    let objects = problems.iter().map(|problem| Object::new(model, problem)).collect();
-    interleave::search(history, objects, meter)
+    let Ok(mut beginnings) = model.beginnings(&mut problems.iter().flat_map(Problem::done)) else {
+        return Found::Illegal;
+    };
+    let found = beginnings.find_map(|initial| {
+        let objects = problems.iter().map(|problem| Object::new(model, problem, initial.clone())).collect();
+        let found = interleave::search(history, objects, meter);
+        (found != Found::Illegal).then_some(found)
+    });
+    found.unwrap_or(Found::Illegal)
 }
 
 /// What may be taken away: what only reads, whole keys, and what [`core::with_readers`] says of registers.

@@ -1,0 +1,85 @@
+//! What a register held before it was written is one value, whoever saw it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::acts::acts;
+use crate::{
+    history::{Entry, EntryId, History},
+    value::Value,
+};
+
+/// The two values of which a register begins as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beginnings {
+    NilOrZero,
+}
+
+impl Beginnings {
+    fn has(self, value: &Value) -> bool {
+        match self {
+            _ if value.is_nil() => true,
+            Beginnings::NilOrZero => *value == Value::Int(0),
+        }
+    }
+
+    /// Whether these operations show a register with both, and nobody wrote either. What was aborted may have been read where
+    /// `counts_aborted`.
+    pub(super) fn contradict(self, history: &History, counts_aborted: bool, named: &[EntryId]) -> bool {
+        let effective = effective(history, named);
+        let mut shown: BTreeMap<&Value, BTreeSet<&Value>> = BTreeMap::new();
+        for &id in &effective {
+            for (key, writes, value) in acts(&history.entries[id]) {
+                if !writes && self.has(value) {
+                    shown.entry(key).or_default().insert(value);
+                }
+            }
+        }
+        shown.retain(|_, values| values.len() > 1);
+        if shown.is_empty() {
+            return false;
+        }
+        for entry in history.entries.iter().filter(|e| counts_aborted || may_have_happened(e)) {
+            for (key, writes, value) in acts(entry) {
+                if writes && self.has(value) {
+                    shown.remove(key);
+                }
+            }
+        }
+        !shown.is_empty()
+    }
+}
+
+fn may_have_happened(entry: &Entry) -> bool {
+    entry.is_ok() || entry.is_unknown()
+}
+
+/// Those of the named operations that certainly happened, or whose effect one of these shows which certainly did.
+fn effective(history: &History, named: &[EntryId]) -> BTreeSet<EntryId> {
+    let is_ok = |id: &EntryId| history.entries[*id].is_ok();
+    let (mut effective, mut open): (BTreeSet<EntryId>, BTreeSet<EntryId>) =
+        named.iter().filter(|id| **id < history.entries.len()).partition(|id| is_ok(id));
+    open.retain(|id| history.entries[*id].is_unknown());
+    if open.is_empty() {
+        return effective;
+    }
+    let mut writers: BTreeMap<(&Value, &Value), BTreeSet<EntryId>> = BTreeMap::new();
+    for (id, entry) in history.entries.iter().enumerate().filter(|(_, e)| may_have_happened(e)) {
+        for (key, _, value) in acts(entry).into_iter().filter(|(_, writes, _)| *writes) {
+            writers.entry((key, value)).or_default().insert(id);
+        }
+    }
+    loop {
+        let before = effective.len();
+        let reads = effective.iter().flat_map(|id| acts(&history.entries[*id])).filter(|(_, writes, _)| !writes);
+        let seen: Vec<EntryId> = reads
+            .filter_map(|(key, _, value)| writers.get(&(key, value)))
+            .filter(|by| by.len() == 1)
+            .flatten()
+            .copied()
+            .collect();
+        effective.extend(seen.into_iter().filter(|id| open.contains(id)));
+        if effective.len() == before {
+            return effective;
+        }
+    }
+}
