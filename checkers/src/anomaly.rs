@@ -227,11 +227,8 @@ impl Anomaly {
 /// Two operations, perhaps the same, saw different values under a key that nobody wrote.
 pub(crate) fn two_beginnings(history: &History, key: &Value, operations: [usize; 2]) -> Anomaly {
     let [one, other] = operations.map(|id| describe(&history.entries[id]));
-    let sentence = if operations[0] == operations[1] {
-        format!("{one} saw two values of one key that nobody wrote, and it began as one.")
-    } else {
-        format!("{one} and {other} saw two values of one key that nobody wrote, and it began as one.")
-    };
+    let who = if operations[0] == operations[1] { one } else { format!("{one} and {other}") };
+    let sentence = format!("{who} saw two values of one key that nobody wrote, and it began as one.");
     Anomaly::new(THIN_AIR_READ, key.clone(), operations.to_vec(), sentence)
 }
 

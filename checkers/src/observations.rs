@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    anomaly,
     history::{Entry, EntryId, History, ProcessId},
     partition::FixedMap,
     value::Value,
-    verdict::Verdict,
+    verdict::{Anomaly, Verdict},
 };
 
 /// What a read saw.
@@ -56,7 +57,8 @@ impl Observations {
     /// Reads the history. O(n log n).
     ///
     /// # Errors
-    /// A verdict when nothing took effect, an operation is none of a register, or a value that was read was written twice.
+    /// A verdict when nothing took effect, an operation is none of a register, or a value that was read was written twice; and
+    /// when a register was seen with two values before anybody wrote it.
     pub(crate) fn new(history: &History) -> Result<Self, Verdict> {
         if !history.entries.iter().any(Entry::is_ok) {
             let n = history.entries.len();
@@ -134,7 +136,26 @@ impl Observations {
                 None => Source::ThinAir,
             });
         }
-        Ok(built)
+        match built.two_beginnings(history) {
+            Some(anomaly) => Err(Verdict::of(vec![anomaly])),
+            None => Ok(built),
+        }
+    }
+
+    /// Two operations that saw different values of a register that nobody wrote, with what they rest on.
+    fn two_beginnings(&self, history: &History) -> Option<Anomaly> {
+        let mut first: Vec<Option<(usize, &Value)>> = vec![None; self.keys.len()];
+        for (node, n) in self.nodes.iter().enumerate().filter(|(_, n)| n.reads == Some(Source::Initial)) {
+            let (Some(value), _) = effect(&history.entries[n.entry])? else { continue };
+            let (other, _) = *first[n.key].get_or_insert((node, value));
+            if first[n.key].is_some_and(|(_, first)| first != value) {
+                let both = [other, node];
+                let operations = self.supported(history, both.to_vec()).into_iter().map(|node| self.nodes[node].entry);
+                let said = anomaly::two_beginnings(history, &self.keys[n.key], both.map(|node| self.nodes[node].entry));
+                return Some(Anomaly { operations: operations.collect(), ..said });
+            }
+        }
+        None
     }
 
     /// The nodes with all that they rest on: whose value a read saw, and who saw what an operation of unknown outcome wrote.
@@ -196,7 +217,8 @@ impl Observations {
     }
 }
 
-/// Whether a register holds this before it is written: stores show a key that is not there as nil, or as an empty text.
+/// Whether a register may hold this before it is written: stores show a key that is not there as nil, or as an empty text. One
+/// register is shown in one of the two ways only.
 pub(crate) fn is_initial(value: &Value) -> bool {
     value.is_nil() || value.as_text() == Some("")
 }

@@ -70,7 +70,7 @@ impl<'a, 'h> Inference<'a, 'h> {
     pub(crate) fn new(all: &'a Transactions<'h>) -> Result<Self, Verdict> {
         let kinds = &all.kinds;
         let lists = lists::Lists::new(all, kinds)?;
-        let registers = registers::Registers::new(all)?;
+        let mut registers = registers::Registers::new(all)?;
         let mut effective: Vec<bool> = all.txns.iter().map(|t| t.status == Status::Committed).collect();
         for txn in lists.observed().chain(registers.observed()) {
             effective[txn as usize] = true;

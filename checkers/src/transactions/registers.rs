@@ -25,6 +25,10 @@ pub(super) struct Registers {
     /// By version.
     writes: Vec<Write>,
     observed: Vec<u32>,
+    /// Who showed first that one of unknown outcome took effect.
+    shown_by: FixedMap<usize, usize>,
+    /// By key: the version that was there before all writes, and who saw it first.
+    beginnings: Vec<Option<(u32, usize)>>,
 }
 
 impl Registers {
@@ -49,7 +53,8 @@ impl Registers {
                 }
             }
         }
-        let mut registers = Registers { writes, observed: Vec::new() };
+        let beginnings = vec![None; all.keys.len()];
+        let mut registers = Registers { writes, observed: Vec::new(), shown_by: FixedMap::default(), beginnings };
         let ambiguous = registers.writes.iter().any(Write::is_ambiguous);
         if ambiguous || all.txns.iter().any(|txn| txn.status == Status::Unknown) {
             registers.observe(all)?;
@@ -75,6 +80,7 @@ impl Registers {
                 let writer = write.txn as usize;
                 if write.status == Status::Unknown && !std::mem::replace(&mut seen[writer], true) {
                     self.observed.push(write.txn);
+                    self.shown_by.insert(writer, reader);
                     ready.push(writer);
                 }
             }
@@ -96,7 +102,7 @@ impl Registers {
 
     /// Follows a transaction through one action on a register; answers what it read of others.
     pub(super) fn scan<'h>(
-        &self,
+        &mut self,
         txn: usize,
         op: Op<'h>,
         scan: &mut Scan<'h>,
@@ -147,7 +153,10 @@ impl Registers {
                 }
                 write.txn
             }
-            _ if write.is_initial => INITIAL,
+            _ if write.is_initial => {
+                self.begins(txn, op, reporter);
+                INITIAL
+            }
             _ => {
                 reporter.report(&anomaly::THIN_AIR_READ, op.key, &[txn], |r| {
                     format!("{} saw a value that nobody wrote.", r.say(txn))
@@ -160,6 +169,34 @@ impl Registers {
             reporter.two_states(txn, &before, &read);
         }
         Some(read)
+    }
+}
+
+impl Registers {
+    /// A transaction saw what was there before all writes, which is the same for all.
+    fn begins(&mut self, txn: usize, op: Op<'_>, reporter: &mut Reporter<'_, '_>) {
+        let (version, first) = *self.beginnings[op.key as usize].get_or_insert((op.version, txn));
+        if version == op.version {
+            return;
+        }
+        let aborted = [version, op.version].map(|version| self.writes[version as usize].txn);
+        let aborted = aborted.into_iter().filter(|txn| *txn != NONE).map(|txn| txn as usize);
+        let mut txns: Vec<usize> = [first, txn].into_iter().chain(aborted).collect();
+        // One of the two is dirty, and may be for the weakest level.
+        let is_dirty = txns.len() > 2;
+        for mut last in [first, txn] {
+            while let Some(reader) = self.shown_by.get(&last) {
+                last = *reader;
+                txns.push(last);
+            }
+        }
+        let kind = if is_dirty { &anomaly::G1A } else { &anomaly::THIN_AIR_READ };
+        reporter.report(kind, op.key, &txns, |r| {
+            let [one, other] = [first, txn].map(|t| r.say(t));
+            let who = if first == txn { one } else { format!("{one} and {other}") };
+            let what = if is_dirty { "that nobody committed" } else { "that nobody wrote" };
+            format!("{who} saw two values of {} {what}, and it began as one.", r.key(op.key))
+        });
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::acts::acts;
+use super::acts::{How, acts, asked};
 use crate::{
     history::{Entry, EntryId, History},
     value::Value,
@@ -12,6 +12,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Beginnings {
     NilOrZero,
+    NilOrEmpty,
 }
 
 impl Beginnings {
@@ -19,12 +20,21 @@ impl Beginnings {
         match self {
             _ if value.is_nil() => true,
             Beginnings::NilOrZero => *value == Value::Int(0),
+            Beginnings::NilOrEmpty => value.as_text() == Some(""),
         }
     }
 
+    /// Whether something was seen that not all histories show: then it is worth to look.
+    pub(super) fn may_contradict(self, history: &History) -> bool {
+        let is_shown = |(_, how, value): (_, How, Option<&Value>)| {
+            how == How::Reads && value.is_some_and(|value| !value.is_nil() && self.has(value))
+        };
+        history.entries.iter().any(|entry| asked(entry).any(is_shown))
+    }
+
     /// Whether these operations show a register with both, and nobody wrote either. What was aborted may have been read where
-    /// `counts_aborted`.
-    pub(super) fn contradict(self, history: &History, counts_aborted: bool, named: &[EntryId]) -> bool {
+    /// `reads_aborted`.
+    pub(super) fn contradict(self, history: &History, reads_aborted: bool, named: &[EntryId]) -> bool {
         let effective = effective(history, named);
         let mut shown: BTreeMap<&Value, BTreeSet<&Value>> = BTreeMap::new();
         for &id in &effective {
@@ -38,7 +48,7 @@ impl Beginnings {
         if shown.is_empty() {
             return false;
         }
-        for entry in history.entries.iter().filter(|e| counts_aborted || may_have_happened(e)) {
+        for entry in history.entries.iter().filter(|e| reads_aborted || may_have_happened(e)) {
             for (key, writes, value) in acts(entry) {
                 if writes && self.has(value) {
                     shown.remove(key);

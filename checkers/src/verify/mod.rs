@@ -22,7 +22,7 @@
 //!
 //! A search that needs more than the budget, and a claim that nobody here understands, is `Unverified`, never a pass.
 
-use self::{sessions::Guarantees, views::View};
+use self::{beginnings::Beginnings, sessions::Guarantees, views::View};
 use crate::{
     budget::Budget,
     certificate::Certificate,
@@ -88,6 +88,9 @@ pub fn verify(history: &History, certificate: &Certificate, budget: &Budget) -> 
     if let Some(verification) = invariants::check(history, checker, verdict) {
         return verification;
     }
+    if let Some(verification) = begins_twice(history, checker, verdict) {
+        return verification;
+    }
     if let Some(view) = View::named(checker) {
         return anew(history, verdict, |among| views::allows(history, view, among, budget));
     }
@@ -127,6 +130,34 @@ pub fn verify(history: &History, certificate: &Certificate, budget: &Budget) -> 
             |_, named| processes::impossible(history, model, named, budget),
         ),
         other => Verification::Unverified(format!("nothing here checks the checker `{other}`")),
+    }
+}
+
+/// What is to be said of a claim about registers, by no model, where one of them was seen with two values before anybody wrote
+/// it: that is possible nowhere.
+fn begins_twice(history: &History, checker: &str, verdict: &Verdict) -> Option<Verification> {
+    let level = versions::Level::named(checker);
+    let of_transactions = level.is_some() || isolated::Level::named(checker).is_some();
+    if !of_transactions && View::named(checker).is_none() && Guarantees::named(checker).is_none() {
+        return None;
+    }
+    if !Beginnings::NilOrEmpty.may_contradict(history) || (of_transactions && acts::misfit(history).is_some()) {
+        return None;
+    }
+    let reads_aborted = level == Some(versions::Level::Uncommitted);
+    let contradict = |named: &[EntryId]| Beginnings::NilOrEmpty.contradict(history, reads_aborted, named);
+    match verdict {
+        Verdict::Valid { .. } => {
+            let everything: Vec<EntryId> = (0..history.entries.len()).collect();
+            let refuted = || Verification::Refuted("a register was seen with two values that nobody wrote".to_owned());
+            contradict(&everything).then(refuted)
+        }
+        Verdict::Invalid { anomalies } => {
+            let is_there = |named: &[EntryId]| named.iter().all(|id| *id < history.entries.len());
+            let shows = |anomaly: &Anomaly| is_there(&anomaly.operations) && contradict(&anomaly.operations);
+            anomalies.iter().take(ANOMALIES_MAX).any(shows).then_some(Verification::Verified)
+        }
+        Verdict::Unknown { .. } => None,
     }
 }
 
