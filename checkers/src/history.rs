@@ -203,6 +203,26 @@ pub struct History {
     pub marks: Vec<Mark>,
 }
 
+impl History {
+    /// Where an event has an earlier time than one before it, in words. Positions order a history all the same, but how long
+    /// something took or lasted such times do not say. O(n log n).
+    pub(crate) fn runs_backwards(&self) -> Option<String> {
+        let events = self.entries.iter().enumerate().flat_map(|(id, entry)| {
+            let completed = entry.completed.map(|at| (at, id, "completed"));
+            std::iter::once((entry.invoked, id, "invoked")).chain(completed)
+        });
+        let mut events: Vec<(Moment, EntryId, &str)> = events.collect();
+        events.sort_unstable_by_key(|(at, ..)| at.position);
+        let pair = events.windows(2).find(|pair| pair[1].0.time() < pair[0].0.time())?;
+        let [(before, first, happened), (at, id, what)] = [pair[0], pair[1]];
+        Some(format!(
+            "times run backwards: operation {id} is {what} at {} ns, after operation {first} was {happened} at {} ns",
+            at.time(),
+            before.time()
+        ))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

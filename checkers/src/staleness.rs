@@ -5,6 +5,9 @@
 //! * By versions (Aiyer, Alvisi & Bazzi 2005): so many that some order of the operations agrees with real time, and each read
 //!   shows one of that many versions before the newest, or the newest. A cas needs the newest.
 //!
+//! Where times run backwards nobody can say how old a read is, and unless the history is linearizable the answer is that it is not
+//! known.
+//!
 //! With 0 for either a history is linearizable. A larger bound allows more, so the tightest is found by doubling and halving.
 //! By time each look takes as long as linearizability does; by versions it is a search.
 
@@ -136,6 +139,9 @@ pub fn measure(history: &History, budget: &Budget) -> Result<Staleness, Verdict>
         }
         Verdict::Invalid { anomalies } => anomalies.into_iter().min_by_key(|a| a.operations.len()),
     };
+    if let Some(backwards) = history.runs_backwards() {
+        return Err(Verdict::precondition(format!("{backwards}; how old a read is cannot be told")));
+    }
     let writes = history.entries.iter().filter(|e| effect(e).is_some_and(|(_, written)| written.is_some())).count();
     let initial = if texts { Value::from("") } else { Value::Nil };
     let versions = tightest(refuted.as_ref(), writes as u64, |lag| {
@@ -231,15 +237,10 @@ fn earlier(history: &History, by_ns: u64) -> (History, Vec<EntryId>) {
         events.push((entry.invoked.time(), true, entry.invoked.position, id, false));
         events.extend(entry.completed.map(|m| (m.time(), true, m.position, id, true)));
     }
-    events.sort_unstable_by_key(|(_, _, position, ..)| *position);
-    let mut now = 0;
     for (time, stays, _, id, completes) in &mut events {
-        // Positions order; a time that goes back says nothing.
-        now = now.max(*time);
-        *time = now;
         let reads = matches!(history.entries[*id].operation.f.as_str(), "read" | "get");
         if reads && !*completes {
-            (*time, *stays) = (now.saturating_sub(by_ns), false);
+            (*time, *stays) = (time.saturating_sub(by_ns), false);
         }
     }
     events.sort_unstable();

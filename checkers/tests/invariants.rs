@@ -152,6 +152,10 @@ fn a_set_says_how_long_it_took() {
     let found = invariants::visibility(&history);
     assert_eq!(found, expected);
     assert_eq!((found.latency_ns_max(), found.latency_ns_median()), (Some(1500), Some(1500)));
+    // Times that run backwards do not say how long anything took.
+    let backwards = "0: add 1 @0/9000..1/9100; 1: read -> [] @2/1500..3/1600; 1: read -> [1] @4/3500..5/3600";
+    let found = invariants::visibility(&text::read(backwards).unwrap());
+    assert_eq!((found.known, found.stale, found.latency_ns_max()), (1, 1, None));
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub struct Visibility {
     /// Acknowledged elements that no read could show, as none was invoked later, and none did.
     pub never_read: usize,
     /// By element that is neither lost nor never read, in ascending order: from when it was known until the last read that
-    /// missed it was invoked; 0 if none did. In nanoseconds.
+    /// missed it was invoked; 0 if none did. In nanoseconds. Empty where times run backwards, which do not say how long it took.
     pub latencies_ns: Vec<SimTime>,
 }
 
@@ -89,6 +89,9 @@ pub fn visibility(history: &History) -> Visibility {
                 all.latencies_ns.push(missed.map_or(0, |at| at.saturating_sub(known.1)));
             }
         }
+    }
+    if history.runs_backwards().is_some() {
+        all.latencies_ns.clear();
     }
     all.latencies_ns.sort_unstable();
     all

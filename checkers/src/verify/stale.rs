@@ -43,6 +43,10 @@ pub(super) fn holds(
     let Some(staleness) = staleness else {
         return Verification::Unverified("it shows no bounds".to_owned());
     };
+    // By 0 nothing is moved, whatever the times are.
+    if staleness.time_ns.as_ref().is_some_and(|bound| bound.most != Some(0)) && runs_backwards(history) {
+        return Verification::Refuted("times run backwards, which show no bound by time".to_owned());
+    }
     let mut bounds = vec![versions.bound(&staleness.versions)];
     if let Some(bound) = &staleness.time_ns {
         bounds.push(by_time(history, model, bound, budget));
@@ -75,6 +79,19 @@ fn sides(
 fn says_when(history: &History) -> bool {
     let mut times = history.entries.iter().flat_map(|e| [Some(e.invoked), e.completed]).flatten().map(Moment::time);
     times.next().is_some_and(|first| times.any(|time| time != first))
+}
+
+/// Whether some event has an earlier time than one before it.
+fn runs_backwards(history: &History) -> bool {
+    let mut times: Vec<(u32, u64)> = history
+        .entries
+        .iter()
+        .flat_map(|e| [Some(e.invoked), e.completed])
+        .flatten()
+        .map(|m| (m.position, m.time()))
+        .collect();
+    times.sort_unstable();
+    !times.is_sorted_by_key(|(_, time)| *time)
 }
 
 /// Bounds by versions.

@@ -7,7 +7,7 @@ use crate::{
 use squall_checkers::{
     budget::Budget,
     certificate::Certificate,
-    history::{Entry, History},
+    history::{Entry, History, Moment},
     operation::Operation,
     staleness::{self, Bound, Staleness},
     value::Value,
@@ -164,4 +164,33 @@ fn every_process_is_named_by_the_evidence() {
         format!("{:?} {:?}: {}", bound.tightest(), evidence.operations, evidence.sentence)
     });
     insta::assert_snapshot!(sentences.join("\n"));
+}
+
+/// Positions order a history, so that it is linearizable or not. How old a read is only times can say.
+#[test]
+fn times_that_run_backwards_show_no_age() {
+    let read = |value: u32| {
+        let text = format!("0: write[x] 1 @0/90..1/95; 0: write[x] 2 @2/40..3/50; 1: read[x] -> {value} @4/60..5/70");
+        squall_checkers::formats::text::read(&text).expect("in the notation")
+    };
+    let fresh = staleness::measure(&read(2), &Budget::default()).expect("it is linearizable");
+    assert_eq!(fresh.time_ns.and_then(|bound| bound.tightest()), Some(0));
+    let Err(Verdict::Unknown { detail, .. }) = staleness::measure(&read(1), &Budget::default()) else {
+        panic!("it was judged by times that run backwards");
+    };
+    assert_eq!(
+        detail,
+        "times run backwards: operation 1 is invoked at 40 ns, after operation 0 was completed at 95 ns; how old a read is cannot be told"
+    );
+    assert!(matches!(staleness::measure(&read(3), &Budget::default()), Err(verdict) if verdict.is_invalid()));
+    // Nobody believes a bound that rests on them.
+    let mut forward = read(1);
+    for entry in &mut forward.entries {
+        for moment in [Some(&mut entry.invoked), entry.completed.as_mut()].into_iter().flatten() {
+            *moment = Moment::new(moment.position, u64::from(moment.position));
+        }
+    }
+    let certificate = staleness::certify(&forward, &Budget::default());
+    assert_eq!(verified(&forward, &certificate), Ok(()));
+    assert!(matches!(verified(&read(1), &certificate), Err(Verification::Refuted(_))));
 }
