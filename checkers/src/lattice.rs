@@ -229,10 +229,12 @@ pub fn refutes(kind: &Name, model: &str) -> bool {
     weakest.iter().any(|weakest| implies(model, weakest))
 }
 
-/// The strongest models that are left when `refuted` and anomalies of these kinds are taken away. A history is at most that.
-pub fn at_most(about: About, refuted: &str, kinds: &[Name]) -> Vec<&'static str> {
+/// The strongest models that are left when those that imply one of `refuted` and what anomalies of these kinds refute are
+/// taken away. A history is at most that.
+pub fn at_most(about: About, refuted: &[&str], kinds: &[Name]) -> Vec<&'static str> {
     let by_kind = |model: &str| kinds.iter().any(|kind| refutes(kind, model));
-    let left = |m: &&ConsistencyModel| m.about.contains(&about) && !implies(m.name, refuted) && !by_kind(m.name);
+    let by_model = |model: &str| refuted.iter().any(|refuted| implies(model, refuted));
+    let left = |m: &&ConsistencyModel| m.about.contains(&about) && !by_model(m.name) && !by_kind(m.name);
     let left: Vec<&str> = MODELS.iter().filter(left).map(|m| m.name).collect();
     let strongest = |name: &&str| !left.iter().any(|other| other != name && implies(other, name));
     left.iter().copied().filter(strongest).collect()
@@ -258,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_history_is_placed_below_what_is_refuted() {
-        let at_most = |refuted: &str, kinds: &[Name]| at_most(About::Transactions, refuted, kinds);
+        let at_most = |refuted: &str, kinds: &[Name]| at_most(About::Transactions, &[refuted], kinds);
         assert_eq!(at_most("serializable", &[WRITE_SKEW]), ["strong-snapshot-isolation"]);
         assert_eq!(at_most("snapshot-isolation", &[LOST_UPDATE]), ["causal"]);
         assert_eq!(
@@ -270,7 +272,7 @@ mod tests {
 
     #[test]
     fn objects_are_placed_among_models_of_objects() {
-        let at_most = |refuted: &str, kinds: &[Name]| at_most(About::Objects, refuted, kinds);
+        let at_most = |refuted: &str, kinds: &[Name]| at_most(About::Objects, &[refuted], kinds);
         assert_eq!(at_most("linearizable", &[]), ["bounded-staleness", "sequential"]);
         assert_eq!(at_most("causal", &[CYCLIC_CONFLICT]), ["bounded-staleness", "causal-memory", "sessions"]);
         assert_eq!(at_most("causal-memory", &[CYCLIC_VIEW]), ["bounded-staleness", "causal", "pram"]);

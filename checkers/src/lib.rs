@@ -22,6 +22,7 @@
 //! [`assert_valid`](verdict::Verdict::assert_valid). Objects of your own implement [`Model`](model::Model), questions of your own
 //! [`Checker`](checker::Checker), which has an [example of each](checker#an-example-of-each-checker).
 
+mod alone;
 pub mod anomaly;
 pub mod budget;
 pub mod certificate;

@@ -1,11 +1,13 @@
 //! Placing a history in the [`lattice`] of models: what holds, what is refuted and by what, what is unknown.
 
 use crate::{
+    alone::{alone, is_of_registers},
     budget::Budget,
     checker,
-    history::History,
+    history::{Entry, History},
     lattice::{self, About},
     models::{self, ModelEntry},
+    operation::Name,
     verdict::{Anomaly, Verdict},
 };
 
@@ -76,6 +78,58 @@ pub fn holding(placed: &[Placed]) -> Vec<&'static str> {
     holds.iter().copied().filter(strongest).collect()
 }
 
+/// A history of at most so many operations is placed as a whole to say what it is at most, a longer one by its anomalies.
+const WHOLE_MAX: usize = 1000;
+/// Anomalies that are looked at, the most telling first, and most operations of each.
+const ANOMALIES_MAX: usize = 8;
+const OPERATIONS_MAX: usize = 256;
+/// Steps that each model may take.
+const AT_MOST_STEPS: u64 = 200_000;
+
+/// The strongest models that a history may be of which is not of `refuted`, as these anomalies show. None of them is refuted by
+/// what the kinds of the anomalies say, nor by the operations that they name, nor of a short history by the whole of it. `None`
+/// where that is not known.
+///
+/// ```
+/// use squall_checkers::{checker, budget::Budget, formats::text, models, strongest};
+///
+/// let history = text::read("0: write[x] 1; 0: read[x] -> nil; 1: read[x] -> 1").unwrap();
+/// let register = models::model("register");
+/// let checker = (checker::checker("linearizable").unwrap().build)(register).unwrap();
+/// let verdict = checker.check(&history, &Budget::default());
+/// let left = strongest::at_most(&history, "linearizable", verdict.anomalies(), register).unwrap();
+/// assert_eq!(left, ["bounded-staleness", "monotonic-reads", "monotonic-writes", "writes-follow-reads"]);
+/// ```
+pub fn at_most(
+    history: &History,
+    refuted: &str,
+    anomalies: &[Anomaly],
+    object: Option<&ModelEntry>,
+) -> Option<Vec<&'static str>> {
+    let about = About::of(history);
+    let budget = Budget { steps: AT_MOST_STEPS, ..Budget::default() };
+    let mut all = vec![refuted];
+    let mut refute = |part: &History| {
+        let placed = place(part, about, object, &budget).into_iter().filter(|p| p.verdict.is_invalid());
+        all.extend(placed.map(|p| p.model));
+    };
+    if history.entries.len() <= WHOLE_MAX {
+        refute(history);
+    } else {
+        let telling = anomalies.iter().take(ANOMALIES_MAX).filter(|a| a.operations.len() <= OPERATIONS_MAX);
+        let parts = telling.map(|anomaly| alone(history, &anomaly.operations)).collect::<Option<Vec<History>>>()?;
+        // Without an operation that had an effect there is nothing to judge.
+        parts.iter().filter(|part| part.entries.iter().any(Entry::is_ok)).for_each(refute);
+    }
+    let kinds: Vec<Name> = anomalies.iter().map(|anomaly| anomaly.kind.clone()).collect();
+    let mut left = lattice::at_most(about, &all, &kinds);
+    if !is_of_registers(history) {
+        // The other models know no such objects.
+        left.retain(|name| checker::checker(name).is_some_and(|checker| checker.needs_model));
+    }
+    Some(left)
+}
+
 /// The model whose operations these seem to be, by their names.
 pub fn object(history: &History) -> Option<&'static ModelEntry> {
     const KNOWN: [(&str, &[&str]); 4] = [
@@ -90,4 +144,57 @@ pub fn object(history: &History) -> Option<&'static ModelEntry> {
         || history.entries.iter().any(|e| e.operation.f == "read" && e.reply().is_some_and(|r| r.as_int().is_some()));
     let fits = |(model, names): &&(&str, &[&str])| all(names) && (*model != "set" || !numbers());
     KNOWN.iter().find(fits).and_then(|(model, _)| models::model(model))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::text;
+
+    /// What a history is at most that this checker refuses, after `idle` operations on other keys.
+    fn left(model: Option<&str>, checker: &str, history: &str, idle: usize) -> Option<Vec<&'static str>> {
+        let is_txn = history.contains("txn");
+        let asked = |i: usize| if is_txn { format!("txn [[w k{i} 1]]") } else { format!("write[k{i}] 1") };
+        let before: Vec<String> = (0..idle).map(|i| format!("9: {} -> nil\n", asked(i))).collect();
+        let history = text::read(&(before.concat() + history)).expect("in the notation");
+        let object = model.and_then(models::model);
+        let verdict = judge(checker, &history, object, &Budget::default());
+        let left = at_most(&history, checker, verdict.anomalies(), object)?;
+        for placed in place(&history, About::of(&history), object, &Budget::default()) {
+            let is_named = left.iter().any(|left| lattice::implies(left, placed.model));
+            assert!(!is_named || !placed.verdict.is_invalid(), "{} is refuted: {placed:?}", placed.model);
+        }
+        Some(left)
+    }
+
+    /// The kind of an anomaly is one of several that it is, and says too little.
+    #[test]
+    fn nothing_is_left_that_the_anomaly_refutes() {
+        let own = "0: write[x] 1; 0: read[x] -> nil; 1: read[x] -> 1";
+        let fork = "0: txn [[w x 1]] -> [[w x 1]]; 1: txn [[r x nil]] -> [[r x 1]]; 1: txn [[w y 1]] -> [[w y 1]]; \
+                    2: txn [[r y nil]] -> [[r y 1]]; 2: txn [[r x nil]] -> [[r x nil]]";
+        for idle in [0, WHOLE_MAX] {
+            let weak = ["bounded-staleness", "monotonic-reads", "monotonic-writes", "writes-follow-reads"];
+            assert_eq!(left(Some("register"), "linearizable", own, idle).as_deref(), Some(&weak[..]));
+            let stale = "0: write[x] 1; 0: write[x] 2; 1: read[x] -> 1";
+            let register = left(Some("register"), "linearizable", stale, idle);
+            assert_eq!(register.as_deref(), Some(&["bounded-staleness", "sequential"][..]));
+            let serial = ["serializable", "read-atomic"];
+            let session = left(None, "strong-session-serializable", fork, idle);
+            assert_eq!(session.as_deref(), Some(&serial[..]));
+            let nobody = "0: txn [[r x nil]] -> [[r x 7]]; 1: txn [[w x 1]] -> [[w x 1]]";
+            assert_eq!(left(None, "causal", nobody, idle).as_deref(), Some(&[][..]));
+        }
+    }
+
+    /// Of a long history of other objects nothing is said, as operations of it prove nothing by themselves.
+    #[test]
+    fn queues_are_judged_as_a_whole() {
+        let history = "0: enqueue 1; 0: enqueue 2; 0: dequeue -> 2";
+        assert_eq!(left(Some("queue"), "linearizable", history, 0).as_deref(), Some(&[][..]));
+        let late = "0: enqueue 1; 1: dequeue -> nil";
+        assert_eq!(left(Some("queue"), "linearizable", late, 0).as_deref(), Some(&["sequential"][..]));
+        let more: Vec<String> = (0..WHOLE_MAX).map(|i| format!("; 0: enqueue {}", i + 3)).collect();
+        assert_eq!(left(Some("queue"), "linearizable", &(history.to_owned() + &more.concat()), 0), None);
+    }
 }

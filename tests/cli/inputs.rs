@@ -163,6 +163,12 @@ fn objects_are_placed_among_all_models() {
         .shows("│ process 0")
         .shows("* these together cannot be")
         .shows("not linearizable; at most bounded-staleness, sequential");
+    // What the same operations refute besides is not said to be left.
+    folder.write("own", "0: write[x] 1; 0: read[x] -> nil");
+    folder
+        .run(&["check", "own", "--model", "register"])
+        .exits(1)
+        .shows("not linearizable; at most bounded-staleness, monotonic-reads, monotonic-writes, writes-follow-reads");
     let bounds = folder.run(&["check", "stale", "--checker", "bounded-staleness"]).exits(0);
     bounds.shows("the stalest read is 1ns and 1 version old").shows("is stale");
     folder.run(&["check", "stale", "--strongest", "--certificate", "proof"]).exits(2);

@@ -238,7 +238,7 @@ impl<'h> Ops<'h> {
 const SMALL_EACH: usize = 16;
 
 /// Calls `push` for each action of the operation; `None` if it is no transaction.
-fn actions<'h>(
+pub(crate) fn actions<'h>(
     operation: &'h Operation,
     reply: Option<&'h Value>,
     push: &mut impl FnMut(&'h Value, Action<'h>),

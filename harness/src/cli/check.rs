@@ -12,8 +12,7 @@ use squall_checkers::{
     history::{History, Order, Outcome},
     lattice::{self, About},
     models::{MODELS, ModelEntry},
-    operation::Name,
-    staleness,
+    staleness, strongest as placement,
     verdict::{Anomaly, Verdict},
 };
 use squall_reports::{
@@ -107,7 +106,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     } else {
         let by = model.map(|m| format!(" ({})", m.name)).unwrap_or_default();
         let style = context.output.style();
-        context.output.text(&show(entry.name, &history, &verdict, &format!("{}{by}", entry.name), style))?;
+        context.output.text(&show(entry.name, model, &history, &verdict, &format!("{}{by}", entry.name), style))?;
         if let Some(staleness) = &staleness {
             context.output.line(strongest::bounds(staleness))?;
             for evidence in staleness.time_ns.iter().chain([&staleness.versions]).filter_map(|b| b.evidence.as_ref()) {
@@ -200,18 +199,26 @@ fn judge(checker: &dyn checker::Checker, history: &History, budget: &Budget) -> 
 }
 
 /// Where among the models a history stands that is not of this one.
-fn place(about: About, checker: &str, anomalies: &[Anomaly]) -> String {
-    if lattice::model(checker).is_none_or(|model| !model.about.contains(&about)) {
+fn place(history: &History, model: Option<&ModelEntry>, checker: &str, anomalies: &[Anomaly]) -> String {
+    if lattice::model(checker).is_none_or(|model| !model.about.contains(&About::of(history))) {
         return String::new();
     }
-    let kinds: Vec<Name> = anomalies.iter().map(|a| a.kind.clone()).collect();
-    match lattice::at_most(about, checker, &kinds)[..] {
-        [] => format!("not {checker}, nor any other model\n"),
-        ref left => format!("not {checker}; at most {}\n", left.join(", ")),
+    let model = model.or_else(|| placement::object(history));
+    match panics::catch(|| placement::at_most(history, checker, anomalies, model)) {
+        Ok(Some(left)) if left.is_empty() => format!("not {checker}, nor any other model\n"),
+        Ok(Some(left)) => format!("not {checker}; at most {}\n", left.join(", ")),
+        Ok(None) | Err(_) => String::new(),
     }
 }
 
-fn show(checker: &str, history: &History, verdict: &Verdict, by: &str, style: Style) -> String {
+fn show(
+    checker: &str,
+    model: Option<&ModelEntry>,
+    history: &History,
+    verdict: &Verdict,
+    by: &str,
+    style: Style,
+) -> String {
     let operations = history.entries.len();
     match verdict {
         Verdict::Valid { .. } => format!("valid: {operations} operations, {by}\n"),
@@ -224,7 +231,7 @@ fn show(checker: &str, history: &History, verdict: &Verdict, by: &str, style: St
                 let drawn = About::of(history) == About::Objects && history.order == Order::RealTime;
                 out.push_str(&if drawn { table(history, anomaly, style) } else { list(history, anomaly) });
             }
-            out.push_str(&place(About::of(history), checker, anomalies));
+            out.push_str(&place(history, model, checker, anomalies));
             out
         }
     }
