@@ -1,7 +1,9 @@
 //! From a proof to words: which kind of anomaly it is, which operations show it, and the sentence that says so.
 
+use std::collections::BTreeSet;
+
 use super::{
-    problem::{NEVER, Problem, ValueId},
+    problem::{Kind, NEVER, Problem, ValueId},
     zones::{Interleaved, Proof},
 };
 use crate::{
@@ -51,23 +53,12 @@ impl Witness<'_> {
 
     /// The anomaly that a core of operations shows which no order explains; `whole` is the problem it was cut from.
     pub(super) fn of_core(&self, whole: &Problem<'_>) -> Anomaly {
-        let certain = || (0..self.problem.ops.len()).filter(|&i| self.problem.ops[i].certain());
-        for op in certain() {
-            let Some(value) = self.kind(op).requires().filter(|v| *v != Problem::INITIAL) else { continue };
-            let mut sources = self.sources(value).filter(|&source| source != op);
-            let Some(first) = sources.next() else {
-                // Only if the core lost no source of it: other operations may have been cut as later events.
-                if whole.ops.iter().any(|o| whole.kind(o).establishes() == Some(value) && o.entry() != self.entry(op)) {
-                    continue;
-                }
-                return self.thin_air(op);
-            };
-            if std::iter::once(first).chain(sources).all(|s| self.problem.ops[op].ret < self.problem.ops[s].call) {
-                return self.future(op, first);
+        if self.problem.register {
+            if let Some(found) = self.of_values(whole) {
+                return found;
             }
-        }
-        if let Some(found) = certain().find_map(|op| self.went_back(op, whole)) {
-            return found;
+        } else if let Some(op) = (0..self.problem.ops.len()).find(|&op| self.is_of_nothing(op, whole)) {
+            return self.thin_air(op);
         }
         let all: Vec<usize> = (0..self.problem.ops.len()).collect();
         if self.problem.classes.iter().all(|c| c.operation.f == "acquire" || c.operation.f == "release") {
@@ -78,6 +69,48 @@ impl Witness<'_> {
             n => format!("No order of these {n} operations that respects real time explains what the clients saw."),
         };
         self.anomaly(anomaly::NON_LINEARIZABLE, all, sentence)
+    }
+
+    /// The anomaly that values of a register show.
+    fn of_values(&self, whole: &Problem<'_>) -> Option<Anomaly> {
+        let certain = || (0..self.problem.ops.len()).filter(|&i| self.problem.ops[i].certain());
+        for op in certain() {
+            let Some(value) = self.kind(op).requires().filter(|v| *v != Problem::INITIAL) else { continue };
+            let mut sources = self.sources(value).filter(|&source| source != op);
+            let Some(first) = sources.next() else {
+                // Only if the core lost no source of it: other operations may have been cut as later events.
+                if whole.ops.iter().any(|o| whole.kind(o).establishes() == Some(value) && o.entry() != self.entry(op)) {
+                    continue;
+                }
+                return Some(self.thin_air(op));
+            };
+            if std::iter::once(first).chain(sources).all(|s| self.problem.ops[op].ret < self.problem.ops[s].call) {
+                return Some(self.future(op, first));
+            }
+        }
+        certain().find_map(|op| self.went_back(op, whole))
+    }
+
+    /// Whether a text was read that is made of nothing that was ever written or appended.
+    fn is_of_nothing(&self, op: usize, whole: &Problem<'_>) -> bool {
+        let class = &whole.classes[self.problem.ops[op].class as usize];
+        let (Kind::Reads(_), Some(text)) = (class.kind, class.reply.and_then(Value::as_text)) else { return false };
+        let text = text.as_bytes();
+        let pieces = |f: &'static str| {
+            let of_name = whole.ops.iter().map(|op| &whole.classes[op.class as usize].operation);
+            of_name.filter(move |o| o.f == *f).filter_map(|o| o.args.as_text()).map(str::as_bytes)
+        };
+        // By length: whether the beginning of this length can be made.
+        let mut made = vec![false; text.len() + 1];
+        made[0] = true;
+        pieces("put").filter(|put| text.starts_with(put)).for_each(|put| made[put.len()] = true);
+        let appended: BTreeSet<&[u8]> = pieces("append").collect();
+        for from in 0..text.len() {
+            if made[from] {
+                appended.iter().filter(|a| text[from..].starts_with(a)).for_each(|a| made[from + a.len()] = true);
+            }
+        }
+        !made[text.len()]
     }
 
     /// The anomaly of a part of a history that no order explains, whatever the register held before.
@@ -215,7 +248,7 @@ impl Witness<'_> {
         self.anomaly(kind, operations, sentence)
     }
 
-    fn kind(&self, op: usize) -> super::problem::Kind {
+    fn kind(&self, op: usize) -> Kind {
         self.problem.kind(&self.problem.ops[op])
     }
 
