@@ -20,7 +20,7 @@ use crate::{
         graph::{self, Beside},
         inference::Inference,
         ingest::Transactions,
-        refused, weak,
+        observers, refused, weak,
     },
     value::Value,
     verdict::{Anomaly, Verdict},
@@ -134,7 +134,11 @@ impl Checker for Level {
                 Kind::Weak(_) => Inference::new(&all)?,
                 _ => Inference::ordered(&all)?,
             };
-            self.judge(&known, budget)
+            let mut verdict = self.judge(&known, budget)?;
+            if let Verdict::Invalid { anomalies } = &mut verdict {
+                observers::name(&known, anomalies);
+            }
+            Ok(verdict)
         });
         judged.unwrap_or_else(|verdict| verdict)
     }

@@ -144,12 +144,6 @@ impl<'a, 'h> Inference<'a, 'h> {
         &self.all.txns[self.txns[vertex as usize] as usize]
     }
 
-    /// Somebody who saw what a transaction of unknown outcome wrote: nothing else says that it took effect.
-    pub(super) fn observer(&self, vertex: u32) -> Option<u32> {
-        let saw = |reader: &u32| self.reads(*reader).iter().any(|read| read.source == vertex);
-        if self.txn(vertex).status == Status::Unknown { (0..self.len() as u32).find(saw) } else { None }
-    }
-
     /// What the vertex read of others, in its order.
     pub(crate) fn reads(&self, vertex: u32) -> &[Read] {
         &self.reads[range(&self.read_starts, vertex)]
@@ -289,9 +283,7 @@ fn lost_updates(built: &Inference<'_, '_>, reporter: &mut Reporter<'_, '_>) {
             if other != vertex {
                 let txn = |vertex: u32| built.txns[vertex as usize] as usize;
                 let both = [other, vertex];
-                let observers = both.iter().filter_map(|v| built.observer(*v));
-                let txns: Vec<usize> = both.into_iter().chain(observers).map(txn).collect();
-                reporter.report(&anomaly::LOST_UPDATE, read.key, &txns, |r| {
+                reporter.report(&anomaly::LOST_UPDATE, read.key, &both.map(txn), |r| {
                     let key = r.key(read.key);
                     let [one, other] = both.map(|v| r.say(txn(v)));
                     format!(

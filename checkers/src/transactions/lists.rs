@@ -104,7 +104,10 @@ impl<'h> Lists<'h> {
             let mut expected: FixedMap<u32, u32> = FixedMap::default();
             for (i, element) in list.longest.iter().enumerate() {
                 if places.insert(element, i).is_some() {
-                    reporter.report(&anomaly::DUPLICATE_ELEMENTS, key, &[reader], |r| {
+                    // Who appended it did so once.
+                    let once = list.appends[i].filter(|append| append.status != Status::Aborted);
+                    let told: Vec<usize> = once.map(|append| append.txn as usize).into_iter().chain([reader]).collect();
+                    reporter.report(&anomaly::DUPLICATE_ELEMENTS, key, &told, |r| {
                         format!("{} shows {element} twice in {}.", r.say(reader), r.key(key))
                     });
                     continue;

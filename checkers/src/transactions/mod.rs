@@ -20,6 +20,7 @@ pub(crate) mod inference;
 pub(crate) mod ingest;
 mod line;
 mod lists;
+pub(crate) mod observers;
 mod reach;
 pub(crate) mod refused;
 mod registers;

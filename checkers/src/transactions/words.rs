@@ -36,12 +36,11 @@ pub(super) fn say(all: &Transactions<'_>, txn: usize) -> String {
     if entry.operation.f == "txn" { format!("T{}", all.txns[txn].entry) } else { anomaly::describe(entry) }
 }
 
-/// Who shows that the writes of a list came in this order, and that those took effect of whom it is not known, without whom a
-/// cycle of others proves nothing. Where somebody did not see a write it is enough to name both, as lists only grow.
+/// Who shows that the writes of a list came in this order. Where somebody did not see a write it is enough to name both, as lists
+/// only grow.
 pub(super) fn witnesses(known: &Inference<'_, '_>, cycle: &[Edge]) -> impl Iterator<Item = u32> {
     let overwritten = cycle.iter().filter(|edge| edge.kind == Kind::WW);
-    let longest = overwritten.filter_map(|edge| known.keys[edge.key as usize].longest);
-    longest.chain(cycle.iter().filter_map(|edge| known.observer(edge.from)))
+    overwritten.filter_map(|edge| known.keys[edge.key as usize].longest)
 }
 
 fn is_data(kind: Kind) -> bool {
