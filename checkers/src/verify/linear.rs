@@ -228,13 +228,14 @@ fn keep<'h>(history: &'h History, model: &str, key: &Value, named: &[EntryId]) -
     let stays = |e: &Entry, is_named: bool| {
         (is_named || !only_reads(e)) && (e.is_ok() || e.is_unknown()) && (one_object || e.operation.key == *key)
     };
-    // Writes to registers whose value nothing needs are deleted, unless something needs a value not to be there.
+    // What leaves a value in a register that nothing needs is deleted, unless something needs a value not to be there.
     let registers = matches!(model, "register" | "cas-register" | "kv");
     let mut needed: BTreeSet<&Value> = named.iter().filter_map(|&id| needs(&history.entries[id])).collect();
     let mut deletes_writes = registers;
     let may_go = others_may_go(history, model, key, named);
     loop {
-        let deleted = |e: &Entry| may_go(e) || (deletes_writes && is_write(e) && !needed.contains(&e.operation.args));
+        let deleted =
+            |e: &Entry| may_go(e) || (deletes_writes && written(e).is_some_and(|value| !needed.contains(value)));
         let mut kept = Vec::new();
         // What is needed besides what was known to be.
         let mut more: BTreeSet<&Value> = BTreeSet::new();
@@ -285,8 +286,13 @@ fn only_reads(e: &Entry) -> bool {
     matches!(e.operation.f.as_str(), "read" | "get" | "contains") || differs(e)
 }
 
-fn is_write(e: &Entry) -> bool {
-    matches!(e.operation.f.as_str(), "write" | "put")
+/// The value that it leaves in a register.
+fn written(e: &Entry) -> Option<&Value> {
+    match (e.operation.f.as_str(), &e.operation.args) {
+        ("write" | "put", value) => Some(value),
+        ("cas", Value::List(args)) => args.get(1),
+        _ => None,
+    }
 }
 
 /// Whether it needs a value not to be there.

@@ -9,13 +9,14 @@
 //!   history minds, and what is left is searched in full:
 //!   * other keys, operations that only read, and what was invoked after all that is kept had returned (operations that were
 //!     then open stay, with an unknown outcome);
-//!   * a write to a register together with everything that needs its value;
+//!   * a write or cas of a register together with everything that needs the value that it leaves;
 //!   * all that came before a register's first named operation, if there is no order whatever it held by then;
 //!   * what concerns other elements of a set, of which a read then shows one alone;
 //!   * an element of a queue, a stack or a priority queue together with all that puts it in or takes it out;
 //!   * whole transactions, where reads that showed them are forgotten, or for lists show what is left.
 //!
-//! Where that has an order, all operations of the history are tried together.
+//! Where that has an order, the claim is refuted, even if the history as a whole has none: what is vouched for is the evidence. The
+//! reason says then that the verdict is right all the same. Updates that no rule deletes stay, whether they are named or not.
 //!
 //! What needs no search is decided once more, whichever was claimed: session guarantees, PRAM, causal memory and weak causal
 //! consistency by a matrix of what comes before what, and invariants by looking for what breaks them.
@@ -58,7 +59,7 @@ mod views;
 pub enum Verification {
     /// The claim is true.
     Verified,
-    /// The claim does not follow from its evidence; why not.
+    /// The claim does not follow from its evidence, be it true or not; why not.
     Refuted(String),
     /// Nothing can be said; why not.
     Unverified(String),
@@ -203,7 +204,7 @@ fn anew(
 /// More anomalies than this are not looked at; the most telling come first.
 const ANOMALIES_MAX: usize = 16;
 
-/// One anomaly that cannot be is enough. Where what it names could be, all operations together may still be impossible.
+/// One anomaly that cannot be is enough.
 fn any(
     history: &History,
     anomalies: &[Anomaly],
@@ -213,18 +214,22 @@ fn any(
     if let Some(id) = absent {
         return Verification::Refuted(format!("operation {id}, which it names, is not there"));
     }
-    let mut best = Verification::Refuted("it names no anomaly".to_owned());
-    let looked = || anomalies.iter().take(ANOMALIES_MAX);
-    for whole in [false, true] {
-        let everything: Vec<EntryId> = if whole { (0..history.entries.len()).collect() } else { Vec::new() };
-        for anomaly in looked() {
-            match impossible(anomaly, if whole { &everything } else { &anomaly.operations }) {
-                Verification::Verified => return Verification::Verified,
-                worse @ Verification::Unverified(_) => best = worse,
-                worse @ Verification::Refuted(_) if matches!(best, Verification::Refuted(_)) => best = worse,
-                Verification::Refuted(_) => {}
-            }
+    let looked: Vec<&Anomaly> =
+        anomalies.iter().filter(|anomaly| !anomaly.operations.is_empty()).take(ANOMALIES_MAX).collect();
+    let mut best = Verification::Refuted("it names no operation that cannot be".to_owned());
+    for anomaly in &looked {
+        match impossible(anomaly, &anomaly.operations) {
+            Verification::Verified => return Verification::Verified,
+            worse @ Verification::Unverified(_) => best = worse,
+            worse @ Verification::Refuted(_) if matches!(best, Verification::Refuted(_)) => best = worse,
+            Verification::Refuted(_) => {}
         }
     }
-    best
+    let Verification::Refuted(why) = best else { return best };
+    // Whoever reads that shall know whether only the evidence is wrong.
+    let everything: Vec<EntryId> = (0..history.entries.len()).collect();
+    let is_right = looked.iter().any(|anomaly| impossible(anomaly, &everything) == Verification::Verified);
+    let addition =
+        if is_right { "; all operations of the history have none, so only the evidence is wrong" } else { "" };
+    Verification::Refuted(format!("{why}{addition}"))
 }

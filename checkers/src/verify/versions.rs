@@ -95,8 +95,9 @@ pub(super) fn impossible(history: &History, level: Level, named: &[EntryId]) -> 
         Ok(demands) => demands,
         Err(other) => return other,
     };
-    let happened = demands.happened();
-    let named: BTreeSet<EntryId> = named.iter().copied().filter(|id| happened[*id]).collect();
+    let named: BTreeSet<EntryId> = named.iter().copied().collect();
+    let happened = demands.happened(&named);
+    let named: BTreeSet<EntryId> = named.into_iter().filter(|id| happened[*id]).collect();
     if demands.refused.iter().any(|(reader, _)| named.contains(reader)) {
         return Verification::Verified;
     }
@@ -183,11 +184,12 @@ impl<'h> Demands<'h> {
         self.history.entries[id].is_ok() || self.history.entries[id].is_unknown()
     }
 
-    /// By operation, whether it took effect: it said so, or somebody who took effect saw it.
-    fn happened(&self) -> Vec<bool> {
+    /// By operation, whether it took effect: it said so, or one of these who took effect saw it.
+    fn happened(&self, named: &BTreeSet<EntryId>) -> Vec<bool> {
         let mut happened: Vec<bool> = self.history.entries.iter().map(crate::history::Entry::is_ok).collect();
         let mut seen: FixedMap<EntryId, Vec<EntryId>> = FixedMap::default();
-        self.seen.iter().for_each(|(reader, writer)| seen.entry(*reader).or_default().push(*writer));
+        let by_named = self.seen.iter().filter(|(reader, _)| named.contains(reader));
+        by_named.for_each(|(reader, writer)| seen.entry(*reader).or_default().push(*writer));
         let mut open: Vec<EntryId> = (0..happened.len()).filter(|&id| happened[id]).collect();
         while let Some(reader) = open.pop() {
             for writer in seen.remove(&reader).unwrap_or_default() {
