@@ -3,15 +3,16 @@
 //! An operation is a `txn` of `[r key value]`, `[w key value]` and `[append key element]`, or a single read, write or cas.
 //! [`lattice`](crate::lattice) says which level implies which and where each is defined.
 //!
-//! A cas that was refused says that its register held something else. Serializability and snapshot isolation look for a place for
-//! it in two orders that explain all else, and where there is none they answer that it is not known. Weaker levels take no
-//! notice of it.
+//! A cas that was refused says that its register held something else. Where nothing else was ever there, no level allows it.
+//! Serializability and snapshot isolation look for a place for it in two orders that explain all else, and weaker levels for a
+//! version that it may have read; where none is found they answer that it is not known, unless each version by itself is
+//! impossible.
 
 use crate::{
     anomaly,
     budget::{Budget, Meter},
     checker::{Checker, CheckerEntry},
-    history::{History, Order},
+    history::{EntryId, History, Order},
     lattice,
     operation::Name,
     transactions::{
@@ -20,6 +21,7 @@ use crate::{
         graph::{self, Beside},
         inference::Inference,
         ingest::Transactions,
+        instead::{self, Unexplained},
         observers, refused, weak,
     },
     value::Value,
@@ -130,13 +132,12 @@ impl Checker for Level {
             return Verdict::precondition(Order::NO_REAL_TIME);
         }
         let judged = Transactions::new(history).and_then(|all| {
-            let known = match self.kind {
-                Kind::Weak(_) => Inference::new(&all)?,
-                _ => Inference::ordered(&all)?,
-            };
-            let mut verdict = self.judge(&known, budget)?;
-            if let Verdict::Invalid { anomalies } = &mut verdict {
-                observers::name(&known, anomalies);
+            let verdict = self.of(&all, budget)?;
+            if verdict.is_unknown() {
+                let with_more = instead::assumptions(&all).filter_map(|all| self.of(&all, budget).ok());
+                if let Some(valid) = with_more.into_iter().find(Verdict::is_valid) {
+                    return Ok(valid);
+                }
             }
             Ok(verdict)
         });
@@ -149,6 +150,18 @@ impl Level {
         Level { name, kind: Kind::Strong(isolation, beside) }
     }
 
+    fn of(&self, all: &Transactions<'_>, budget: &Budget) -> Result<Verdict, Verdict> {
+        let known = match self.kind {
+            Kind::Weak(_) => Inference::new(all)?,
+            _ => Inference::ordered(all)?,
+        };
+        let mut verdict = self.judge(&known, budget)?;
+        if let Verdict::Invalid { anomalies } = &mut verdict {
+            observers::name(&known, anomalies);
+        }
+        Ok(verdict)
+    }
+
     fn judge(&self, known: &Inference<'_, '_>, budget: &Budget) -> Result<Verdict, Verdict> {
         let refuting = |anomaly: &Anomaly| lattice::refutes(&anomaly.kind, self.name);
         let mut anomalies: Vec<Anomaly> = known.anomalies.iter().filter(|a| refuting(a)).cloned().collect();
@@ -158,7 +171,8 @@ impl Level {
                 match graph.sorted() {
                     Some(mut order) if anomalies.is_empty() => {
                         order.retain(|vertex| (*vertex as usize) < known.len());
-                        return Ok(in_this(known, order));
+                        let explained = instead::is_there(known, kinds == graph::Kind::WW);
+                        return explained.map_or_else(|why| unexplained(known, why), |()| Ok(in_this(known, order)));
                     }
                     Some(_) => {}
                     None => {
@@ -168,7 +182,10 @@ impl Level {
                 }
             }
             Kind::Weak(level) => match weak::check(known, level, budget)? {
-                Ok(order) if anomalies.is_empty() => return Ok(in_this(known, order)),
+                Ok(order) if anomalies.is_empty() => {
+                    let explained = instead::explained(known, level, order, budget);
+                    return explained.map_or_else(|why| unexplained(known, why), |order| Ok(in_this(known, order)));
+                }
                 Ok(_) => {}
                 Err(anomaly) => extend(&mut anomalies, [anomaly]),
             },
@@ -210,10 +227,7 @@ impl Level {
                 };
                 match explained(order).or_else(again) {
                     Ok(order) => in_this(known, isolation.commits(&order)),
-                    Err(id) => Verdict::precondition(format!(
-                        "operation {id}, `{}`, was refused though its register held that in the order that explains all else; what a refused cas says is not searched for",
-                        known.all.history.entries[id].operation
-                    )),
+                    Err(id) => not_searched(known, id),
                 }
             }
             Arranged::Impossible { core, key } => Verdict::of(vec![refusal(known, isolation, &core, key)]),
@@ -221,6 +235,22 @@ impl Level {
                 meter.spent(reason, &format!("{placed} of {of} pairs of writes put in order"))
             }
         }
+    }
+}
+
+/// A refused cas for which no place, or no version that it read, was found.
+fn not_searched(known: &Inference<'_, '_>, id: EntryId) -> Verdict {
+    let operation = &known.all.history.entries[id].operation;
+    Verdict::precondition(format!(
+        "operation {id}, `{operation}`, was refused though its register held that in the order that explains all else; what a refused cas says is not searched for"
+    ))
+}
+
+fn unexplained(known: &Inference<'_, '_>, why: Unexplained) -> Result<Verdict, Verdict> {
+    match why {
+        Unexplained::Impossible(anomaly) => Ok(Verdict::of(vec![anomaly])),
+        Unexplained::Unknown(id) => Ok(not_searched(known, id)),
+        Unexplained::Spent(verdict) => Err(verdict),
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     ingest::{Action, Kind, Status, Transactions, Txn},
-    lists, registers, words,
+    instead, lists, registers, words,
 };
 use crate::{
     anomaly,
@@ -93,6 +93,7 @@ impl<'a, 'h> Inference<'a, 'h> {
         }
         let mut reporter = Reporter { all, anomalies: Vec::new() };
         lists.report(all, &mut reporter);
+        instead::report(all, &mut reporter);
         let mut scan = Scan::new(all.keys.len());
         for vertex in 0..built.txns.len() {
             let txn = built.txns[vertex] as usize;
@@ -133,6 +134,18 @@ impl<'a, 'h> Inference<'a, 'h> {
         lost_updates(&built, &mut reporter);
         built.anomalies = reporter.anomalies;
         Ok(built)
+    }
+
+    /// The same with some more reads, by vertex, of those that read nothing yet.
+    pub(super) fn with_reads(&self, more: &[(u32, Read)]) -> Self {
+        let mut with = Inference { reads: Vec::new(), read_starts: vec![0], ..self.clone() };
+        let mut more = more.iter().peekable();
+        for vertex in 0..self.len() as u32 {
+            with.reads.extend(self.reads(vertex));
+            with.reads.extend(more.next_if(|(reader, _)| *reader == vertex).map(|(_, read)| *read));
+            with.read_starts.push(with.reads.len() as u32);
+        }
+        with
     }
 
     /// How many vertices there are.
@@ -230,10 +243,21 @@ pub(super) struct Reporter<'a, 'h> {
 impl<'a> Reporter<'a, '_> {
     /// Reports that these transactions together cannot be; `sentence` is made only when it is shown.
     pub(super) fn report(&mut self, kind: &Name, key: u32, txns: &[usize], sentence: impl FnOnce(&Self) -> String) {
+        self.report_of(kind, self.key(key), txns, sentence);
+    }
+
+    /// The same of a key that perhaps nobody touched.
+    pub(super) fn report_of(
+        &mut self,
+        kind: &Name,
+        key: &Value,
+        txns: &[usize],
+        sentence: impl FnOnce(&Self) -> String,
+    ) {
         if self.anomalies.iter().filter(|a| a.kind == *kind).count() < EACH_KIND_MAX {
             let sentence = sentence(self);
             let operations = txns.iter().map(|&t| self.all.txns[t].entry).collect();
-            self.anomalies.push(Anomaly::new(kind.clone(), self.key(key).clone(), operations, sentence));
+            self.anomalies.push(Anomaly::new(kind.clone(), key.clone(), operations, sentence));
         }
     }
 

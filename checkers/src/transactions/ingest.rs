@@ -83,6 +83,8 @@ pub(crate) struct Transactions<'h> {
     /// By version: whether it is what a register holds before it is written.
     pub(super) is_initial: Vec<bool>,
     pub(crate) sessions: usize,
+    /// Those that are a cas that was refused, in order.
+    pub(super) refused: Vec<u32>,
     ops: Vec<Op<'h>>,
 }
 
@@ -99,6 +101,7 @@ impl<'h> Transactions<'h> {
         let mut txns = Vec::with_capacity(history.entries.len());
         let mut ops = Ops::new(history.entries.len());
         let mut sessions: FixedMap<u32, u32> = FixedMap::default();
+        let mut refused = Vec::new();
         for (id, entry) in history.entries.iter().enumerate() {
             let status = match (entry.is_ok(), entry.is_unknown()) {
                 (true, _) => Status::Committed,
@@ -114,13 +117,17 @@ impl<'h> Transactions<'h> {
                 };
                 return Err(Verdict::precondition(format!("operation {id}, `{}`, {what}", entry.operation)));
             }
+            // It alone did nothing.
+            if ops.all.len() as u32 == start && status == Status::Committed && entry.operation.f == "cas" {
+                refused.push(id as u32);
+            }
             let next = sessions.len() as u32;
             let session = *sessions.entry(entry.process.0).or_insert(next);
             txns.push(Txn { entry: id, session, status, start, end: ops.all.len() as u32 });
         }
         let kinds = ops.kinds()?;
         let Ops { all: ops, keys, is_initial, .. } = ops;
-        Ok(Transactions { history, txns, keys: keys.all, kinds, is_initial, sessions: sessions.len(), ops })
+        Ok(Transactions { history, txns, keys: keys.all, kinds, is_initial, sessions: sessions.len(), refused, ops })
     }
 
     /// What the transaction did, in its order.

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::acts::{How, acts, asked};
+use super::{
+    acts::{How, acts, asked},
+    instead::refused,
+};
 use crate::{
     history::{Entry, EntryId, History},
     partition::FixedMap,
@@ -24,6 +27,8 @@ pub(super) enum Act<'h> {
     Read(Seen<'h>),
     /// It wrote a register or appended to a list.
     Write(&'h Value),
+    /// A cas that was refused read something else than this.
+    Refused(&'h Value),
 }
 
 /// A transaction that is kept, and what it did to which key.
@@ -67,6 +72,19 @@ impl<'h> Writers<'h> {
     /// Whether only transactions that are kept wrote this, perhaps none at all.
     fn kept(&self, key: &'h Value, value: &'h Value, kept: &BTreeSet<EntryId>) -> bool {
         self.of.get(&(key, value)).is_none_or(|writers| writers.iter().all(|w| kept.contains(w)))
+    }
+
+    /// Whether all who left in this register what is not expected are kept.
+    fn kept_others(
+        &self,
+        history: &'h History,
+        (key, expected): (&'h Value, &'h Value),
+        kept: &BTreeSet<EntryId>,
+    ) -> bool {
+        let left = |id: EntryId| acts(&history.entries[id]).into_iter().rfind(|(of, writes, _)| *writes && *of == key);
+        let is_other = |id: EntryId| left(id).is_some_and(|(.., value)| value != expected);
+        let writers = self.of.iter().filter(|((of, value), _)| *of == key && *value != expected);
+        !self.lists.contains(key) && writers.flat_map(|(_, ids)| ids).all(|id| kept.contains(id) || !is_other(*id))
     }
 }
 
@@ -124,7 +142,9 @@ pub(super) fn keep<'h>(history: &'h History, named: &[EntryId]) -> Vec<Txn<'h>> 
             let seen = if initial && !writers.of.contains_key(&(key, value)) { None } else { Some(value) };
             writers.kept(key, value, &kept).then_some((key, Act::Read(Seen::Last(seen))))
         };
-        Txn { entry, acts: acts(entry).into_iter().filter_map(act).collect() }
+        let tells = |told: &(&'h Value, &'h Value)| writers.kept_others(history, *told, &kept);
+        let told = refused(entry).filter(tells).map(|(key, expected)| (key, Act::Refused(expected)));
+        Txn { entry, acts: acts(entry).into_iter().filter_map(act).chain(told).collect() }
     };
     kept.iter().map(|&id| cut(id)).collect()
 }

@@ -13,7 +13,8 @@
 //!   * all that came before a register's first named operation, if there is no order whatever it held by then;
 //!   * what concerns other elements of a set, of which a read then shows one alone;
 //!   * an element of a queue, a stack or a priority queue together with all that puts it in or takes it out;
-//!   * whole transactions, where reads that showed them are forgotten, or for lists show what is left.
+//!   * whole transactions, where reads that showed them are forgotten, or for lists show what is left; and so is that a cas was
+//!     refused if somebody is gone who left what it may have read instead.
 //!
 //! Where that has an order, the claim is refuted, even if the history as a whole has none: what is vouched for is the evidence. The
 //! reason says then that the verdict is right all the same. Updates that no rule deletes stay, whether they are named or not.
@@ -37,12 +38,14 @@ mod commits;
 mod counts;
 mod elements;
 mod held;
+mod instead;
 mod invariants;
 mod isolated;
 mod kept;
 mod linear;
 mod numbers;
 mod orders;
+mod others;
 mod placed;
 mod processes;
 mod registers;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    instead::differs_at_first,
     isolated::{Beside, Sees},
     kept::{Act, Seen, Txn},
 };
@@ -101,7 +102,7 @@ impl<'h> Search<'_, 'h> {
         let n = self.txns.len();
         if order.len() == n {
             self.steps = self.steps.checked_sub(1)?;
-            return Some(holds(self.txns, order, sees));
+            return Some(some_holds(self.txns, order, sees));
         }
         for i in (0..n).filter(|i| !order.contains(i)).collect::<Vec<_>>() {
             let late = (0..n).any(|j| !order.contains(&j) && precedes(Beside::Processes, self.txns[j], self.txns[i]));
@@ -134,6 +135,10 @@ fn run<'h>(txn: &Txn<'h>, world: &mut World<'h>) -> bool {
     txn.acts.iter().all(|(key, act)| {
         match act {
             Act::Write(value) => world.entry(key).or_default().push(value),
+            Act::Refused(expected) => {
+                let held = world.get(key).and_then(|all| all.last());
+                return held.map_or_else(|| differs_at_first(expected), |held| held != expected);
+            }
             Act::Read(Seen::Last(seen)) => return world.get(key).and_then(|all| all.last()) == seen.as_ref(),
             Act::Read(Seen::All(seen)) => return world.get(key).map_or(seen.is_empty(), |all| all == seen),
         }
@@ -170,6 +175,8 @@ fn looks<'h>(txns: &[&Txn<'h>], order: &[usize], reader: usize) -> Option<Vec<Lo
         let before: &[&Value] = own.get(key).map_or(&[], Vec::as_slice);
         match act {
             Act::Write(value) => own.entry(key).or_default().push(value),
+            // What it read is to be chosen.
+            Act::Refused(_) => {}
             Act::Read(Seen::Last(seen)) if !before.is_empty() => (before.last() == seen.as_ref()).then_some(())?,
             Act::Read(Seen::Last(seen)) => {
                 let source = source(key, seen.as_ref())?;
@@ -187,11 +194,44 @@ fn looks<'h>(txns: &[&Txn<'h>], order: &[usize], reader: usize) -> Option<Vec<Lo
     Some(all)
 }
 
+/// Whether the order holds for some choice of what each refused cas read.
+fn some_holds(txns: &[&Txn<'_>], order: &[usize], sees: Sees) -> bool {
+    let looks: Option<Vec<_>> = (0..txns.len()).map(|t| looks(txns, order, t)).collect();
+    let Some(mut looks) = looks else { return false };
+    let refused = |t: usize| {
+        let told = |(key, act): &_| if let Act::Refused(expected) = act { Some((*key, *expected)) } else { None };
+        Some((t, txns[t].acts.iter().find_map(told)?))
+    };
+    let refused: Vec<_> = (0..txns.len()).filter_map(refused).collect();
+    chosen(txns, order, sees, &refused, &mut looks)
+}
+
+/// A refused cas, its key, and what it expected.
+type Refused<'h> = (usize, (&'h Value, &'h Value));
+
+fn chosen<'h>(
+    txns: &[&Txn<'h>],
+    order: &[usize],
+    sees: Sees,
+    refused: &[Refused<'h>],
+    all: &mut [Vec<Look<'h>>],
+) -> bool {
+    let Some((&(reader, (key, expected)), rest)) = refused.split_first() else { return holds(txns, order, sees, all) };
+    let left = |t: &usize| writes(txns[*t], key).last().is_some_and(|last| *last != expected);
+    let sources = (0..txns.len()).filter(left).map(Some).chain(differs_at_first(expected).then_some(None));
+    for source in sources {
+        all[reader] = vec![Look { key, source, shown: source.into_iter().collect() }];
+        if chosen(txns, order, sees, rest, all) {
+            return true;
+        }
+    }
+    false
+}
+
 /// Whether the order extends processes and reads, and every read shows the last write of its key that it can see.
-fn holds(txns: &[&Txn<'_>], order: &[usize], sees: Sees) -> bool {
+fn holds(txns: &[&Txn<'_>], order: &[usize], sees: Sees, looks: &[Vec<Look<'_>>]) -> bool {
     let n = txns.len();
     let place = |t: usize| order.iter().position(|o| *o == t);
-    let Some(looks) = (0..n).map(|t| looks(txns, order, t)).collect::<Option<Vec<_>>>() else { return false };
     let follows = |a: usize, b: usize| {
         precedes(Beside::Processes, txns[a], txns[b]) || looks[b].iter().any(|look| look.shown.contains(&a))
     };

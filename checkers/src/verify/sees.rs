@@ -8,6 +8,7 @@ use super::{
     acts::Key,
     commits::{Behind, Commits, Own, Place, Read},
     isolated::Sees,
+    others::Others,
     placed::refuted,
 };
 use crate::{
@@ -20,12 +21,27 @@ pub(super) fn sees(history: &History, order: &[EntryId], sees: Sees, budget: &Bu
     let commits = Commits::new(history, order)?;
     let looks = Looks::new(&commits)?;
     commits.keeps_processes()?;
+    let mut others = Others::new(history, order)?;
     let mut visible = Visible { commits: &commits, looks: &looks, steps: budget.steps };
     match sees {
-        Sees::ReadBefore => visible.by_reads(true),
-        Sees::ReadOrFollowed => visible.by_reads(false).and_then(|()| visible.by_processes()),
-        Sees::HappenedBefore if commits.most_of_a_process() < usize::from(u16::MAX) => visible.by_clocks::<u16>(budget),
-        Sees::HappenedBefore => visible.by_clocks::<u32>(budget),
+        Sees::ReadBefore => visible.by_reads(true).and_then(|()| others.were_there(false)),
+        Sees::ReadOrFollowed => {
+            visible.by_reads(false).and_then(|()| visible.by_processes()).and_then(|()| others.were_there(true))
+        }
+        Sees::HappenedBefore => {
+            let is_small = commits.most_of_a_process() < usize::from(u16::MAX);
+            loop {
+                let end = if is_small {
+                    visible.by_clocks::<u16>(&mut others, budget)
+                } else {
+                    visible.by_clocks::<u32>(&mut others, budget)
+                };
+                match end {
+                    Err(End::Stale(_)) if others.choose_again() => {}
+                    end => break end,
+                }
+            }
+        }
     }
     .map_err(|end| match end {
         End::Spent => Verification::Unverified("the budget is spent on what transactions can see".to_owned()),
@@ -86,7 +102,7 @@ fn look(commits: &Commits<'_>, place: Place, read: Read) -> Result<Look, Verific
 }
 
 /// Why looking ended early.
-enum End {
+pub(super) enum End {
     /// The transaction here does not see what it can see.
     Stale(Place),
     Spent,
@@ -178,7 +194,7 @@ impl<'c> Visible<'c, '_> {
     }
 
     /// All that happened before: by process how many of its transactions did.
-    fn by_clocks<N: Count>(&mut self, budget: &Budget) -> Result<(), End> {
+    fn by_clocks<N: Count>(&mut self, others: &mut Others<'_>, budget: &Budget) -> Result<(), End> {
         let Commits { process, processes, .. } = self.commits;
         let mut clocks = Clocks::<N>::new(self.commits, budget).ok_or(End::Spent)?;
         // Many entries of a clock are compared at once.
@@ -198,6 +214,17 @@ impl<'c> Visible<'c, '_> {
                         self.spend(each)?;
                         clocks.learn(writer);
                     }
+                }
+            }
+            if let Some(refused) = others.refused(place) {
+                let mut looked = 1;
+                let read = others.read(refused, |writer| {
+                    looked += 1;
+                    clocks.knows(writer)
+                })?;
+                self.spend(looked)?;
+                if let Some(writer) = read {
+                    clocks.learn(writer);
                 }
             }
             for look in looks {

@@ -4,13 +4,13 @@ use super::{
     Verification,
     acts::{How, asked},
     commits::{Commits, Own, Place, Read},
+    instead::refused,
     isolated::Beside,
     placed::refuted,
 };
 use crate::{
     budget::Budget,
     history::{Entry, EntryId, History, Order},
-    operation::Operation,
     partition::FixedMap,
     value::Value,
 };
@@ -74,13 +74,6 @@ fn shows(commits: &Commits<'_>, read: Read, from: Place) -> Option<Place> {
 struct Refusals<'h> {
     /// By key, ascending: behind how many commits it held something else, and what.
     held: FixedMap<&'h Value, Vec<(Place, Option<&'h Value>)>>,
-}
-
-/// The key of a refused cas, and what it took to be there.
-fn refused(entry: &Entry) -> Option<(&Value, &Value)> {
-    let Operation { f, key, args } = &entry.operation;
-    let is_refused = *f == "cas" && entry.reply() == Some(&Value::Bool(false));
-    Some((key, args.as_list()?.first()?)).filter(|_| is_refused)
 }
 
 impl<'h> Refusals<'h> {

@@ -7,12 +7,14 @@
 //! * Of a register: whose write was read by a transaction that then replaced it comes before that.
 //! * `pl-2`: nothing is read from an aborted transaction, nothing that its writer replaced before it ended, and whose write was
 //!   read comes before who read it.
+//! * A cas that was refused read another version than it expected: one that is in the order (`pl-2`), or any that was written.
 
 use std::collections::BTreeSet;
 
 use super::{
     Verification,
     acts::{Act, Acts, Key, Number, What},
+    instead::{self, Versions, differs_at_first},
     placed::{Placed, refuted},
 };
 use crate::{
@@ -53,6 +55,7 @@ struct Demands<'h> {
     level: Level,
     acts: Acts<'h>,
     initial: Vec<Number>,
+    versions: Versions<'h>,
     pairs: Vec<Pair>,
     /// Who saw the writes of whom.
     seen: Vec<(EntryId, EntryId)>,
@@ -72,6 +75,10 @@ pub(super) fn installs(history: &History, level: Level, order: &[EntryId]) -> Re
     let demands = Demands::new(history, level)?;
     if let Some((reader, why)) = demands.refused.iter().find(|(reader, _)| place[*reader].is_some()) {
         return Err(refuted(*reader, why));
+    }
+    let told = if demands.versions.is_empty() { &[] } else { order };
+    if let Some(id) = told.iter().find(|id| !demands.has_a_reason(**id, |writer| place[writer].is_some())) {
+        return Err(refuted(*id, "was refused what was there"));
     }
     let is_missing = |(reader, writer): &&(EntryId, EntryId)| place[*reader].is_some() && place[*writer].is_none();
     if let Some((_, writer)) = demands.seen.iter().find(is_missing) {
@@ -98,7 +105,10 @@ pub(super) fn impossible(history: &History, level: Level, named: &[EntryId]) -> 
     let named: BTreeSet<EntryId> = named.iter().copied().collect();
     let happened = demands.happened(&named);
     let named: BTreeSet<EntryId> = named.into_iter().filter(|id| happened[*id]).collect();
-    if demands.refused.iter().any(|(reader, _)| named.contains(reader)) {
+    let may_be = |id: EntryId| demands.may_have_happened(id);
+    if demands.refused.iter().any(|(reader, _)| named.contains(reader))
+        || named.iter().any(|id| !demands.has_a_reason(*id, may_be))
+    {
         return Verification::Verified;
     }
     let mut after: FixedMap<EntryId, Vec<EntryId>> = FixedMap::default();
@@ -154,8 +164,9 @@ impl<'h> Demands<'h> {
             return Err(Verification::Unverified("a key is both written and appended to".to_owned()));
         }
         let initial = [Value::Nil, Value::from("")].iter().filter_map(|value| acts.values.known(value)).collect();
+        let versions = Versions::new(history, 0..history.entries.len())?;
         let (pairs, seen, refused) = Default::default();
-        let mut demands = Demands { history, level, acts, initial, pairs, seen, refused };
+        let mut demands = Demands { history, level, acts, initial, versions, pairs, seen, refused };
         let writes = demands.writes();
         let lists = demands.lists(&writes)?;
         let mut own: FixedMap<Key, Vec<Number>> = FixedMap::default();
@@ -178,6 +189,14 @@ impl<'h> Demands<'h> {
             }
         }
         Ok(demands)
+    }
+
+    /// Whether there is a version that a cas read which was refused, if these are in the order.
+    fn has_a_reason(&self, id: EntryId, is_in_order: impl Fn(EntryId) -> bool) -> bool {
+        let Some((key, expected)) = instead::refused(&self.history.entries[id]) else { return true };
+        let uncommitted = self.level == Level::Uncommitted;
+        differs_at_first(expected)
+            || self.versions.others(key, expected).any(|write| uncommitted || (write.last && is_in_order(write.by)))
     }
 
     fn may_have_happened(&self, id: EntryId) -> bool {

@@ -1,16 +1,25 @@
 //! What a refused cas says of its register.
 
+use std::collections::BTreeMap;
+
 use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
 use squall_checkers::{
     budget::Budget,
     certificate::Certificate,
     checker::checker,
     formats::text,
-    verdict::Verdict,
+    history::{Entry, History, Outcome},
+    operation::Operation,
+    value::Value,
+    verdict::{Anomaly, Verdict},
     verify::{self, Verification},
 };
 
-use super::{Dice, LEVELS};
+use super::{
+    Dice, LEVELS,
+    definitions::{KEYS, Micro, Status, Txn, allowed},
+    history, random,
+};
 
 fn verified(level: &str, shown: &str, verdict: Verdict) -> Verification {
     let history = text::read(shown).expect("in the notation");
@@ -23,7 +32,7 @@ fn judge(level: &str, shown: &str) -> Verdict {
     checker.check(&text::read(shown).expect("in the notation"), &Budget::default())
 }
 
-/// The levels that take notice of it.
+/// The levels that look for a place for it.
 fn strong() -> &'static [&'static str] {
     &LEVELS[5..]
 }
@@ -67,52 +76,55 @@ struct Open {
     done: Option<String>,
 }
 
-/// Registers that are atomic at some moment of each operation, with many a refused cas: levels say so, or that they do not know,
-/// and what they show is verified.
-#[test]
-fn an_atomic_register_is_never_refuted() {
-    const PROCESSES: usize = 4;
-    let mut unknown = 0;
-    for seed in 0..1500 {
-        let mut dice = Dice(Xoshiro256PlusPlus::seed_from_u64(seed));
-        let mut held: [Option<usize>; 2] = [None; 2];
-        let mut open: [Option<Open>; PROCESSES] = Default::default();
-        let (mut operations, mut begun) = (Vec::new(), 0);
-        for at in 0.. {
-            let process = dice.below(PROCESSES);
-            match open[process].take() {
-                None if begun == 10 && open.iter().all(Option::is_none) => break,
-                None if begun == 10 => {}
-                None => {
-                    begun += 1;
-                    open[process] = Some(Open { since: at, what: dice.below(4), key: dice.below(2), done: None });
-                }
-                Some(Open { since, what, key, done: None }) => {
-                    let (name, now) = (["x", "y"][key], held[key].map_or("nil".to_owned(), |value| value.to_string()));
-                    let expected = dice.below(10);
-                    let done = match what {
-                        0 => {
-                            held[key] = Some(at);
-                            format!("write[{name}] {at}")
-                        }
-                        1 => format!("read[{name}] -> {now}"),
-                        _ if held[key] == Some(expected) => {
-                            held[key] = Some(at);
-                            format!("cas[{name}] [{expected} {at}] -> true")
-                        }
-                        _ => format!("cas[{name}] [{expected} {at}] -> false"),
-                    };
-                    open[process] = Some(Open { since, what, key, done: Some(done) });
-                }
-                Some(Open { since, done: Some(done), .. }) => {
-                    operations.push((since, format!("{process}: {done} @{since}..{at}")));
-                }
+/// Registers that are atomic at some moment of each operation, with many a refused cas.
+fn atomic(seed: u64, processes: usize, count: usize) -> String {
+    let mut dice = Dice(Xoshiro256PlusPlus::seed_from_u64(seed));
+    let mut held: [Option<usize>; 2] = [None; 2];
+    let mut open: Vec<Option<Open>> = (0..processes).map(|_| None).collect();
+    let (mut operations, mut begun) = (Vec::new(), 0);
+    for at in 0.. {
+        let process = dice.below(processes);
+        match open[process].take() {
+            None if begun == count && open.iter().all(Option::is_none) => break,
+            None if begun == count => {}
+            None => {
+                begun += 1;
+                open[process] = Some(Open { since: at, what: dice.below(4), key: dice.below(2), done: None });
+            }
+            Some(Open { since, what, key, done: None }) => {
+                let (name, now) = (["x", "y"][key], held[key].map_or("nil".to_owned(), |value| value.to_string()));
+                let expected = if dice.one_in(2) { held[key].unwrap_or_default() } else { at - dice.below(10.min(at)) };
+                let done = match what {
+                    0 => {
+                        held[key] = Some(at);
+                        format!("write[{name}] {at}")
+                    }
+                    1 => format!("read[{name}] -> {now}"),
+                    _ if held[key] == Some(expected) => {
+                        held[key] = Some(at);
+                        format!("cas[{name}] [{expected} {at}] -> true")
+                    }
+                    _ => format!("cas[{name}] [{expected} {at}] -> false"),
+                };
+                open[process] = Some(Open { since, what, key, done: Some(done) });
+            }
+            Some(Open { since, done: Some(done), .. }) => {
+                operations.push((since, format!("{process}: {done} @{since}..{at}")));
             }
         }
-        operations.sort();
-        let operations: Vec<String> = operations.into_iter().map(|(_, operation)| operation).collect();
-        let shown = operations.join("; ");
-        for &level in strong() {
+    }
+    operations.sort();
+    let operations: Vec<String> = operations.into_iter().map(|(_, operation)| operation).collect();
+    operations.join("; ")
+}
+
+/// Levels say so, or that they do not know, and what they show is verified.
+#[test]
+fn an_atomic_register_is_never_refuted() {
+    let mut unknown = 0;
+    for seed in 0..1500 {
+        let shown = atomic(seed, 4, 10);
+        for &level in &LEVELS {
             let verdict = judge(level, &shown);
             assert!(!verdict.is_invalid(), "{level}: {verdict:?}\n{shown}");
             unknown += u32::from(verdict.is_unknown());
@@ -122,4 +134,171 @@ fn an_atomic_register_is_never_refuted() {
         }
     }
     assert!(unknown < 100, "{unknown} are unknown");
+}
+
+/// The levels that choose versions do so for thousands at once.
+#[test]
+fn an_atomic_register_is_soon_explained() {
+    for seed in 0..5 {
+        let shown = atomic(seed, 8, 4000);
+        assert!(shown.matches("-> false").count() > 500);
+        for &level in &LEVELS[..5] {
+            let verdict = judge(level, &shown);
+            assert!(verdict.is_valid(), "{level}: {verdict:?}");
+            assert_eq!(verified(level, &shown, verdict), Verification::Verified, "{level}");
+        }
+    }
+}
+
+/// By transaction that is a refused cas: its key, and what it expected there.
+type Refused = BTreeMap<usize, (usize, Option<i64>)>;
+
+/// A history in which some transactions are refused cas instead, and what each of these expected of which key.
+fn with_refused(seed: u64) -> (Vec<Txn>, Refused, History) {
+    let mut txns = random(seed, false);
+    let mut dice = Dice(Xoshiro256PlusPlus::seed_from_u64(seed ^ 0x5eed));
+    let mut refused = BTreeMap::new();
+    for _ in 0..=dice.below(3) {
+        let i = dice.below(txns.len());
+        if txns[i].status != Status::Ok {
+            continue;
+        }
+        let key = dice.below(KEYS);
+        let before = txns[..i].iter().filter(|txn| txn.session == txns[i].session).flat_map(|txn| &txn.ops);
+        let own =
+            before.rev().find_map(|op| if let Micro::Write(k, v) = op { Some(*v).filter(|_| *k == key) } else { None });
+        let expected = if dice.one_in(3) { Some(1 + dice.below(5) as i64) } else { own };
+        txns[i].ops.clear();
+        refused.insert(i, (key, expected));
+    }
+    let mut history = history(&txns);
+    for (&i, (key, expected)) in &refused {
+        let expected = expected.map_or(Value::Nil, Value::Int);
+        history.entries[i].operation = Operation::cas(["x", "y"][*key], expected, 99);
+        history.entries[i].outcome = Outcome::Ok(Value::Bool(false));
+    }
+    (txns, refused, history)
+}
+
+/// Whether a level allows this if each refused cas reads one of these versions of its key, or what was there at first.
+fn is_allowed(txns: &mut [Txn], mut refused: Refused, level: &str) -> bool {
+    let Some((i, (key, expected))) = refused.pop_first() else { return allowed(txns, level) };
+    let ops = txns.iter().flat_map(|txn| &txn.ops);
+    let written = ops.filter_map(|op| if let Micro::Write(k, v) = op { Some(*v).filter(|_| *k == key) } else { None });
+    let versions: Vec<Option<i64>> = written.map(Some).chain([None]).filter(|version| *version != expected).collect();
+    versions.into_iter().any(|version| {
+        txns[i].ops = vec![Micro::Read(key, version)];
+        is_allowed(txns, refused.clone(), level)
+    })
+}
+
+/// At every level, with a version chosen for each in every way.
+#[test]
+fn a_refused_cas_reads_some_other_version() {
+    let mut counts = [[0; 3]; LEVELS.len()];
+    let mut unverified = 0;
+    for seed in 0..6000 {
+        let (mut txns, refused, history) = with_refused(seed);
+        if !history.entries.iter().any(Entry::is_ok) {
+            continue;
+        }
+        let shown = text::write(&history);
+        for (level, counts) in LEVELS.iter().zip(&mut counts) {
+            let verdict = judge(level, &shown);
+            let expected = is_allowed(&mut txns, refused.clone(), level);
+            let sort = [verdict.is_valid(), verdict.is_invalid(), verdict.is_unknown()];
+            counts[sort.iter().position(|is| *is).expect("one of them")] += 1;
+            assert!(
+                verdict.is_unknown() || verdict.is_valid() == expected,
+                "seed {seed}, {level}: {verdict:?}\n{shown}"
+            );
+            if verdict.is_unknown() {
+                continue;
+            }
+            let all: Vec<usize> = (0..history.entries.len())
+                .filter(|i| !matches!(history.entries[*i].outcome, Outcome::Failed(_)))
+                .collect();
+            let opposite = if verdict.is_valid() {
+                let kinds = squall_checkers::anomaly::KINDS.iter();
+                Verdict::of(
+                    kinds.map(|(kind, _)| Anomaly::new(kind.clone(), "x".into(), all.clone(), String::new())).collect(),
+                )
+            } else {
+                Verdict::Valid { linearization: Some(all) }
+            };
+            let verification = verified(level, &shown, verdict.clone());
+            assert!(
+                !matches!(verification, Verification::Refuted(_)),
+                "{level}: {verification:?} {verdict:?}\n{shown}"
+            );
+            unverified += u32::from(verification != Verification::Verified);
+            assert_ne!(verified(level, &shown, opposite), Verification::Verified, "{level}: {verdict:?}\n{shown}");
+        }
+    }
+    assert_eq!(unverified, 0);
+    for (level, [valid, invalid, unknown]) in LEVELS.iter().zip(counts) {
+        println!("{level}: {valid} valid, {invalid} invalid, {unknown} unknown");
+        let most = if strong().contains(level) { 900 } else { 100 };
+        assert!(valid > 1000 && invalid > 1000 && unknown < most, "{level}: {valid}, {invalid}, {unknown}");
+    }
+}
+
+/// Where nothing else was ever there no level allows it, and where that was taken back none that forbids to read it.
+#[test]
+fn a_cas_is_not_refused_by_nothing() {
+    for (shown, kind, valid) in [
+        ("0: cas[x] [nil 1] -> false", "thin-air-read", 0),
+        ("0: write[y] 1; 1: cas[x] [nil 1] -> false; 0: read[x] -> nil", "thin-air-read", 0),
+        ("0: cas[x] [nil 1] -> false; 1: write[x] 1 ! full", "g1a", 1),
+        ("0: cas[x] [nil 1] -> false; 1: txn [[w x 1] [w x nil]] -> [[w x 1] [w x nil]]", "g1b", 1),
+    ] {
+        for (i, &level) in LEVELS.iter().enumerate() {
+            let verdict = judge(level, shown);
+            assert_eq!(verdict.is_valid(), i < valid, "{level}: {verdict:?}\n{shown}");
+            if i >= valid {
+                assert_eq!(verdict.anomalies()[0].kind.as_str(), kind, "{level}: {verdict:?}\n{shown}");
+            }
+            assert_eq!(verified(level, shown, verdict), Verification::Verified, "{level}: {shown}");
+        }
+    }
+}
+
+/// At levels that know of processes, what a process wrote itself is seen at least; and what comes after is not seen.
+#[test]
+fn a_refused_cas_sees_what_its_level_says() {
+    for (shown, forbidden) in [
+        // Read committed may show what was there before.
+        ("0: write[x] 1; 0: cas[x] [1 2] -> false", &["read-atomic", "causal"][..]),
+        ("0: cas[x] [nil 2] -> false; 0: write[x] 1", &["read-committed", "read-atomic", "causal"]),
+        ("0: write[x] 1; 0: cas[x] [1 2] -> false; 1: write[x] 3", &[]),
+        ("0: write[x] 1 ?; 1: cas[x] [nil 2] -> false", &[]),
+        // What happened before is seen by causal consistency alone.
+        ("0: write[x] 1; 0: write[y] 1; 1: read[y] -> 1; 1: cas[x] [1 2] -> false", &["causal"]),
+        // Who was refused saw another write, and so what came before that.
+        ("0: write[y] 1; 0: write[x] 1; 1: cas[x] [nil 2] -> false; 1: read[y] -> nil", &["causal"]),
+    ] {
+        for &level in &LEVELS[..5] {
+            let verdict = judge(level, shown);
+            let expected = !forbidden.contains(&level);
+            assert!(!verdict.is_unknown() && verdict.is_valid() == expected, "{level}: {verdict:?}\n{shown}");
+            assert_eq!(verified(level, shown, verdict), Verification::Verified, "{level}: {shown}");
+        }
+    }
+}
+
+/// An order that leaves a refused cas without a version is none.
+#[test]
+fn an_order_without_a_version_is_refused() {
+    for (level, shown, order) in [
+        ("pl-2", "0: cas[x] [nil 1] -> false; 1: write[x] 1 ?", vec![0]),
+        ("read-committed", "0: cas[x] [nil 2] -> false; 1: write[x] 1", vec![0, 1]),
+        ("read-atomic", "0: write[x] 1; 0: cas[x] [1 2] -> false; 1: write[x] 3", vec![2, 0, 1]),
+        ("causal", "0: write[x] 1; 0: cas[x] [1 2] -> false; 1: write[x] 3", vec![2, 0, 1]),
+    ] {
+        let forged = verified(level, shown, Verdict::Valid { linearization: Some(order) });
+        assert!(matches!(forged, Verification::Refuted(_)), "{level}: {forged:?}");
+        let verdict = judge(level, shown);
+        assert!(verdict.is_valid(), "{level}: {verdict:?}");
+        assert_eq!(verified(level, shown, verdict), Verification::Verified, "{level}: {shown}");
+    }
 }
