@@ -185,6 +185,11 @@ impl<'h> Acts<'h> {
         Ok(Acts { all, starts, shown, is_list, is_mixed, values })
     }
 
+    /// Whether an empty text was read or written.
+    pub(super) fn has_empty_text(&self) -> bool {
+        self.values.known(&Value::from("")).is_some()
+    }
+
     /// How many keys there are.
     pub(super) fn keys(&self) -> usize {
         self.is_list.len()

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::acts::{How, acts, asked};
+use super::{
+    Verification,
+    acts::{How, acts, asked},
+};
 use crate::{
     history::{Entry, EntryId, History},
     value::Value,
@@ -57,6 +60,16 @@ impl Beginnings {
         }
         !shown.is_empty()
     }
+}
+
+/// Refuted where a register was seen as nil and as an empty text before anybody wrote it. Not worth a look where no empty text was
+/// seen.
+pub(super) fn once(history: &History, reads_aborted: bool) -> Result<(), Verification> {
+    let everything: Vec<EntryId> = (0..history.entries.len()).collect();
+    if Beginnings::NilOrEmpty.contradict(history, reads_aborted, &everything) {
+        return Err(Verification::Refuted("a register was seen with two values that nobody wrote".to_owned()));
+    }
+    Ok(())
 }
 
 fn may_have_happened(entry: &Entry) -> bool {

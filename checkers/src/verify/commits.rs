@@ -9,6 +9,7 @@
 use super::{
     Verification,
     acts::{Act, Acts, Key, Number, What},
+    beginnings,
     numbers::Numbers,
     placed::{Placed, refuted},
 };
@@ -102,6 +103,9 @@ impl<'h> Commits<'h> {
         }
         placed.all()?;
         let acts = Acts::new(history)?;
+        if acts.has_empty_text() {
+            beginnings::once(history, false)?;
+        }
         let keys = acts.keys();
         let mut commits = Commits {
             order,

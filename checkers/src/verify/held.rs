@@ -64,6 +64,8 @@ pub(super) struct Held<'h> {
     empty: Vec<&'h Value>,
     /// Keys of registers that a cas of unknown outcome left as they were.
     untouched: Vec<&'h Value>,
+    /// Whether a register that nobody had written held an empty text.
+    pub(super) began_as_text: bool,
 }
 
 #[derive(Clone)]
@@ -81,7 +83,8 @@ enum Thing<'h> {
 impl<'h> Held<'h> {
     /// Nothing at first.
     pub(super) fn new(history: &History) -> Self {
-        Held { keys: Numbers::new(history.entries.len()), of: Vec::new(), empty: Vec::new(), untouched: Vec::new() }
+        let keys = Numbers::new(history.entries.len());
+        Held { keys, of: Vec::new(), empty: Vec::new(), untouched: Vec::new(), began_as_text: false }
     }
 
     #[inline]
@@ -154,7 +157,8 @@ impl<'h> Held<'h> {
             (Kind::CasRegister | Kind::Isolated, "cas") => {
                 let [expected, new] = args.as_list()? else { return None };
                 let thing = self.thing(key);
-                let matches = thing.is(expected) || (matches!(thing, Thing::Nothing) && kind.is_initial(expected));
+                let begins = matches!(thing, Thing::Nothing) && kind.is_initial(expected);
+                let matches = begins || thing.is(expected);
                 if reply.is_some_and(|reply| *reply != Value::Bool(matches)) {
                     return None;
                 }
@@ -163,6 +167,7 @@ impl<'h> Held<'h> {
                 } else if kind == Kind::Isolated && reply.is_none() {
                     self.untouched.push(key);
                 }
+                self.began_as_text |= begins && !expected.is_nil();
                 Some(())
             }
             (Kind::Registers | Kind::Lists | Kind::Isolated, "txn") => {
@@ -181,7 +186,10 @@ impl<'h> Held<'h> {
 
     /// Whether a read of this key may show this.
     fn reads(&mut self, key: &'h Value, shown: &Value, kind: Kind) -> Option<()> {
-        self.thing(key).reads(shown, kind)?;
+        let thing = self.thing(key);
+        thing.reads(shown, kind)?;
+        let begins = matches!((&*thing, shown), (Thing::Nothing, Value::Text(_)));
+        self.began_as_text |= begins;
         if kind == Kind::Isolated && matches!(shown, Value::List(list) if list.is_empty()) {
             self.empty.push(key);
         }

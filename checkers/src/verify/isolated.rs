@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     Verification,
     acts::{is_misfit, misfit, misfits},
+    beginnings,
     held::{Held, Kind},
     kept::{Txn, keep},
     orders::{Search, World},
@@ -92,6 +93,9 @@ pub(super) fn replays(history: &History, level: Level, order: &[EntryId], budget
     }
     if let Some(id) = held.mistaken(history, placed.left()) {
         return Err(refuted(id, "is about a register that was read as an empty list"));
+    }
+    if held.began_as_text {
+        beginnings::once(history, false)?;
     }
     placed.all()
 }

@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use super::{
     Verification,
     acts::{Act, Acts, Key, Number, What},
+    beginnings,
     instead::{self, Versions, differs_at_first},
     placed::{Placed, refuted},
 };
@@ -73,6 +74,9 @@ pub(super) fn installs(history: &History, level: Level, order: &[EntryId]) -> Re
     }
     placed.all()?;
     let demands = Demands::new(history, level)?;
+    if demands.acts.has_empty_text() {
+        beginnings::once(history, level == Level::Uncommitted)?;
+    }
     if let Some((reader, why)) = demands.refused.iter().find(|(reader, _)| place[*reader].is_some()) {
         return Err(refuted(*reader, why));
     }
