@@ -10,7 +10,7 @@
 //!
 //! * `sessions`: all four, by one version order.
 //!
-//! A read shows a version: a value that nobody wrote refutes each of them.
+//! A read shows a version: a value that nobody wrote refutes each of them. A cas that was refused shows none.
 //!
 //! The first three hold if some version order agrees with all that each process saw; that order is one for all processes.
 //! Where a guarantee speaks of what others see ("who sees…"), a process sees by its reads one after the other, and fails to

@@ -125,3 +125,31 @@ fn a_text_of_pieces_is_not_out_of_thin_air() {
         assert_eq!((anomaly.kind.as_str(), anomaly.operations.len()), (kind, operations), "{shown}: {anomaly:?}");
     }
 }
+
+/// Nobody can say that operations are impossible of which the model says nothing.
+#[test]
+fn what_a_model_does_not_know_shows_nothing() {
+    let shown = "0: write[x] 1; 0: read[x] -> 1";
+    for name in ["linearizable", "sequential"] {
+        for model in MODELS.iter().map(|model| model.name).chain(["zz"]) {
+            for operations in [&[0][..], &[1], &[0, 1]] {
+                let verification = claimed(name, model, shown, operations);
+                assert_ne!(verification, Verification::Verified, "{name}, {model}, {operations:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn bounds_name_operations_that_are_there() {
+    let history = text::read("0: write[x] 1; 0: write[x] 2; 1: read[x] -> 1").expect("in the notation");
+    let certificate = staleness::certify(&history, &Budget::default());
+    assert_eq!(verify::verify(&history, &certificate, &Budget::default()), Verification::Verified);
+    for operations in [vec![9], vec![2, 9], vec![9, 9]] {
+        let mut forged = certificate.clone();
+        let bounds = forged.staleness.as_mut().expect("it has bounds");
+        bounds.versions.evidence.as_mut().expect("it is not 0").operations = operations;
+        let verification = verify::verify(&history, &forged, &Budget::default());
+        assert_eq!(verification, Verification::Refuted("operation 9 is not there".to_owned()));
+    }
+}

@@ -11,7 +11,8 @@ use crate::{
 /// Registers that one `txn` reads and writes together.
 ///
 /// A register begins as `nil` or as 0, and histories do not say as which: Jepsen's of this kind start their registers at 0.
-/// It begins as one of them only, so that reads of it agree as long as nobody wrote it.
+/// It begins as one of them only, so that reads of it agree as long as nobody wrote it. Checkers that judge by no model know
+/// registers that begin as `nil` only.
 #[derive(Clone, Copy, Debug)]
 pub struct MultiRegister;
 

@@ -25,12 +25,15 @@ use crate::{
     verdict::{Anomaly, Verdict},
 };
 
-/// So often the level is asked again.
-const TRIES_MAX: usize = 64;
+/// So often the level is asked again: more often where that is cheap.
+const TRIES_MIN: usize = 64;
+const TRIES_MAX: usize = 1024;
+/// So many transactions may be looked at by all of that.
+const LOOKED_AT_MAX: usize = 4_000_000;
 /// So many transactions of unknown outcome are taken as committed, one after the other.
 const ASSUMED_MAX: usize = 8;
-/// So many versions are tried for one.
-const VERSIONS_MAX: usize = 16;
+/// So many versions before and after one in the order are tried for it.
+const VERSIONS_EACH_MAX: usize = 8;
 
 /// A refused cas and the versions that it may have read.
 pub(super) struct Refused<'h> {
@@ -152,18 +155,21 @@ fn gather<'h>(known: &Inference<'_, 'h>, place: &[u32]) -> Result<Vec<Refused<'h
         let Left { writers, open } = &left[&refused.key];
         let here = place[refused.vertex as usize];
         let (before, after) = writers.split_at(writers.partition_point(|(vertex, _)| place[*vertex as usize] < here));
-        let initial = Some((INITIAL, &Value::Nil)).filter(|_| !refused.expected.is_nil());
-        let nearest = before.iter().rev().chain(after).copied();
-        let near = nearest.filter(|(_, last)| *last != refused.expected).map(|(vertex, _)| vertex);
-        let mut versions: Vec<u32> =
-            initial.map(|(vertex, _)| vertex).into_iter().chain(near).take(VERSIONS_MAX + 1).collect();
+        let initial = Some(INITIAL).filter(|_| !refused.expected.is_nil());
+        let other = |(vertex, last): &(u32, &Value)| (*last != refused.expected).then_some(*vertex);
+        let (mut before, mut after) = (before.iter().rev().filter_map(other), after.iter().filter_map(other));
+        let versions: Vec<u32> = initial
+            .into_iter()
+            .chain(before.by_ref().take(VERSIONS_EACH_MAX))
+            .chain(after.by_ref().take(VERSIONS_EACH_MAX))
+            .collect();
+        let are_more = before.next().is_some() || after.next().is_some();
         let me = known.txns[refused.vertex as usize];
         let session = |txn: u32| all.txns[txn as usize].session;
         let differs = |txn: &&u32| written(all, **txn, refused.key).next_back() != Some(refused.expected);
         let is_late = |txn: &&u32| **txn > me && session(**txn) == session(me);
-        refused.is_open = versions.len() > VERSIONS_MAX || open.iter().filter(differs).any(|txn| !is_late(&txn));
+        refused.is_open = are_more || open.iter().filter(differs).any(|txn| !is_late(&txn));
         refused.late = open.iter().filter(differs).filter(is_late).copied().collect();
-        versions.truncate(VERSIONS_MAX);
         refused.versions = versions;
     }
     Ok(gathered)
@@ -222,7 +228,8 @@ pub(crate) fn explained(
     (0..).zip(&order).for_each(|(at, vertex)| place[*vertex as usize] = at);
     let mut all = gather(known, &place).map_err(Unexplained::Unknown)?;
     visible::prefer(known, &order, &place, &mut all, budget);
-    Search { known, level, budget, tries: TRIES_MAX, all }.explained()
+    let tries = (LOOKED_AT_MAX / known.len().max(1)).clamp(TRIES_MIN, TRIES_MAX);
+    Search { known, level, budget, tries, all }.explained()
 }
 
 struct Search<'a, 'h> {
@@ -251,6 +258,7 @@ impl Search<'_, '_> {
 
     fn explained(&mut self) -> Result<Vec<u32>, Unexplained> {
         let mut sifted = vec![false; self.all.len()];
+        let mut changes = vec![0; self.all.len()];
         loop {
             if let Some(none) = self.all.iter().position(|refused| refused.versions.is_empty()) {
                 return Err(self.unknown(none));
@@ -274,9 +282,11 @@ impl Search<'_, '_> {
                 continue;
             }
             // What is left is possible by itself: choices are in each other's way.
-            let Some(&other) = named.iter().find(|i| self.all[**i].versions.len() > 1) else {
+            let may_change = named.iter().copied().filter(|i| self.all[*i].versions.len() > 1);
+            let Some(other) = may_change.min_by_key(|i| changes[*i]) else {
                 return Err(self.unknown(first));
             };
+            changes[other] += 1;
             self.tries = self.tries.checked_sub(1).ok_or_else(|| self.unknown(other))?;
             self.all[other].versions.rotate_left(1);
         }

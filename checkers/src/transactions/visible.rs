@@ -1,11 +1,13 @@
 //! In a given order, the last version of its register that each refused cas sees anyway, by all that happened before it. To read
 //! that one makes nothing else visible, so that it is the best choice where it is not what was expected.
 
+use std::cmp::Reverse;
+
 use super::{
     inference::{INITIAL, Inference},
     instead::Refused,
 };
-use crate::{budget::Budget, partition::FixedMap};
+use crate::{budget::Budget, history::Order, partition::FixedMap};
 
 /// By transaction and process, how many of its transactions happened before or are it.
 struct Clocks {
@@ -50,6 +52,8 @@ pub(super) fn prefer(
         }
         vertices.windows(2).for_each(|pair| before[pair[1] as usize] = Some(pair[0]));
     }
+    let in_real_time = known.all.history.order == Order::RealTime;
+    let entry = |vertex: u32| &known.all.history.entries[known.txn(vertex).entry];
     // By key: who wrote it so far.
     let mut wrote: FixedMap<u32, Vec<u32>> = all.iter().map(|refused| (refused.key, Vec::new())).collect();
     for &vertex in order {
@@ -65,7 +69,13 @@ pub(super) fn prefer(
             let last = last.unwrap_or(INITIAL);
             // What was there at first stands before all others.
             let at = |version: u32| if version == INITIAL { 0 } else { 1 + place[version as usize] };
-            versions.sort_by_key(|version| (at(*version) < at(last), at(*version)));
+            // Of the others the newest that may have been there, if that is known, is most likely what the store saw.
+            let returned = entry(vertex).returned();
+            let when = |version: u32| {
+                let called = if version == INITIAL { 0 } else { entry(version).invoked.position };
+                if in_real_time { (called > returned, Reverse(called)) } else { (false, Reverse(0)) }
+            };
+            versions.sort_by_key(|version| (at(*version) < at(last), when(*version), at(*version)));
             if let Some(first) = versions.first().filter(|first| at(**first) < at(vertex) && **first != INITIAL) {
                 clocks.learn(vertex, *first);
             }

@@ -76,8 +76,14 @@ pub(super) fn impossible(
     if let Some(id) = operations.iter().find(|id| **id >= history.entries.len()) {
         return Verification::Refuted(format!("operation {id} is not there"));
     }
-    if model == "counter" && counts::contradict(history, key, operations) {
-        return Verification::Verified;
+    if model == "counter" {
+        let mut of_key = history.entries.iter().map(|e| &e.operation).filter(|o| o.key == *key);
+        if let Some(stranger) = of_key.find(|operation| !replay::knows(model, operation)) {
+            return replay::unknown(model, stranger);
+        }
+        if counts::contradict(history, key, operations) {
+            return Verification::Verified;
+        }
     }
     if model == "multi-register" && Beginnings::NilOrZero.contradict(history, false, operations) {
         return Verification::Verified;
@@ -156,6 +162,9 @@ fn none_since(
     budget: &Budget,
     apply: impl Fn(&mut State, &Operation, Option<&Value>) -> Option<()>,
 ) -> Verification {
+    if let Some(stranger) = kept.iter().find(|kept| !replay::knows(model, &kept.entry.operation)) {
+        return replay::unknown(model, &stranger.entry.operation);
+    }
     let Some(begin) = kept.iter().find(|kept| kept.is_named).map(|first| first.entry.invoked.position) else {
         return none_of(&kept, &State::new(), model, budget, apply);
     };

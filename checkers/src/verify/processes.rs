@@ -51,6 +51,10 @@ pub(super) fn impossible(history: &History, model: &str, named: &[EntryId], budg
     if kept.len() > KEPT_MAX {
         return Verification::Unverified(format!("{} operations are too many to try all orders", kept.len()));
     }
+    let operations = || kept.iter().map(|id| &history.entries[*id].operation);
+    if let Some(stranger) = operations().find(|operation| !replay::knows(model, operation)) {
+        return replay::unknown(model, stranger);
+    }
     let mut lines: BTreeMap<u32, Vec<&Entry>> = BTreeMap::new();
     for &id in &kept {
         lines.entry(history.entries[id].process.0).or_default().push(&history.entries[id]);

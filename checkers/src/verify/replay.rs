@@ -5,11 +5,36 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::elements::puts_in;
+use super::{Verification, elements::puts_in};
 use crate::{operation::Operation, value::Value};
 
 /// What is kept under each key that was changed.
 pub(super) type State = BTreeMap<Value, Value>;
+
+/// Whether the model has operations of this name.
+pub(super) fn knows(model: &str, operation: &Operation) -> bool {
+    let known: &[&str] = match model {
+        "register" => &["read", "write"],
+        "cas-register" => &["read", "write", "cas"],
+        "multi-register" => &["read", "write", "cas", "txn"],
+        "rw-register" | "list-append" => &["txn"],
+        "kv" => &["get", "put", "append"],
+        "mutex" => &["acquire", "release"],
+        "set" => &["add", "remove", "contains", "read"],
+        "counter" => &["add", "read"],
+        "log" => &["append", "read"],
+        "queue" => &["enqueue", "dequeue"],
+        "stack" => &["push", "pop"],
+        "priority-queue" => &["insert", "extract-min"],
+        _ => &[],
+    };
+    known.contains(&operation.f.as_str())
+}
+
+/// What is to be said of a claim by a model that does not know this operation.
+pub(super) fn unknown(model: &str, operation: &Operation) -> Verification {
+    Verification::Unverified(format!("`{operation}` is no operation of a model `{model}` that is known here"))
+}
 
 /// Changes the state; `None` if the reply is impossible in it, or the operation is none of the model.
 pub(super) fn apply(model: &str, state: &mut State, operation: &Operation, reply: Option<&Value>) -> Option<()> {

@@ -56,15 +56,20 @@ pub(super) fn holds(
     bounds.into_iter().find(|bound| *bound != Verification::Verified).unwrap_or(Verification::Verified)
 }
 
-/// Checks both sides of a bound: that it holds in an order, and that the next smaller one does not.
+/// Checks both sides of a bound of so many operations: that it holds in an order, and that the next smaller one does not.
 fn sides(
     bound: &Bound,
+    operations: usize,
     replays: impl FnOnce(u64, &[EntryId]) -> Result<(), Verification>,
     impossible: impl FnOnce(u64, &Value, &[EntryId]) -> Verification,
 ) -> Verification {
     let (Some(most), Some(order)) = (bound.most, &bound.order) else {
         return Verification::Unverified("it shows no order for a bound".to_owned());
     };
+    let named = order.iter().chain(bound.evidence.iter().flat_map(|evidence| &evidence.operations));
+    if let Some(id) = named.copied().find(|id| *id >= operations) {
+        return Verification::Refuted(format!("operation {id} is not there"));
+    }
     if let Err(other) = replays(most, order) {
         return other;
     }
@@ -103,7 +108,12 @@ struct Versions<'h> {
 
 impl Versions<'_> {
     fn bound(&self, bound: &Bound) -> Verification {
-        sides(bound, |most, order| self.replays(most, order), |lag, key, named| self.impossible(lag, key, named))
+        sides(
+            bound,
+            self.history.entries.len(),
+            |most, order| self.replays(most, order),
+            |lag, key, named| self.impossible(lag, key, named),
+        )
     }
 
     /// What a key holds at first.
@@ -192,6 +202,7 @@ fn by_time(history: &History, model: &str, bound: &Bound, budget: &Budget) -> Ve
     };
     sides(
         bound,
+        history.entries.len(),
         |most, order| {
             let (moved, of) = moved(history, most);
             linear::replays(&moved, model, &renamed(order, &of))

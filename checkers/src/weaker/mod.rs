@@ -11,7 +11,7 @@
 //! of CM and `CCv` implies the other; both imply CC. `pram` is Lipton & Sandberg's (1988), decided after Wei et
 //! al. (2016). A cas reads and writes at once; to other processes it is a write. These need values that were read to be
 //! written once; `sequential` (Lamport 1979) judges objects of any model. Real time is not looked at: a read may return
-//! before the write that it shows.
+//! before the write that it shows. Of a cas that was refused only `sequential` takes notice.
 
 mod core;
 mod interleave;

@@ -302,3 +302,15 @@ fn an_order_without_a_version_is_refused() {
         assert_eq!(verified(level, shown, verdict), Verification::Verified, "{level}: {shown}");
     }
 }
+
+/// What it read may have been called later, after many others.
+#[test]
+fn a_version_that_stands_behind_many_others_is_found() {
+    let writes: Vec<String> = (1..=40).map(|i| format!("0: write[x] {i}; ")).collect();
+    let shown = writes.concat() + "0: cas[x] [40 99] -> false; 1: write[x] 50; 0: read[x] -> 50";
+    for level in ["read-committed", "read-atomic", "causal"] {
+        let verdict = judge(level, &shown);
+        assert!(verdict.is_valid(), "{level}: {verdict:?}");
+        assert_eq!(verified(level, &shown, verdict), Verification::Verified, "{level}");
+    }
+}
