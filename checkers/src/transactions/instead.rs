@@ -319,9 +319,12 @@ impl Search<'_, '_> {
         let refused = &self.all[i];
         let said = words::say(self.known.all, self.known.txns[refused.vertex as usize] as usize);
         let sentence = format!(
-            "{said} was refused and so read something else than {}, yet each of the {} versions that there were is in the way of the rest: {}",
+            "{said} was refused and so read something else than {}, yet {} in the way of the rest: {}",
             refused.expected,
-            versions.len(),
+            match versions.len() {
+                1 => "the only other version is".to_owned(),
+                n => format!("each of the {n} other versions is"),
+            },
             mildest.sentence,
         );
         let writers = versions.iter().filter(|version| **version != INITIAL).chain([&refused.vertex]);
