@@ -12,6 +12,7 @@ use crate::{
     anomaly,
     budget::{Budget, Meter},
     checker::{Checker, CheckerEntry},
+    first_values,
     history::{EntryId, History, Order},
     lattice,
     operation::Name,
@@ -32,79 +33,106 @@ pub(crate) const READ_UNCOMMITTED: CheckerEntry = CheckerEntry {
     name: "read-uncommitted",
     summary: "Transactions do not overwrite each other in a circle (PL-1).",
     needs_model: false,
-    build: |_| Some(Box::new(Level { name: READ_UNCOMMITTED.name, kind: Kind::Certain(graph::Kind::WW) })),
+    build: |model| {
+        Some(first_values::known(model, Level { name: READ_UNCOMMITTED.name, kind: Kind::Certain(graph::Kind::WW) }))
+    },
 };
 pub(crate) const PL_2: CheckerEntry = CheckerEntry {
     name: "pl-2",
     summary: "Transactions see what was committed, and not each other in a circle; Adya's read committed.",
     needs_model: false,
-    build: |_| Some(Box::new(Level { name: PL_2.name, kind: Kind::Certain(graph::Kind::WW.and(graph::Kind::WR)) })),
+    build: |model| {
+        Some(first_values::known(
+            model,
+            Level { name: PL_2.name, kind: Kind::Certain(graph::Kind::WW.and(graph::Kind::WR)) },
+        ))
+    },
 };
 pub(crate) const READ_COMMITTED: CheckerEntry = CheckerEntry {
     name: "read-committed",
     summary: "Transactions see what was committed, and what they saw once they keep seeing.",
     needs_model: false,
-    build: |_| Some(Box::new(Level { name: READ_COMMITTED.name, kind: Kind::Weak(weak::Level::ReadCommitted) })),
+    build: |model| {
+        Some(first_values::known(
+            model,
+            Level { name: READ_COMMITTED.name, kind: Kind::Weak(weak::Level::ReadCommitted) },
+        ))
+    },
 };
 pub(crate) const READ_ATOMIC: CheckerEntry = CheckerEntry {
     name: "read-atomic",
     summary: "Transactions see all or nothing of each other.",
     needs_model: false,
-    build: |_| Some(Box::new(Level { name: READ_ATOMIC.name, kind: Kind::Weak(weak::Level::ReadAtomic) })),
+    build: |model| {
+        Some(first_values::known(model, Level { name: READ_ATOMIC.name, kind: Kind::Weak(weak::Level::ReadAtomic) }))
+    },
 };
 pub(crate) const CAUSAL: CheckerEntry = CheckerEntry {
     name: "causal",
     summary: "What happened before is seen before, and all agree on the order of concurrent writes (CCv).",
     needs_model: false,
-    build: |_| Some(Box::new(Level { name: CAUSAL.name, kind: Kind::Weak(weak::Level::Causal) })),
+    build: |model| Some(first_values::known(model, Level { name: CAUSAL.name, kind: Kind::Weak(weak::Level::Causal) })),
 };
 pub(crate) const REPEATABLE_READ: CheckerEntry = CheckerEntry {
     name: "repeatable-read",
     summary: "Transactions seem to happen one after the other, as far as single keys show (PL-2.99).",
     needs_model: false,
-    build: |_| Some(Box::new(Level::strong(REPEATABLE_READ.name, Isolation::Serializable, Beside::Nothing))),
+    build: |model| {
+        Some(first_values::known(model, Level::strong(REPEATABLE_READ.name, Isolation::Serializable, Beside::Nothing)))
+    },
 };
 pub(crate) const SNAPSHOT_ISOLATION: CheckerEntry = CheckerEntry {
     name: "snapshot-isolation",
     summary: "Each transaction reads from a snapshot, and of two concurrent ones that write a key one aborts.",
     needs_model: false,
-    build: |_| Some(Box::new(Level::strong(SNAPSHOT_ISOLATION.name, Isolation::Snapshot, Beside::Nothing))),
+    build: |model| {
+        Some(first_values::known(model, Level::strong(SNAPSHOT_ISOLATION.name, Isolation::Snapshot, Beside::Nothing)))
+    },
 };
 pub(crate) const STRONG_SESSION_SNAPSHOT_ISOLATION: CheckerEntry = CheckerEntry {
     name: "strong-session-snapshot-isolation",
     summary: "Snapshot isolation in which each process sees what it did before.",
     needs_model: false,
-    build: |_| {
+    build: |model| {
         let name = STRONG_SESSION_SNAPSHOT_ISOLATION.name;
-        Some(Box::new(Level::strong(name, Isolation::Snapshot, Beside::Sessions)))
+        Some(first_values::known(model, Level::strong(name, Isolation::Snapshot, Beside::Sessions)))
     },
 };
 pub(crate) const STRONG_SNAPSHOT_ISOLATION: CheckerEntry = CheckerEntry {
     name: "strong-snapshot-isolation",
     summary: "Snapshot isolation in which each transaction sees what was complete before it began.",
     needs_model: false,
-    build: |_| Some(Box::new(Level::strong(STRONG_SNAPSHOT_ISOLATION.name, Isolation::Snapshot, Beside::Time))),
+    build: |model| {
+        Some(first_values::known(
+            model,
+            Level::strong(STRONG_SNAPSHOT_ISOLATION.name, Isolation::Snapshot, Beside::Time),
+        ))
+    },
 };
 pub(crate) const SERIALIZABLE: CheckerEntry = CheckerEntry {
     name: "serializable",
     summary: "Transactions seem to happen one after the other, in any order.",
     needs_model: false,
-    build: |_| Some(Box::new(Level::strong(SERIALIZABLE.name, Isolation::Serializable, Beside::Nothing))),
+    build: |model| {
+        Some(first_values::known(model, Level::strong(SERIALIZABLE.name, Isolation::Serializable, Beside::Nothing)))
+    },
 };
 pub(crate) const STRONG_SESSION_SERIALIZABLE: CheckerEntry = CheckerEntry {
     name: "strong-session-serializable",
     summary: "Transactions seem to happen one after the other, those of a process in its order.",
     needs_model: false,
-    build: |_| {
+    build: |model| {
         let name = STRONG_SESSION_SERIALIZABLE.name;
-        Some(Box::new(Level::strong(name, Isolation::Serializable, Beside::Sessions)))
+        Some(first_values::known(model, Level::strong(name, Isolation::Serializable, Beside::Sessions)))
     },
 };
 pub(crate) const STRICT_SERIALIZABLE: CheckerEntry = CheckerEntry {
     name: "strict-serializable",
     summary: "Transactions seem to happen one after the other, in an order that agrees with real time.",
     needs_model: false,
-    build: |_| Some(Box::new(Level::strong(STRICT_SERIALIZABLE.name, Isolation::Serializable, Beside::Time))),
+    build: |model| {
+        Some(first_values::known(model, Level::strong(STRICT_SERIALIZABLE.name, Isolation::Serializable, Beside::Time)))
+    },
 };
 
 /// How a level is decided.

@@ -30,6 +30,7 @@ pub mod checker;
 mod clocks;
 mod convergence;
 mod durability;
+mod first_values;
 pub mod formats;
 mod graph;
 pub mod history;

@@ -24,6 +24,7 @@ use crate::{
     anomaly,
     budget::{Budget, Meter},
     checker::{Checker, CheckerEntry},
+    first_values,
     graph::Graph,
     history::History,
     observations::{Observations, Source},
@@ -36,39 +37,59 @@ pub(crate) const MONOTONIC_READS: CheckerEntry = CheckerEntry {
     name: "monotonic-reads",
     summary: "After a version a process reads no older one.",
     needs_model: false,
-    build: |_| Some(Box::new(Session { name: MONOTONIC_READS.name, guarantees: &[Guarantee::MonotonicReads] })),
+    build: |model| {
+        Some(first_values::known(
+            model,
+            Session { name: MONOTONIC_READS.name, guarantees: &[Guarantee::MonotonicReads] },
+        ))
+    },
 };
 pub(crate) const MONOTONIC_WRITES: CheckerEntry = CheckerEntry {
     name: "monotonic-writes",
     summary: "Who sees a write of a process sees its earlier writes too.",
     needs_model: false,
-    build: |_| Some(Box::new(Session { name: MONOTONIC_WRITES.name, guarantees: &[Guarantee::MonotonicWrites] })),
+    build: |model| {
+        Some(first_values::known(
+            model,
+            Session { name: MONOTONIC_WRITES.name, guarantees: &[Guarantee::MonotonicWrites] },
+        ))
+    },
 };
 pub(crate) const READ_YOUR_WRITES: CheckerEntry = CheckerEntry {
     name: "read-your-writes",
     summary: "After a write a process reads no older version.",
     needs_model: false,
-    build: |_| Some(Box::new(Session { name: READ_YOUR_WRITES.name, guarantees: &[Guarantee::ReadYourWrites] })),
+    build: |model| {
+        Some(first_values::known(
+            model,
+            Session { name: READ_YOUR_WRITES.name, guarantees: &[Guarantee::ReadYourWrites] },
+        ))
+    },
 };
 pub(crate) const WRITES_FOLLOW_READS: CheckerEntry = CheckerEntry {
     name: "writes-follow-reads",
     summary: "A write comes after what its process had read, and who sees the write sees that too.",
     needs_model: false,
-    build: |_| Some(Box::new(Session { name: WRITES_FOLLOW_READS.name, guarantees: &[Guarantee::WritesFollowReads] })),
+    build: |model| {
+        Some(first_values::known(
+            model,
+            Session { name: WRITES_FOLLOW_READS.name, guarantees: &[Guarantee::WritesFollowReads] },
+        ))
+    },
 };
 
 pub(crate) const SESSIONS: CheckerEntry = CheckerEntry {
     name: "sessions",
     summary: "Each process goes forward: all four session guarantees, by one order of the versions of each key.",
     needs_model: false,
-    build: |_| {
+    build: |model| {
         let guarantees = &[
             Guarantee::MonotonicReads,
             Guarantee::ReadYourWrites,
             Guarantee::WritesFollowReads,
             Guarantee::MonotonicWrites,
         ];
-        Some(Box::new(Session { name: SESSIONS.name, guarantees }))
+        Some(first_values::known(model, Session { name: SESSIONS.name, guarantees }))
     },
 };
 

@@ -18,6 +18,7 @@ use crate::{
     budget::Budget,
     certificate::Certificate,
     checker::{Checker, CheckerEntry},
+    first_values,
     history::{EntryId, History, Moment},
     linearizability,
     model::{Effect, Model},
@@ -32,7 +33,7 @@ pub(crate) const ENTRY: CheckerEntry = CheckerEntry {
     name: "bounded-staleness",
     summary: "No read is older than some bound, by time and by versions; `check` shows the tightest.",
     needs_model: false,
-    build: |_| Some(Box::new(BoundedStaleness)),
+    build: |model| Some(first_values::known(model, BoundedStaleness)),
 };
 
 struct BoundedStaleness;

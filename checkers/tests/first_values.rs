@@ -7,6 +7,7 @@ use squall_checkers::{
     formats,
     lattice::{self, About},
     models::model,
+    strongest,
     verdict::Verdict,
     verify::{self, Verification},
 };
@@ -48,6 +49,45 @@ fn what_nobody_wrote_is_nil_or_zero() {
             let certificate = Certificate::new(name, Some("multi-register"), history.entries.len(), verdict);
             assert_eq!(verify::verify(&history, &certificate, &Budget::default()), Verification::Verified, "{text}");
         }
+    }
+}
+
+/// Checkers that need no model know registers that begin as nil. Of others they do not say what a first 0 would be to those.
+#[test]
+fn who_knows_nil_only_says_nothing_of_zero() {
+    let ours = model("multi-register");
+    for (text, is_known) in [
+        ("0: read[x] -> 0; 1: read[x] -> 0", false),
+        ("0: write[x] 1; 1: read[x] -> 0; 1: read[x] -> 1", false),
+        ("0: write[x] 0; 1: read[x] -> 0", false),
+        ("0: cas[x] [0 1] ?; 1: read[x] -> nil", false),
+        ("0: cas[x] [nil 1] -> false; 1: read[x] -> nil", false),
+        ("0: txn [[r x nil]] -> [[r x 0]]; 0: txn [[w x 1]] -> [[w x 1]]", false),
+        ("0: cas[x] [0 1] ! full; 1: read[x] -> nil", true),
+        ("0: write[x] 0; 1: read[x] -> nil", true),
+        ("0: cas[x] [nil 1] -> true; 1: read[x] -> 1", true),
+        ("0: txn [[r x nil] [w x 0]] -> [[r x nil] [w x 0]]", true),
+    ] {
+        let history = formats::text::read(text).expect("in the notation");
+        let is_txn = text.contains("txn");
+        for entry in CHECKERS.iter().filter(|c| !c.needs_model) {
+            let Some(level) = lattice::model(entry.name) else { continue };
+            if is_txn && !level.about.contains(&About::Transactions) {
+                continue;
+            }
+            let judge = |model| (entry.build)(model).expect("it needs no model").check(&history, &Budget::default());
+            let (verdict, of_nil) = (judge(ours), judge(model("register")));
+            assert_eq!(of_nil, judge(None), "{} {text}", entry.name);
+            if is_known {
+                assert_eq!(verdict, of_nil, "{} {text}", entry.name);
+            } else {
+                assert!(verdict.is_unknown(), "{} {text}: {verdict:?}", entry.name);
+            }
+        }
+        let budget = Budget::default();
+        let placed = strongest::place(&history, About::of(&history), ours, &budget);
+        let is_said = placed.iter().any(|placed| placed.verdict.is_invalid() && placed.model.starts_with("monotonic"));
+        assert!(is_known || !is_said, "{text}: {placed:?}");
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
 ///
 /// A register begins as `nil` or as 0, and histories do not say as which: Jepsen's of this kind start their registers at 0.
 /// It begins as one of them only, so that reads of it agree as long as nobody wrote it. Checkers that judge by no model know
-/// registers that begin as `nil` only.
+/// registers that begin as `nil` only; given this one they say that it is unknown where it may have begun as 0.
 #[derive(Clone, Copy, Debug)]
 pub struct MultiRegister;
 

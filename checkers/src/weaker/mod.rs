@@ -23,6 +23,7 @@ mod words;
 use crate::{
     budget::Budget,
     checker::{Checker, CheckerEntry},
+    first_values,
     history::{EntryId, History},
     observations::Observations,
     verdict::{Anomaly, Verdict},
@@ -32,19 +33,19 @@ pub(crate) const CAUSAL_MEMORY: CheckerEntry = CheckerEntry {
     name: "causal-memory",
     summary: "Each process sees all that happened before in one order, which may differ from that of others (CM).",
     needs_model: false,
-    build: |_| Some(Box::new(Views { name: CAUSAL_MEMORY.name, level: views::Level::Memory })),
+    build: |model| Some(first_values::known(model, Views { name: CAUSAL_MEMORY.name, level: views::Level::Memory })),
 };
 pub(crate) const CAUSAL_WEAK: CheckerEntry = CheckerEntry {
     name: "causal-weak",
     summary: "No read misses what happened before it (CC).",
     needs_model: false,
-    build: |_| Some(Box::new(Views { name: CAUSAL_WEAK.name, level: views::Level::Weak })),
+    build: |model| Some(first_values::known(model, Views { name: CAUSAL_WEAK.name, level: views::Level::Weak })),
 };
 pub(crate) const PRAM: CheckerEntry = CheckerEntry {
     name: "pram",
     summary: "Each process sees the writes of each other process in the order they were issued.",
     needs_model: false,
-    build: |_| Some(Box::new(Views { name: PRAM.name, level: views::Level::Pram })),
+    build: |model| Some(first_values::known(model, Views { name: PRAM.name, level: views::Level::Pram })),
 };
 
 struct Views {

@@ -12,7 +12,7 @@ use squall_checkers::{
     history::{History, Order, Outcome},
     lattice::{self, About},
     models::{MODELS, ModelEntry},
-    staleness, strongest as placement,
+    strongest as placement,
     verdict::{Anomaly, Verdict},
 };
 use squall_reports::{
@@ -82,8 +82,8 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     let history = read(&args.history, format)?;
     let verdict = judge(&*checker, &history, &budget);
     // The bounds are what one asks this checker for.
-    let staleness = if entry.name == strongest::STALENESS && !verdict.is_invalid() {
-        panics::catch(|| staleness::measure(&history, &budget).ok()).unwrap_or_default()
+    let staleness = if entry.name == strongest::STALENESS {
+        panics::catch(|| strongest::measure(&history, &verdict, &budget)).unwrap_or_default()
     } else {
         None
     };

@@ -10,7 +10,7 @@ use squall_checkers::{
     models::ModelEntry,
     staleness::{self, Bound, Staleness},
     strongest::{self, Placed},
-    verdict::Verdict,
+    verdict::{Reason, Verdict},
 };
 
 use super::check;
@@ -28,10 +28,10 @@ impl<'h> Strongest<'h> {
     /// Judges by all models. What the operations do is guessed from their names where `object` does not say it.
     pub(super) fn new(history: &'h History, object: Option<&'static ModelEntry>, budget: &Budget) -> Self {
         let about = About::of(history);
-        let object = object.or_else(|| strongest::object(history)).filter(|_| about == About::Objects);
+        let object = object.or_else(|| strongest::object(history).filter(|_| about == About::Objects));
         let placed = strongest::place(history, about, object, budget);
-        let bounded = placed.iter().any(|p| p.model == STALENESS && !p.verdict.is_invalid());
-        let staleness = if bounded { staleness::measure(history, budget).ok() } else { None };
+        let bounded = placed.iter().find(|p| p.model == STALENESS);
+        let staleness = bounded.and_then(|p| measure(history, &p.verdict, budget));
         Strongest { history, object, placed, staleness }
     }
 
@@ -88,6 +88,12 @@ impl<'h> Strongest<'h> {
 
 /// The model that has bounds.
 pub(super) const STALENESS: &str = "bounded-staleness";
+
+/// The bounds of a history of which the checker says this.
+pub(super) fn measure(history: &History, verdict: &Verdict, budget: &Budget) -> Option<Staleness> {
+    let may_be = !matches!(verdict, Verdict::Invalid { .. } | Verdict::Unknown { reason: Reason::Precondition, .. });
+    if may_be { staleness::measure(history, budget).ok() } else { None }
+}
 
 /// How stale what was read is, in words.
 pub(super) fn bounds(staleness: &Staleness) -> String {
