@@ -72,6 +72,8 @@ pub(super) struct Held<'h> {
 #[expect(clippy::box_collection, reason = "what registers hold takes two words")]
 enum Thing<'h> {
     Nothing,
+    /// An integer, which most registers hold, lies here itself: who wrote it may have left the caches long ago.
+    Int(i64),
     Value(&'h Value),
     List(Box<Vec<&'h Value>>),
     /// In the order in which they were put in.
@@ -125,12 +127,20 @@ impl<'h> Held<'h> {
         let writes = (head == *b"writ") & (f.len() == 5) & (f[f.len() - 1] == b'e');
         let reply = entry.reply().filter(|_| reads | writes)?;
         let value = if writes { args } else { reply };
-        let Thing::Value(held) = self.thing(key) else { return None };
-        let fits = writes | (*held == value);
-        if fits {
-            *held = value;
+        match (self.thing(key), value) {
+            (Thing::Int(held), Value::Int(value)) => {
+                let fits = writes | (held == value);
+                *held = if fits { *value } else { *held };
+                Some(fits.then_some(()))
+            }
+            (_, Value::Int(_)) => None,
+            (Thing::Value(held), value) => {
+                let fits = writes | (*held == value);
+                *held = if fits { value } else { *held };
+                Some(fits.then_some(()))
+            }
+            _ => None,
         }
-        Some(fits.then_some(()))
     }
 
     fn apply_other(&mut self, kind: Kind, entry: &'h Entry) -> Option<()> {
@@ -151,7 +161,7 @@ impl<'h> Held<'h> {
                 None => Some(()),
             },
             (Kind::Register | Kind::CasRegister | Kind::Isolated, "write") | (Kind::Isolated, "put") => {
-                *self.thing(key) = Thing::Value(args);
+                *self.thing(key) = Thing::of(args);
                 Some(())
             }
             (Kind::CasRegister | Kind::Isolated, "cas") => {
@@ -163,7 +173,7 @@ impl<'h> Held<'h> {
                     return None;
                 }
                 if matches {
-                    *thing = Thing::Value(new);
+                    *thing = Thing::of(new);
                 } else if kind == Kind::Isolated && reply.is_none() {
                     self.untouched.push(key);
                 }
@@ -204,7 +214,8 @@ impl<'h> Held<'h> {
         let writes =
             |id: &EntryId| asked(&history.entries[*id]).any(|(key, how, _)| how == How::Writes && empty.contains(key));
         let untouched: BTreeSet<&Value> = self.untouched.iter().copied().collect();
-        if empty.iter().any(|key| matches!(self.known(key), Thing::Value(_)) || untouched.contains(key)) {
+        if empty.iter().any(|key| matches!(self.known(key), Thing::Int(_) | Thing::Value(_)) || untouched.contains(key))
+        {
             return (0..history.entries.len()).find(writes);
         }
         left.into_iter().find(|id| !empty.is_empty() && writes(id))
@@ -214,7 +225,7 @@ impl<'h> Held<'h> {
     fn micro(&mut self, kind: Kind, asked: &'h [Value], seen: Option<&Value>) -> Option<()> {
         let [Value::Text(f), key, argument] = asked else { return None };
         match (f.as_str(), seen) {
-            ("w" | "write", _) => *self.thing(key) = Thing::Value(argument),
+            ("w" | "write", _) => *self.thing(key) = Thing::of(argument),
             ("append", _) => return self.thing(key).append(argument),
             ("r" | "read", Some(seen)) => return self.reads(key, seen, kind),
             ("r" | "read", None) => {}
@@ -226,8 +237,14 @@ impl<'h> Held<'h> {
 
 impl<'h> Thing<'h> {
     #[inline]
+    fn of(value: &'h Value) -> Self {
+        value.as_int().map_or(Thing::Value(value), Thing::Int)
+    }
+
+    #[inline]
     fn is(&self, value: &Value) -> bool {
         match (self, value) {
+            (Thing::Int(held), value) => value.as_int() == Some(*held),
             (Thing::Value(held), value) => *held == value,
             (Thing::List(held), Value::List(list)) => held.iter().copied().eq(list),
             _ => false,
