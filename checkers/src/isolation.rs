@@ -3,9 +3,10 @@
 //! An operation is a `txn` of `[r key value]`, `[w key value]` and `[append key element]`, or a single read, write or cas.
 //! [`lattice`](crate::lattice) says which level implies which and where each is defined.
 //!
-//! A cas that was refused says that its register held something else. Where nothing else was ever there, no level allows it.
-//! Serializability and snapshot isolation look for a place for it in two orders that explain all else, and weaker levels for a
-//! version that it may have read; where none is found they answer that it is not known, unless each version by itself is
+//! A register begins as nil or as an empty text, and as one of them for good, as whoever saw that shows. A cas that was refused
+//! says that its register held something else, at first perhaps the other of the two. Where nothing else was ever there, no level
+//! allows it. Serializability and snapshot isolation look for a place for it in two orders that explain all else, and weaker levels
+//! for a version that it may have read; where none is found they answer that it is not known, unless each version by itself is
 //! impossible.
 
 use crate::{

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::{
+    beginnings::{self, Shown},
     ingest::{Action, Kind, Status, Transactions, Txn},
-    instead, lists, registers, words,
+    lists, registers, words,
 };
 use crate::{
     anomaly,
@@ -55,6 +56,8 @@ pub(crate) struct Inference<'a, 'h> {
     pub(crate) keys: Vec<KeyOrder>,
     /// What is wrong already: no order of the transactions mends it.
     pub(crate) anomalies: Vec<Anomaly>,
+    /// By key of a register, as far as it was seen.
+    pub(super) beginnings: Vec<Option<Shown>>,
     reads: Vec<Read>,
     read_starts: Vec<u32>,
     /// By vertex, sorted, each key once.
@@ -81,6 +84,7 @@ impl<'a, 'h> Inference<'a, 'h> {
             sessions: vec![Vec::new(); all.sessions],
             keys: kinds.iter().map(|kind| KeyOrder { is_list: *kind == Kind::List, ..KeyOrder::default() }).collect(),
             anomalies: Vec::new(),
+            beginnings: Vec::new(),
             reads: Vec::new(),
             read_starts: vec![0],
             writes: Vec::new(),
@@ -93,7 +97,6 @@ impl<'a, 'h> Inference<'a, 'h> {
         }
         let mut reporter = Reporter { all, anomalies: Vec::new() };
         lists.report(all, &mut reporter);
-        instead::report(all, &mut reporter);
         let mut scan = Scan::new(all.keys.len());
         for vertex in 0..built.txns.len() {
             let txn = built.txns[vertex] as usize;
@@ -118,6 +121,8 @@ impl<'a, 'h> Inference<'a, 'h> {
             built.read_starts.push(built.reads.len() as u32);
             built.write_starts.push(built.writes.len() as u32);
         }
+        beginnings::report(all, &registers.beginnings, &mut reporter);
+        built.beginnings = registers.beginnings;
         lists.order(&mut built, &vertex_of, kinds);
         built.anomalies = reporter.anomalies;
         Ok(built)
@@ -243,21 +248,10 @@ pub(super) struct Reporter<'a, 'h> {
 impl<'a> Reporter<'a, '_> {
     /// Reports that these transactions together cannot be; `sentence` is made only when it is shown.
     pub(super) fn report(&mut self, kind: &Name, key: u32, txns: &[usize], sentence: impl FnOnce(&Self) -> String) {
-        self.report_of(kind, self.key(key), txns, sentence);
-    }
-
-    /// The same of a key that perhaps nobody touched.
-    pub(super) fn report_of(
-        &mut self,
-        kind: &Name,
-        key: &Value,
-        txns: &[usize],
-        sentence: impl FnOnce(&Self) -> String,
-    ) {
         if self.anomalies.iter().filter(|a| a.kind == *kind).count() < EACH_KIND_MAX {
             let sentence = sentence(self);
             let operations = txns.iter().map(|&t| self.all.txns[t].entry).collect();
-            self.anomalies.push(Anomaly::new(kind.clone(), key.clone(), operations, sentence));
+            self.anomalies.push(Anomaly::new(kind.clone(), self.key(key).clone(), operations, sentence));
         }
     }
 

@@ -72,6 +72,14 @@ pub(crate) struct Txn {
     end: u32,
 }
 
+/// A cas that was refused: it did nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused<'h> {
+    pub(super) txn: u32,
+    pub(super) key: u32,
+    pub(super) expected: &'h Value,
+}
+
 /// All transactions, by invocation.
 #[derive(Clone, Debug)]
 pub(crate) struct Transactions<'h> {
@@ -83,8 +91,8 @@ pub(crate) struct Transactions<'h> {
     /// By version: whether it is what a register holds before it is written.
     pub(super) is_initial: Vec<bool>,
     pub(crate) sessions: usize,
-    /// Those that are a cas that was refused, in order.
-    pub(super) refused: Vec<u32>,
+    /// In order.
+    pub(super) refused: Vec<Refused<'h>>,
     ops: Vec<Op<'h>>,
 }
 
@@ -117,9 +125,13 @@ impl<'h> Transactions<'h> {
                 };
                 return Err(Verdict::precondition(format!("operation {id}, `{}`, {what}", entry.operation)));
             }
-            // It alone did nothing.
-            if ops.all.len() as u32 == start && status == Status::Committed && entry.operation.f == "cas" {
-                refused.push(id as u32);
+            let Operation { f, key, args } = &entry.operation;
+            if ops.all.len() as u32 == start
+                && status == Status::Committed
+                && *f == "cas"
+                && let Some([expected, ..]) = args.as_list()
+            {
+                refused.push(Refused { txn: id as u32, key: ops.key(key), expected });
             }
             let next = sessions.len() as u32;
             let session = *sessions.entry(entry.process.0).or_insert(next);
@@ -178,11 +190,17 @@ impl<'h> Ops<'h> {
     }
 
     #[inline]
-    fn push(&mut self, key: &'h Value, action: Action<'h>) {
+    fn key(&mut self, key: &'h Value) -> u32 {
         let key = self.keys.of(key);
         if key as usize == self.uses.len() {
             self.uses.push(Use::default());
         }
+        key
+    }
+
+    #[inline]
+    fn push(&mut self, key: &'h Value, action: Action<'h>) {
+        let key = self.key(key);
         let version = match action {
             Action::Write(value) => {
                 self.change(key, Kind::Register);

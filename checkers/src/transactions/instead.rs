@@ -11,8 +11,9 @@
 use std::collections::BTreeSet;
 
 use super::{
-    inference::{INITIAL, Inference, Read, Reporter},
-    ingest::{Action, Kind, Status, Transactions},
+    beginnings::{Beginning, Beginnings, Shown},
+    inference::{INITIAL, Inference, Read},
+    ingest::{Action, Kind, Refused, Status, Transactions},
     visible, weak, words,
 };
 use crate::{
@@ -36,10 +37,9 @@ const ASSUMED_MAX: usize = 8;
 const VERSIONS_EACH_MAX: usize = 8;
 
 /// A refused cas and the versions that it may have read.
-pub(super) struct Refused<'h> {
+pub(super) struct Choice<'h> {
+    pub(super) cas: Refused<'h>,
     pub(super) vertex: u32,
-    pub(super) key: u32,
-    expected: &'h Value,
     /// Who left them, or [`INITIAL`].
     pub(super) versions: Vec<u32>,
     /// Whether there may be more: of transactions of unknown outcome that nobody else saw, or too many.
@@ -48,62 +48,10 @@ pub(super) struct Refused<'h> {
     late: Vec<u32>,
 }
 
-/// Whether a register may hold something else before it is written. Some show that as nil and some as an empty text.
-fn differs_at_first(expected: &Value) -> bool {
-    !expected.is_nil()
-}
-
-fn expected<'h>(all: &Transactions<'h>, txn: u32) -> Option<(&'h Value, &'h Value)> {
-    let operation = &all.entry(txn as usize).operation;
-    Some((&operation.key, operation.args.as_list()?.first()?))
-}
-
 /// What a transaction wrote to a key, in its order.
 fn written<'h>(all: &Transactions<'h>, txn: u32, key: u32) -> impl DoubleEndedIterator<Item = &'h Value> {
     let of_key = all.ops(txn as usize).iter().filter(move |op| op.key == key);
     of_key.filter_map(|op| if let Action::Write(value) = op.action { Some(value) } else { None })
-}
-
-/// Reports each refused cas of which nothing but what it expected was ever there, or nothing that was committed. O(n) for each
-/// key with one.
-pub(super) fn report(all: &Transactions<'_>, reporter: &mut Reporter<'_, '_>) {
-    let keys: FixedMap<&Value, u32> = if all.refused.is_empty() { FixedMap::default() } else { numbered(all) };
-    let mut writers: FixedMap<u32, Vec<u32>> = FixedMap::default();
-    for &txn in &all.refused {
-        let Some((name, expected)) = expected(all, txn).filter(|(_, expected)| !differs_at_first(expected)) else {
-            continue;
-        };
-        let others: Vec<u32> = match keys.get(name) {
-            Some(&key) if all.kinds[key as usize] == Kind::List => continue,
-            None => Vec::new(),
-            Some(&key) => {
-                let wrote = |txn: &u32| written(all, *txn, key).next().is_some();
-                let writers = writers.entry(key).or_insert_with(|| (0..all.txns.len() as u32).filter(wrote).collect());
-                let left = |txn: &u32| {
-                    all.txns[*txn as usize].status != Status::Aborted
-                        && written(all, *txn, key).next_back() != Some(expected)
-                };
-                if writers.iter().any(left) {
-                    continue;
-                }
-                writers.iter().copied().filter(|txn| written(all, *txn, key).any(|value| value != expected)).collect()
-            }
-        };
-        let is_aborted = |txn: &u32| all.txns[*txn as usize].status == Status::Aborted;
-        let (kind, why) = match &others[..] {
-            [] => (anomaly::THIN_AIR_READ, "nothing else was ever there"),
-            others if others.iter().all(is_aborted) => {
-                (anomaly::G1A, "what else was written was aborted: a dirty read")
-            }
-            _ => (anomaly::G1B, "what else was written was replaced or aborted by who wrote it: an intermediate read"),
-        };
-        let told: Vec<usize> = [txn].iter().chain(&others).map(|txn| *txn as usize).collect();
-        reporter.report_of(&kind, name, &told, |r| format!("{} was refused, although {why}.", r.say(txn as usize)));
-    }
-}
-
-fn numbered<'h>(all: &Transactions<'h>) -> FixedMap<&'h Value, u32> {
-    (0..).zip(&all.keys).map(|(number, key)| (*key, number)).collect()
 }
 
 /// Who wrote a register.
@@ -115,25 +63,20 @@ struct Left<'h> {
     open: Vec<u32>,
 }
 
-/// Refused cas whose register somebody touched, each with the versions that it may have read, given where transactions stand in an
-/// order: what was there at first, and then what stands nearest.
+/// Each refused cas with the versions that it may have read, given where transactions stand in an order and as what registers
+/// begin: what was there at first, and then what stands nearest.
 ///
 /// # Errors
 /// One that is about a list.
-fn gather<'h>(known: &Inference<'_, 'h>, place: &[u32]) -> Result<Vec<Refused<'h>>, EntryId> {
+fn gather<'h>(
+    known: &Inference<'_, 'h>,
+    place: &[u32],
+    beginnings: &Beginnings,
+) -> Result<Vec<Choice<'h>>, Unexplained> {
     let all = known.all;
-    let keys = numbered(all);
-    let mut gathered = Vec::with_capacity(all.refused.len());
-    let mut left: FixedMap<u32, Left<'h>> = FixedMap::default();
-    for &txn in &all.refused {
-        let Some((name, expected)) = expected(all, txn) else { continue };
-        let Some(&key) = keys.get(name) else { continue };
-        if all.kinds[key as usize] == Kind::List {
-            return Err(all.txns[txn as usize].entry);
-        }
-        left.entry(key).or_default();
-        let vertex = known.txns.partition_point(|other| *other < txn) as u32;
-        gathered.push(Refused { vertex, key, expected, versions: Vec::new(), is_open: false, late: Vec::new() });
+    let mut left: FixedMap<u32, Left<'h>> = all.refused.iter().map(|cas| (cas.key, Left::default())).collect();
+    if let Some(list) = all.refused.iter().find(|cas| all.kinds[cas.key as usize] == Kind::List) {
+        return Err(Unexplained::unknown(known, list));
     }
     for (vertex, &txn) in (0..).zip(&known.txns) {
         for key in known.writes(vertex) {
@@ -151,12 +94,13 @@ fn gather<'h>(known: &Inference<'_, 'h>, place: &[u32]) -> Result<Vec<Refused<'h
     for Left { writers, .. } in left.values_mut() {
         writers.sort_unstable_by_key(|(vertex, _)| place[*vertex as usize]);
     }
-    for refused in &mut gathered {
-        let Left { writers, open } = &left[&refused.key];
-        let here = place[refused.vertex as usize];
+    let choice = |&cas: &Refused<'h>| {
+        let Left { writers, open } = &left[&cas.key];
+        let vertex = known.txns.partition_point(|other| *other < cas.txn) as u32;
+        let here = place[vertex as usize];
         let (before, after) = writers.split_at(writers.partition_point(|(vertex, _)| place[*vertex as usize] < here));
-        let initial = Some(INITIAL).filter(|_| !refused.expected.is_nil());
-        let other = |(vertex, last): &(u32, &Value)| (*last != refused.expected).then_some(*vertex);
+        let initial = Some(INITIAL).filter(|_| beginnings.refuse(&cas));
+        let other = |(vertex, last): &(u32, &Value)| (*last != cas.expected).then_some(*vertex);
         let (mut before, mut after) = (before.iter().rev().filter_map(other), after.iter().filter_map(other));
         let versions: Vec<u32> = initial
             .into_iter()
@@ -164,22 +108,19 @@ fn gather<'h>(known: &Inference<'_, 'h>, place: &[u32]) -> Result<Vec<Refused<'h
             .chain(after.by_ref().take(VERSIONS_EACH_MAX))
             .collect();
         let are_more = before.next().is_some() || after.next().is_some();
-        let me = known.txns[refused.vertex as usize];
         let session = |txn: u32| all.txns[txn as usize].session;
-        let differs = |txn: &&u32| written(all, **txn, refused.key).next_back() != Some(refused.expected);
-        let is_late = |txn: &&u32| **txn > me && session(**txn) == session(me);
-        refused.is_open = are_more || open.iter().filter(differs).any(|txn| !is_late(&txn));
-        refused.late = open.iter().filter(differs).filter(is_late).copied().collect();
-        refused.versions = versions;
-    }
-    Ok(gathered)
+        let differs = |txn: &&u32| written(all, **txn, cas.key).next_back() != Some(cas.expected);
+        let is_late = |txn: &&u32| **txn > cas.txn && session(**txn) == session(cas.txn);
+        let is_open = are_more || open.iter().filter(differs).any(|txn| !is_late(&txn));
+        let late = open.iter().filter(differs).filter(is_late).copied().collect();
+        Choice { cas, vertex, versions, is_open, late }
+    };
+    Ok(all.refused.iter().map(choice).collect())
 }
 
 /// The history with one transaction of unknown outcome taken as committed whose write a refused cas may have read, for some of them.
 pub(crate) fn assumptions<'h>(all: &Transactions<'h>) -> impl Iterator<Item = Transactions<'h>> {
-    let keys = if all.refused.is_empty() { FixedMap::default() } else { numbered(all) };
-    let refused: BTreeSet<u32> =
-        all.refused.iter().filter_map(|txn| keys.get(expected(all, *txn)?.0).copied()).collect();
+    let refused: BTreeSet<u32> = all.refused.iter().map(|cas| cas.key).collect();
     let is_open = |txn: &u32| all.txns[*txn as usize].status == Status::Unknown;
     let open = (0..all.txns.len() as u32).filter(is_open);
     let writes = move |txn: &u32| refused.iter().any(|key| written(all, *txn, *key).next().is_some());
@@ -200,17 +141,25 @@ pub(crate) enum Unexplained {
     Spent(Verdict),
 }
 
+impl Unexplained {
+    fn unknown(known: &Inference<'_, '_>, cas: &Refused<'_>) -> Self {
+        Unexplained::Unknown(known.all.txns[cas.txn as usize].entry)
+    }
+}
+
 /// Whether each refused cas has a version that was there, as PL-1 and PL-2 ask.
 pub(crate) fn is_there(known: &Inference<'_, '_>, uncommitted: bool) -> Result<(), Unexplained> {
     if known.all.refused.is_empty() || uncommitted {
         return Ok(());
     }
     let place: Vec<u32> = (0..known.len() as u32).collect();
-    let unexplained = gather(known, &place).map(|all| all.into_iter().find(|refused| refused.versions.is_empty()));
-    match unexplained {
-        Ok(None) => Ok(()),
-        Ok(Some(refused)) => Err(Unexplained::Unknown(known.txn(refused.vertex).entry)),
-        Err(id) => Err(Unexplained::Unknown(id)),
+    let mut beginnings = Beginnings::new(known);
+    loop {
+        let all = gather(known, &place, &beginnings)?;
+        let Some(Choice { cas, .. }) = all.iter().find(|choice| choice.versions.is_empty()) else { return Ok(()) };
+        if !beginnings.turn(cas) {
+            return Err(Unexplained::unknown(known, cas));
+        }
     }
 }
 
@@ -226,10 +175,57 @@ pub(crate) fn explained(
     }
     let mut place = vec![0; known.len()];
     (0..).zip(&order).for_each(|(at, vertex)| place[*vertex as usize] = at);
-    let mut all = gather(known, &place).map_err(Unexplained::Unknown)?;
-    visible::prefer(known, &order, &place, &mut all, budget);
     let tries = (LOOKED_AT_MAX / known.len().max(1)).clamp(TRIES_MIN, TRIES_MAX);
-    Search { known, level, budget, tries, all }.explained()
+    let mut beginnings = Beginnings::new(known);
+    // By key: why it does not begin as it was taken to before, if that is certain.
+    let mut turned: FixedMap<u32, Option<Anomaly>> = FixedMap::default();
+    loop {
+        let mut all = gather(known, &place, &beginnings)?;
+        visible::prefer(known, &order, &place, &mut all, budget);
+        let stuck = match (Search { known, level, budget, tries, all }).explained() {
+            Ok(order) => return Ok(order),
+            Err(End::Spent(verdict)) => return Err(Unexplained::Spent(verdict)),
+            Err(End::Stuck(stuck)) => stuck,
+        };
+        let cas = &known.all.refused[stuck.at];
+        if beginnings.turn(cas) {
+            turned.insert(cas.key, stuck.why);
+            continue;
+        }
+        // Who may have read what was there at first needs no proof of the other case.
+        let before = if beginnings.refuse(cas) { None } else { turned.remove(&cas.key) };
+        return Err(match (stuck.why, before) {
+            (Some(anomaly), None) => Unexplained::Impossible(anomaly),
+            (Some(anomaly), Some(Some(before))) => Unexplained::Impossible(both(before, anomaly)),
+            _ => Unexplained::unknown(known, cas),
+        });
+    }
+}
+
+/// How many levels an anomaly refutes.
+fn refuted(anomaly: &Anomaly) -> usize {
+    lattice::MODELS.iter().filter(|model| lattice::refutes(&anomaly.kind, model.name)).count()
+}
+
+/// Whichever of the two a register began as, there is an anomaly.
+fn both(one: Anomaly, other: Anomaly) -> Anomaly {
+    let (mild, grave) = if refuted(&one) <= refuted(&other) { (one, other) } else { (other, one) };
+    let sentence = format!("{} And if the register began as the other: {}", mild.sentence, grave.sentence);
+    let operations = [mild.operations, grave.operations].concat();
+    Anomaly::new(mild.kind, mild.key, operations, sentence)
+}
+
+/// Why no order is found.
+enum End {
+    Stuck(Stuck),
+    Spent(Verdict),
+}
+
+/// A refused cas without a version, by its place among them.
+struct Stuck {
+    at: usize,
+    /// What is wrong with each of its versions; `None` where nothing is known of it.
+    why: Option<Anomaly>,
 }
 
 struct Search<'a, 'h> {
@@ -238,30 +234,28 @@ struct Search<'a, 'h> {
     budget: &'a Budget,
     tries: usize,
     /// The versions of each are those that are left, the preferred one first.
-    all: Vec<Refused<'h>>,
+    all: Vec<Choice<'h>>,
 }
 
 impl Search<'_, '_> {
     /// What comes of the level where these read their preferred versions.
-    fn ask(&mut self, which: impl Iterator<Item = usize>) -> Result<Result<Vec<u32>, Anomaly>, Unexplained> {
+    fn ask(&mut self, which: impl Iterator<Item = usize>) -> Result<Result<Vec<u32>, Anomaly>, End> {
         let read = |i: usize| {
-            let Refused { vertex, key, ref versions, .. } = self.all[i];
-            Some((vertex, Read { key, source: *versions.first()?, elements: 0 }))
+            let Choice { cas, vertex, ref versions, .. } = self.all[i];
+            Some((vertex, Read { key: cas.key, source: *versions.first()?, elements: 0 }))
         };
         let reads: Vec<(u32, Read)> = which.filter_map(read).collect();
-        weak::check(&self.known.with_reads(&reads), self.level, self.budget).map_err(Unexplained::Spent)
+        weak::check(&self.known.with_reads(&reads), self.level, self.budget).map_err(End::Spent)
     }
 
-    fn unknown(&self, i: usize) -> Unexplained {
-        Unexplained::Unknown(self.known.txn(self.all[i].vertex).entry)
-    }
-
-    fn explained(&mut self) -> Result<Vec<u32>, Unexplained> {
+    fn explained(&mut self) -> Result<Vec<u32>, End> {
+        let unknown = |at| End::Stuck(Stuck { at, why: None });
         let mut sifted = vec![false; self.all.len()];
         let mut changes = vec![0; self.all.len()];
         loop {
-            if let Some(none) = self.all.iter().position(|refused| refused.versions.is_empty()) {
-                return Err(self.unknown(none));
+            if let Some(none) = self.all.iter().position(|choice| choice.versions.is_empty()) {
+                self.sift(none)?;
+                return Err(unknown(none));
             }
             let anomaly = match self.ask(0..self.all.len())? {
                 Ok(order) => return Ok(order),
@@ -269,7 +263,7 @@ impl Search<'_, '_> {
             };
             let is_named = |i: &usize| anomaly.operations.contains(&self.known.txn(self.all[*i].vertex).entry);
             let named: Vec<usize> = (0..self.all.len()).filter(is_named).collect();
-            let Some(&first) = named.first() else { return Err(self.unknown(0)) };
+            let Some(&first) = named.first() else { return Err(unknown(0)) };
             let mut is_new = false;
             for &i in &named {
                 if !std::mem::replace(&mut sifted[i], true) {
@@ -284,20 +278,20 @@ impl Search<'_, '_> {
             // What is left is possible by itself: choices are in each other's way.
             let may_change = named.iter().copied().filter(|i| self.all[*i].versions.len() > 1);
             let Some(other) = may_change.min_by_key(|i| changes[*i]) else {
-                return Err(self.unknown(first));
+                return Err(unknown(first));
             };
             changes[other] += 1;
-            self.tries = self.tries.checked_sub(1).ok_or_else(|| self.unknown(other))?;
+            self.tries = self.tries.checked_sub(1).ok_or_else(|| unknown(other))?;
             self.all[other].versions.rotate_left(1);
         }
     }
 
     /// Leaves the versions that are possible by themselves.
-    fn sift(&mut self, i: usize) -> Result<(), Unexplained> {
+    fn sift(&mut self, i: usize) -> Result<(), End> {
         let versions = self.all[i].versions.clone();
         let (mut left, mut wrong) = (Vec::new(), Vec::new());
         for &version in &versions {
-            self.tries = self.tries.checked_sub(1).ok_or_else(|| self.unknown(i))?;
+            self.tries = self.tries.checked_sub(1).ok_or(End::Stuck(Stuck { at: i, why: None }))?;
             self.all[i].versions = vec![version];
             match self.ask(std::iter::once(i))? {
                 Ok(_) => left.push(version),
@@ -305,7 +299,7 @@ impl Search<'_, '_> {
             }
         }
         if left.is_empty() && !self.all[i].is_open {
-            return Err(Unexplained::Impossible(self.impossible(i, &versions, &wrong)));
+            return Err(End::Stuck(Stuck { at: i, why: Some(self.impossible(i, &versions, &wrong)) }));
         }
         self.all[i].versions = left;
         Ok(())
@@ -313,24 +307,33 @@ impl Search<'_, '_> {
 
     /// All versions are wrong, each as one of these anomalies says. The level that the mildest of them refutes is refuted.
     fn impossible(&self, i: usize, versions: &[u32], wrong: &[Anomaly]) -> Anomaly {
-        let refuted =
-            |anomaly: &&Anomaly| lattice::MODELS.iter().filter(|m| lattice::refutes(&anomaly.kind, m.name)).count();
-        let mildest = wrong.iter().min_by_key(refuted).expect("there was a version");
-        let refused = &self.all[i];
-        let said = words::say(self.known.all, self.known.txns[refused.vertex as usize] as usize);
-        let sentence = format!(
-            "{said} was refused and so read something else than {}, yet {} in the way of the rest: {}",
-            refused.expected,
-            match versions.len() {
-                1 => "the only other version is".to_owned(),
-                n => format!("each of the {n} other versions is"),
-            },
-            mildest.sentence,
-        );
-        let writers = versions.iter().filter(|version| **version != INITIAL).chain([&refused.vertex]);
+        let Choice { cas, vertex, ref late, .. } = self.all[i];
+        let all = self.known.all;
+        let said = words::say(all, cas.txn as usize);
+        let mildest = wrong.iter().min_by_key(|anomaly| refuted(anomaly));
+        let (kind, why) = match mildest {
+            Some(mildest) if versions.len() == 1 => {
+                (&mildest.kind, format!("the only other version is in the way of the rest: {}", mildest.sentence))
+            }
+            Some(mildest) => {
+                let n = versions.len();
+                (
+                    &mildest.kind,
+                    format!("each of the {n} other versions is in the way of the rest: {}", mildest.sentence),
+                )
+            }
+            // To read what its own process wrote later would be a circle.
+            None => (&anomaly::CYCLIC_CAUSALITY, "nothing else was there before it.".to_owned()),
+        };
+        let expected = cas.expected;
+        let sentence = format!("{said} was refused and so read something else than {expected}, yet {why}");
+        let writers = versions.iter().filter(|version| **version != INITIAL).chain([&vertex]);
         let mut operations: Vec<EntryId> = writers.map(|vertex| self.known.txn(*vertex).entry).collect();
-        operations.extend(refused.late.iter().map(|txn| self.known.all.txns[*txn as usize].entry));
+        let beginning = self.known.beginnings[cas.key as usize];
+        let is_that = |shown: &Shown| Some(shown.beginning) == Beginning::of(expected);
+        let witness = beginning.filter(is_that).map(|shown| shown.txn);
+        operations.extend(late.iter().map(|txn| *txn as usize).chain(witness).map(|txn| all.txns[txn].entry));
         operations.extend(wrong.iter().flat_map(|anomaly| &anomaly.operations));
-        Anomaly::new(mildest.kind.clone(), self.known.all.keys[refused.key as usize].clone(), operations, sentence)
+        Anomaly::new(kind.clone(), all.keys[cas.key as usize].clone(), operations, sentence)
     }
 }

@@ -12,6 +12,7 @@
 //! Written values must be unique per key where they are read; else nobody knows who read from whom.
 
 pub(crate) mod arrange;
+mod beginnings;
 mod causal;
 pub(crate) mod cycles;
 mod forced;

@@ -4,11 +4,12 @@
 
 use super::{
     arrange::Isolation,
+    beginnings::Beginnings,
     graph::Beside,
     inference::Inference,
-    ingest::{Action, Op},
+    ingest::{Action, Op, Refused},
 };
-use crate::{history::EntryId, observations::is_initial, operation::Operation, partition::FixedMap, value::Value};
+use crate::{history::EntryId, partition::FixedMap, value::Value};
 
 /// What is under a key.
 #[derive(Clone, Copy)]
@@ -46,30 +47,20 @@ impl<'h> Line<'h> {
         }
     }
 
-    fn is(&self, held: Held<'h>, expected: &Value) -> bool {
+    fn refuses(&self, held: Held<'h>, cas: &Refused<'_>, beginnings: &Beginnings) -> bool {
         match held {
-            Held::Nothing => is_initial(expected),
-            Held::Register(value) => value == expected,
-            Held::List(n) => expected.as_list().is_some_and(|list| self.elements[..n].iter().copied().eq(list)),
+            Held::Nothing => beginnings.refuse(cas),
+            Held::Register(value) => value != cas.expected,
+            Held::List(n) => cas.expected.as_list().is_none_or(|list| self.elements[..n].iter().copied().ne(list)),
         }
     }
 
-    /// The first of these gaps where it does not hold this.
-    fn first_without(&self, expected: &Value, from: u32, to: u32) -> Option<u32> {
+    /// The first of these gaps where it does not hold what is expected.
+    fn first_without(&self, cas: &Refused<'_>, beginnings: &Beginnings, from: u32, to: u32) -> Option<u32> {
         let at = self.held.partition_point(|(since, _)| *since <= from) - 1;
-        let (since, _) = self.held[at..].iter().find(|(_, held)| !self.is(*held, expected))?;
+        let (since, _) = self.held[at..].iter().find(|(_, held)| self.refuses(*held, cas, beginnings))?;
         Some(from.max(*since)).filter(|gap| *gap <= to)
     }
-}
-
-/// A refused cas: its key and what it expected. It is the one that did nothing.
-fn refused<'h>(known: &Inference<'_, 'h>, vertex: u32) -> Option<(&'h Value, &'h Value)> {
-    let txn = known.txns[vertex as usize] as usize;
-    if !known.all.ops(txn).is_empty() {
-        return None;
-    }
-    let Operation { f, key, args } = &known.all.entry(txn).operation;
-    if *f == "cas" { Some((key, args.as_list()?.first()?)) } else { None }
 }
 
 /// The same order with each refused cas where it belongs. `order` is of all begins and commits.
@@ -84,12 +75,17 @@ pub(crate) fn explained(
     isolation: Isolation,
     beside: Beside,
 ) -> Result<Vec<u32>, EntryId> {
-    let all: Vec<Option<(&Value, &Value)>> = (0..known.len() as u32).map(|vertex| refused(known, vertex)).collect();
-    if all.iter().all(Option::is_none) {
+    let refused = &known.all.refused;
+    if refused.is_empty() {
         return Ok(order);
     }
+    // By vertex.
+    let mut all: Vec<Option<&Refused<'_>>> = vec![None; known.len()];
+    for cas in refused {
+        all[known.txns.partition_point(|txn| *txn < cas.txn)] = Some(cas);
+    }
     let base: Vec<u32> = order.into_iter().filter(|v| all[isolation.txn(*v) as usize].is_none()).collect();
-    let mut lines: FixedMap<&Value, Line<'_>> = all.iter().flatten().map(|(key, _)| (*key, Line::new())).collect();
+    let mut lines: FixedMap<u32, Line<'_>> = refused.iter().map(|cas| (cas.key, Line::new())).collect();
     let mut gaps = Gaps { begins: vec![0; known.len()], ends: vec![0; known.len()], last: base.len() as u32 };
     for (place, &split) in (0..).zip(&base) {
         let vertex = isolation.txn(split);
@@ -101,22 +97,29 @@ pub(crate) fn explained(
         }
         gaps.ends[vertex as usize] = place + 1;
         for &Op { key, action, .. } in known.all.ops(known.txns[vertex as usize] as usize) {
-            if let Some(line) = lines.get_mut(known.all.keys[key as usize]) {
+            if let Some(line) = lines.get_mut(&key) {
                 line.apply(place + 1, action);
             }
         }
     }
-    let place = |vertex: u32, from: u32, to: u32| {
-        let (key, expected) = all[vertex as usize]?;
-        lines[key].first_without(expected, from, to)
-    };
     let is_refused = |vertex: u32| all[vertex as usize].is_some();
-    let placed = match beside {
-        Beside::Nothing => gaps.anywhere(is_refused, place),
-        Beside::Sessions => gaps.in_sessions(known, is_refused, place),
-        Beside::Time => gaps.in_time(known, is_refused, place),
+    let mut beginnings = Beginnings::new(known);
+    let mut placed = loop {
+        let place = |vertex: u32, from: u32, to: u32| {
+            let cas = all[vertex as usize]?;
+            lines[&cas.key].first_without(cas, &beginnings, from, to)
+        };
+        let placed = match beside {
+            Beside::Nothing => gaps.anywhere(is_refused, place),
+            Beside::Sessions => gaps.in_sessions(known, is_refused, place),
+            Beside::Time => gaps.in_time(known, is_refused, place),
+        };
+        match placed {
+            Ok(placed) => break placed,
+            Err(vertex) if all[vertex as usize].is_some_and(|cas| beginnings.turn(cas)) => {}
+            Err(vertex) => return Err(known.txn(vertex).entry),
+        }
     };
-    let mut placed = placed.map_err(|vertex| known.txn(vertex).entry)?;
     placed.sort_by_key(|(gap, _)| *gap);
     let mut placed = placed.into_iter().peekable();
     let mut whole = Vec::new();
@@ -174,7 +177,7 @@ impl Gaps {
     }
 
     fn in_time(
-        mut self,
+        &self,
         known: &Inference<'_, '_>,
         is_refused: impl Fn(u32) -> bool,
         place: impl Fn(u32, u32, u32) -> Option<u32>,
@@ -192,15 +195,15 @@ impl Gaps {
         }
         let by_invocation: Vec<u32> = (0..n).map(invoked).collect();
         let mut before = returned.into_iter().peekable();
-        let (mut from, mut placed) = (0, Vec::new());
+        let (mut from, mut placed, mut ends) = (0, Vec::new(), self.ends.clone());
         for vertex in (0..n).filter(|vertex| is_refused(*vertex)) {
             // Whoever was refused before this one was invoked has its place already.
             while let Some((_, first)) = before.next_if(|(at, _)| *at < invoked(vertex)) {
-                from = from.max(self.ends[first as usize]);
+                from = from.max(ends[first as usize]);
             }
             let later = by_invocation.partition_point(|at| *at <= entry(vertex).returned());
             let gap = place(vertex, from, until[later]).ok_or(vertex)?;
-            self.ends[vertex as usize] = gap;
+            ends[vertex as usize] = gap;
             placed.push((gap, vertex));
         }
         Ok(placed)

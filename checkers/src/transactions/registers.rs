@@ -2,6 +2,7 @@
 //! then wrote it follows its source immediately (as in Cobra's write chains, Tan et al. 2020).
 
 use super::{
+    beginnings::{Beginning, Shown},
     inference::{INITIAL, Inference, Read, Reporter, Scan},
     ingest::{Action, Op, Status, Transactions},
 };
@@ -27,8 +28,8 @@ pub(super) struct Registers {
     observed: Vec<u32>,
     /// Who showed first that one of unknown outcome took effect.
     shown_by: FixedMap<usize, usize>,
-    /// By key: the version that was there before all writes, and who saw it first.
-    beginnings: Vec<Option<(u32, usize)>>,
+    /// By key.
+    pub(super) beginnings: Vec<Option<Shown>>,
 }
 
 impl Registers {
@@ -175,7 +176,9 @@ impl Registers {
 impl Registers {
     /// A transaction saw what was there before all writes, which is the same for all.
     fn begins(&mut self, txn: usize, op: Op<'_>, reporter: &mut Reporter<'_, '_>) {
-        let (version, first) = *self.beginnings[op.key as usize].get_or_insert((op.version, txn));
+        let Some(beginning) = op.action.value().and_then(Beginning::of) else { return };
+        let now = Shown { beginning, version: op.version, txn };
+        let Shown { version, txn: first, .. } = *self.beginnings[op.key as usize].get_or_insert(now);
         if version == op.version {
             return;
         }

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 
 use super::{
     inference::{INITIAL, Inference},
-    instead::Refused,
+    instead::Choice,
 };
 use crate::{budget::Budget, history::Order, partition::FixedMap};
 
@@ -33,13 +33,7 @@ impl Clocks {
 
 /// Puts first the version that each sees, or else the next one after it in the order. Nothing where that takes too much memory.
 /// O(n · processes).
-pub(super) fn prefer(
-    known: &Inference<'_, '_>,
-    order: &[u32],
-    place: &[u32],
-    all: &mut [Refused<'_>],
-    budget: &Budget,
-) {
+pub(super) fn prefer(known: &Inference<'_, '_>, order: &[u32], place: &[u32], all: &mut [Choice<'_>], budget: &Budget) {
     let sessions = known.sessions.len();
     if (known.len() as u64).saturating_mul(4 * sessions as u64) > budget.bytes {
         return;
@@ -55,7 +49,7 @@ pub(super) fn prefer(
     let in_real_time = known.all.history.order == Order::RealTime;
     let entry = |vertex: u32| &known.all.history.entries[known.txn(vertex).entry];
     // By key: who wrote it so far.
-    let mut wrote: FixedMap<u32, Vec<u32>> = all.iter().map(|refused| (refused.key, Vec::new())).collect();
+    let mut wrote: FixedMap<u32, Vec<u32>> = all.iter().map(|choice| (choice.cas.key, Vec::new())).collect();
     for &vertex in order {
         if let Some(before) = before[vertex as usize] {
             clocks.learn(vertex, before);
@@ -63,9 +57,9 @@ pub(super) fn prefer(
         for read in known.reads(vertex) {
             known.seen(read).for_each(|writer| clocks.learn(vertex, writer));
         }
-        if let Ok(i) = all.binary_search_by_key(&vertex, |refused| refused.vertex) {
+        if let Ok(i) = all.binary_search_by_key(&vertex, |choice| choice.vertex) {
             let versions = &mut all[i].versions;
-            let last = wrote[&all[i].key].iter().rfind(|writer| clocks.knows(vertex, **writer)).copied();
+            let last = wrote[&all[i].cas.key].iter().rfind(|writer| clocks.knows(vertex, **writer)).copied();
             let last = last.unwrap_or(INITIAL);
             // What was there at first stands before all others.
             let at = |version: u32| if version == INITIAL { 0 } else { 1 + place[version as usize] };

@@ -38,27 +38,40 @@ impl Beginnings {
     /// Whether these operations show a register with both, and nobody wrote either. What was aborted may have been read where
     /// `reads_aborted`.
     pub(super) fn contradict(self, history: &History, reads_aborted: bool, named: &[EntryId]) -> bool {
-        let effective = effective(history, named);
+        let may_have_written = |id: EntryId| reads_aborted || may_have_happened(&history.entries[id]);
+        let shown = self.shown(history, effective(history, named).into_iter(), may_have_written);
+        shown.values().any(|values| values.len() > 1)
+    }
+
+    /// By register, which of the two these saw there that nobody of those wrote who may have.
+    pub(super) fn shown(
+        self,
+        history: &History,
+        by: impl Iterator<Item = EntryId>,
+        may_have_written: impl Fn(EntryId) -> bool,
+    ) -> BTreeMap<&Value, BTreeSet<&Value>> {
         let mut shown: BTreeMap<&Value, BTreeSet<&Value>> = BTreeMap::new();
-        for &id in &effective {
+        for id in by {
+            let mut own: BTreeSet<&Value> = BTreeSet::new();
             for (key, writes, value) in acts(&history.entries[id]) {
-                if !writes && self.has(value) {
+                if writes {
+                    own.insert(key);
+                } else if self.has(value) && !own.contains(key) {
                     shown.entry(key).or_default().insert(value);
                 }
             }
         }
-        shown.retain(|_, values| values.len() > 1);
         if shown.is_empty() {
-            return false;
+            return shown;
         }
-        for entry in history.entries.iter().filter(|e| reads_aborted || may_have_happened(e)) {
+        for (id, entry) in history.entries.iter().enumerate() {
             for (key, writes, value) in acts(entry) {
-                if writes && self.has(value) {
-                    shown.remove(key);
+                if writes && self.has(value) && may_have_written(id) {
+                    shown.entry(key).and_modify(|values| _ = values.remove(value));
                 }
             }
         }
-        !shown.is_empty()
+        shown
     }
 }
 

@@ -9,7 +9,8 @@
 use super::{
     Verification,
     acts::{Act, Acts, Key, Number, What},
-    beginnings,
+    firsts::{First, Firsts},
+    instead,
     numbers::Numbers,
     placed::{Placed, refuted},
 };
@@ -40,6 +41,8 @@ pub(super) struct Commits<'h> {
     lists: Vec<List>,
     /// What registers hold before all writes.
     initial: [Option<Number>; 2],
+    /// As which of the two they begin.
+    pub(super) firsts: Firsts<'h>,
 }
 
 /// All elements of a list in order, and behind each writer how many there are.
@@ -103,8 +106,10 @@ impl<'h> Commits<'h> {
         }
         placed.all()?;
         let acts = Acts::new(history)?;
-        if acts.has_empty_text() {
-            beginnings::once(history, false)?;
+        let mut firsts = Firsts::default();
+        let tells = |entry| instead::refused(entry).is_some_and(|(_, expected)| First::of(expected).is_some());
+        if acts.has_empty_text() || history.entries.iter().any(tells) {
+            firsts = Firsts::of_order(history, order)?;
         }
         let keys = acts.keys();
         let mut commits = Commits {
@@ -117,6 +122,7 @@ impl<'h> Commits<'h> {
             left: Left { once: vec![Once::Never; acts.values.len()], often: FixedMap::default() },
             lists: vec![List::default(); keys],
             initial: [Value::Nil, Value::from("")].map(|initial| acts.values.known(&initial)),
+            firsts,
             acts,
         };
         let mut last_of = vec![Place::MAX; keys];

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::{
     acts::{How, asked},
     elements::puts_in,
+    firsts::First,
     numbers::Numbers,
 };
 use crate::{
@@ -50,9 +51,9 @@ impl Kind {
         })
     }
 
-    /// Whether a register holds this before it is written.
-    fn is_initial(self, value: &Value) -> bool {
-        value.is_nil() || (self == Kind::Isolated && value.as_text() == Some(""))
+    /// As what a register begins of which this is seen: as that, where it may.
+    fn first(self, seen: First) -> First {
+        if self == Kind::Isolated { seen } else { First::Nil }
     }
 }
 
@@ -64,8 +65,6 @@ pub(super) struct Held<'h> {
     empty: Vec<&'h Value>,
     /// Keys of registers that a cas of unknown outcome left as they were.
     untouched: Vec<&'h Value>,
-    /// Whether a register that nobody had written held an empty text.
-    pub(super) began_as_text: bool,
 }
 
 #[derive(Clone)]
@@ -74,6 +73,8 @@ enum Thing<'h> {
     Nothing,
     /// An integer, which most registers hold, lies here itself: who wrote it may have left the caches long ago.
     Int(i64),
+    /// The same, once somebody saw as what it begins.
+    First(First),
     Value(&'h Value),
     List(Box<Vec<&'h Value>>),
     /// In the order in which they were put in.
@@ -86,7 +87,7 @@ impl<'h> Held<'h> {
     /// Nothing at first.
     pub(super) fn new(history: &History) -> Self {
         let keys = Numbers::new(history.entries.len());
-        Held { keys, of: Vec::new(), empty: Vec::new(), untouched: Vec::new(), began_as_text: false }
+        Held { keys, of: Vec::new(), empty: Vec::new(), untouched: Vec::new() }
     }
 
     #[inline]
@@ -167,8 +168,11 @@ impl<'h> Held<'h> {
             (Kind::CasRegister | Kind::Isolated, "cas") => {
                 let [expected, new] = args.as_list()? else { return None };
                 let thing = self.thing(key);
-                let begins = matches!(thing, Thing::Nothing) && kind.is_initial(expected);
-                let matches = begins || thing.is(expected);
+                if let Some(first) = First::of(expected) {
+                    let is_refused = reply == Some(&Value::Bool(false));
+                    thing.begin(kind.first(if is_refused { first.other() } else { first }));
+                }
+                let matches = thing.is(expected);
                 if reply.is_some_and(|reply| *reply != Value::Bool(matches)) {
                     return None;
                 }
@@ -177,7 +181,6 @@ impl<'h> Held<'h> {
                 } else if kind == Kind::Isolated && reply.is_none() {
                     self.untouched.push(key);
                 }
-                self.began_as_text |= begins && !expected.is_nil();
                 Some(())
             }
             (Kind::Registers | Kind::Lists | Kind::Isolated, "txn") => {
@@ -197,9 +200,10 @@ impl<'h> Held<'h> {
     /// Whether a read of this key may show this.
     fn reads(&mut self, key: &'h Value, shown: &Value, kind: Kind) -> Option<()> {
         let thing = self.thing(key);
+        if let Some(first) = First::of(shown) {
+            thing.begin(kind.first(first));
+        }
         thing.reads(shown, kind)?;
-        let begins = matches!((&*thing, shown), (Thing::Nothing, Value::Text(_)));
-        self.began_as_text |= begins;
         if kind == Kind::Isolated && matches!(shown, Value::List(list) if list.is_empty()) {
             self.empty.push(key);
         }
@@ -236,6 +240,14 @@ impl<'h> Held<'h> {
 }
 
 impl<'h> Thing<'h> {
+    /// Somebody sees as what it begins, if it has not begun yet.
+    #[inline]
+    fn begin(&mut self, first: First) {
+        if let Thing::Nothing = self {
+            *self = Thing::First(first);
+        }
+    }
+
     #[inline]
     fn of(value: &'h Value) -> Self {
         value.as_int().map_or(Thing::Value(value), Thing::Int)
@@ -246,6 +258,7 @@ impl<'h> Thing<'h> {
         match (self, value) {
             (Thing::Int(held), value) => value.as_int() == Some(*held),
             (Thing::Value(held), value) => *held == value,
+            (Thing::First(first), value) => First::of(value) == Some(*first),
             (Thing::List(held), Value::List(list)) => held.iter().copied().eq(list),
             _ => false,
         }
@@ -255,8 +268,9 @@ impl<'h> Thing<'h> {
     #[inline]
     fn reads(&self, shown: &Value, kind: Kind) -> Option<()> {
         let fits = match (self, shown) {
-            (Thing::Nothing, Value::List(list)) => matches!(kind, Kind::Lists | Kind::Isolated) && list.is_empty(),
-            (Thing::Nothing, shown) => kind.is_initial(shown),
+            (Thing::Nothing | Thing::First(_), Value::List(list)) => {
+                matches!(kind, Kind::Lists | Kind::Isolated) && list.is_empty()
+            }
             (held, shown) => held.is(shown),
         };
         fits.then_some(())
@@ -296,7 +310,7 @@ impl<'h> Thing<'h> {
     /// Adds an element to a list.
     fn append(&mut self, element: &'h Value) -> Option<()> {
         match self {
-            Thing::Nothing => *self = Thing::List(Box::new(vec![element])),
+            Thing::Nothing | Thing::First(_) => *self = Thing::List(Box::new(vec![element])),
             Thing::List(list) => list.push(element),
             Thing::Value(Value::List(list)) => *self = Thing::List(Box::new(list.iter().chain([element]).collect())),
             _ => return None,

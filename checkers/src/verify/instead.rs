@@ -18,11 +18,6 @@ pub(super) fn refused(entry: &Entry) -> Option<(&Value, &Value)> {
     Some((key, args.as_list()?.first()?)).filter(|_| is_refused)
 }
 
-/// Whether something else may be there before all writes; some stores show that as nil, some as an empty text.
-pub(super) fn differs_at_first(expected: &Value) -> bool {
-    !expected.is_nil()
-}
-
 /// A write to a register of which a cas was refused.
 #[derive(Clone, Copy)]
 pub(super) struct Write<'h> {

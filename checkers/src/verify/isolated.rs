@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use super::{
     Verification,
     acts::{is_misfit, misfit, misfits},
-    beginnings,
     held::{Held, Kind},
     kept::{Txn, keep},
-    orders::{Search, World},
+    orders::{Search, World, firsts},
     placed::{Placed, refuted},
     sees, snapshots,
 };
@@ -94,9 +93,6 @@ pub(super) fn replays(history: &History, level: Level, order: &[EntryId], budget
     if let Some(id) = held.mistaken(history, placed.left()) {
         return Err(refuted(id, "is about a register that was read as an empty list"));
     }
-    if held.began_as_text {
-        beginnings::once(history, false)?;
-    }
     placed.all()
 }
 
@@ -119,12 +115,16 @@ pub(super) fn impossible(history: &History, level: Level, named: &[EntryId], bud
     if kept.len() > orders_max || unknown.len() > UNKNOWN_MAX {
         return too_many(kept.len());
     }
+    let Some(firsts) = firsts(&kept) else {
+        return Verification::Unverified("its registers begin in too many ways".to_owned());
+    };
     let mut steps = budget.steps;
     // Each of unknown outcome took effect or not.
-    for chosen in 0_usize..1 << unknown.len() {
+    let chosen = (0_usize..1 << unknown.len()).flat_map(|chosen| firsts.iter().map(move |firsts| (chosen, firsts)));
+    for (chosen, firsts) in chosen {
         let takes = |i: &usize| unknown.iter().position(|u| u == i).is_none_or(|place| chosen >> place & 1 == 1);
         let txns: Vec<&Txn<'_>> = (0..kept.len()).filter(takes).map(|i| &kept[i]).collect();
-        let mut search = Search { txns: &txns, seen: BTreeSet::new(), steps };
+        let mut search = Search { txns: &txns, seen: BTreeSet::new(), steps, firsts };
         let possible = match level {
             Level::Serial(beside) => search.serial(0, &World::new(), beside),
             Level::Snapshot(beside) => search.snapshot(&mut vec![None; txns.len()], 0, &World::new(), beside),

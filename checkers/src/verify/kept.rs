@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     acts::{How, acts, asked},
+    firsts::First,
     instead::refused,
 };
 use crate::{
@@ -15,8 +16,8 @@ use crate::{
 /// What was seen of a key.
 #[derive(Clone, Debug)]
 pub(super) enum Seen<'h> {
-    /// A register held this; nothing at first.
-    Last(Option<&'h Value>),
+    /// A register held this.
+    Last(&'h Value),
     /// A list held these elements, as far as they are kept.
     All(Vec<&'h Value>),
 }
@@ -138,9 +139,9 @@ pub(super) fn keep<'h>(history: &'h History, named: &[EntryId]) -> Vec<Txn<'h>> 
                 let left = elements.filter(|element| writers.kept(key, element, &kept)).collect();
                 return Some((key, Act::Read(Seen::All(left))));
             }
-            let initial = value.is_nil() || value.as_text() == Some("");
-            let seen = if initial && !writers.of.contains_key(&(key, value)) { None } else { Some(value) };
-            writers.kept(key, value, &kept).then_some((key, Act::Read(Seen::Last(seen))))
+            // What was written and may have been there at first says nothing.
+            let is_told = First::of(value).is_none() || !writers.of.contains_key(&(key, value));
+            (is_told && writers.kept(key, value, &kept)).then_some((key, Act::Read(Seen::Last(value))))
         };
         let tells = |told: &(&'h Value, &'h Value)| writers.kept_others(history, *told, &kept);
         let told = refused(entry).filter(tells).map(|(key, expected)| (key, Act::Refused(expected)));

@@ -37,6 +37,7 @@ mod beginnings;
 mod commits;
 mod counts;
 mod elements;
+mod firsts;
 mod held;
 mod instead;
 mod invariants;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    instead::differs_at_first,
+    firsts::First,
     isolated::{Beside, Sees},
     kept::{Act, Seen, Txn},
 };
@@ -17,6 +17,8 @@ pub(super) struct Search<'t, 'h> {
     pub(super) txns: &'t [&'t Txn<'h>],
     pub(super) seen: BTreeSet<(u64, u64, World<'h>)>,
     pub(super) steps: u64,
+    /// As what registers begin, if not as nil.
+    pub(super) firsts: &'t BTreeMap<&'h Value, First>,
 }
 
 impl<'h> Search<'_, 'h> {
@@ -35,7 +37,7 @@ impl<'h> Search<'_, 'h> {
                 continue;
             }
             let mut after = world.clone();
-            if run(self.txns[i], &mut after) && self.serial(done | 1 << i, &after, beside)? {
+            if self.run(self.txns[i], &mut after) && self.serial(done | 1 << i, &after, beside)? {
                 return Some(true);
             }
         }
@@ -83,7 +85,7 @@ impl<'h> Search<'_, 'h> {
                 continue;
             }
             let early = (0..n).any(|j| j != i && done >> j & 1 == 0 && precedes(beside, self.txns[j], txn));
-            if early || !run(txn, &mut world.clone()) {
+            if early || !self.run(txn, &mut world.clone()) {
                 continue;
             }
             let keys: BTreeSet<&'h Value> =
@@ -102,7 +104,7 @@ impl<'h> Search<'_, 'h> {
         let n = self.txns.len();
         if order.len() == n {
             self.steps = self.steps.checked_sub(1)?;
-            return Some(some_holds(self.txns, order, sees));
+            return Some(self.some_holds(order, sees));
         }
         for i in (0..n).filter(|i| !order.contains(i)).collect::<Vec<_>>() {
             let late = (0..n).any(|j| !order.contains(&j) && precedes(Beside::Processes, self.txns[j], self.txns[i]));
@@ -117,7 +119,120 @@ impl<'h> Search<'_, 'h> {
         }
         Some(false)
     }
+
+    /// Whether the transaction may run on this; leaves what is there after it.
+    fn run(&self, txn: &Txn<'h>, world: &mut World<'h>) -> bool {
+        txn.acts.iter().all(|(key, act)| {
+            let is_held = |value: &Value| match world.get(key).and_then(|all| all.last()) {
+                Some(held) => *held == value,
+                None => self.begins(key, value),
+            };
+            match act {
+                Act::Write(value) => world.entry(key).or_default().push(value),
+                Act::Refused(expected) => return !is_held(expected),
+                Act::Read(Seen::Last(seen)) => return is_held(seen),
+                Act::Read(Seen::All(seen)) => return world.get(key).map_or(seen.is_empty(), |all| all == seen),
+            }
+            true
+        })
+    }
+
+    /// Whether a register begins as this.
+    fn begins(&self, key: &Value, value: &Value) -> bool {
+        First::of(value).is_some_and(|first| first == self.firsts.get(key).copied().unwrap_or(First::Nil))
+    }
+
+    /// Whether the order holds for some choice of what each refused cas read.
+    fn some_holds(&self, order: &[usize], sees: Sees) -> bool {
+        let looks: Option<Vec<_>> = (0..self.txns.len()).map(|t| self.looks(order, t)).collect();
+        let Some(mut looks) = looks else { return false };
+        let refused = |t: usize| {
+            let told = |(key, act): &_| if let Act::Refused(expected) = act { Some((*key, *expected)) } else { None };
+            Some((t, self.txns[t].acts.iter().find_map(told)?))
+        };
+        let refused: Vec<_> = (0..self.txns.len()).filter_map(refused).collect();
+        self.chosen(order, sees, &refused, &mut looks)
+    }
+
+    fn chosen(&self, order: &[usize], sees: Sees, refused: &[Refused<'h>], all: &mut [Vec<Look<'h>>]) -> bool {
+        let Some((&(reader, (key, expected)), rest)) = refused.split_first() else {
+            return holds(self.txns, order, sees, all);
+        };
+        let left = |t: &usize| writes(self.txns[*t], key).last().is_some_and(|last| *last != expected);
+        let at_first = Some(None).filter(|_| !self.begins(key, expected));
+        (0..self.txns.len()).filter(left).map(Some).chain(at_first).any(|source| {
+            all[reader] = vec![Look { key, source, shown: source.into_iter().collect() }];
+            self.chosen(order, sees, rest, all)
+        })
+    }
+
+    /// What a transaction saw of the others, if they commit in this order; `None` if it cannot have seen it.
+    fn looks(&self, order: &[usize], reader: usize) -> Option<Vec<Look<'h>>> {
+        let txns = self.txns;
+        let owner = |key: &Value, value: &Value| (0..txns.len()).find(|&t| writes(txns[t], key).contains(&value));
+        let source = |key: &Value, value: &&'h Value| {
+            owner(key, value).filter(|&t| t != reader && writes(txns[t], key).last() == Some(value))
+        };
+        let mut own: World<'h> = World::new();
+        let mut all = Vec::new();
+        for (key, act) in &txns[reader].acts {
+            let before: &[&Value] = own.get(key).map_or(&[], Vec::as_slice);
+            match act {
+                Act::Write(value) => own.entry(key).or_default().push(value),
+                // What it read is to be chosen.
+                Act::Refused(_) => {}
+                Act::Read(Seen::Last(seen)) if !before.is_empty() => (before.last() == Some(seen)).then_some(())?,
+                Act::Read(Seen::Last(seen)) => {
+                    let source = if self.begins(key, seen) { None } else { Some(source(key, seen)?) };
+                    all.push(Look { key, source, shown: source.into_iter().collect() });
+                }
+                Act::Read(Seen::All(seen)) => {
+                    let whole: Vec<&Value> = order.iter().flat_map(|&t| writes(txns[t], key)).collect();
+                    (whole.starts_with(seen) && seen.ends_with(before)).then_some(())?;
+                    let others = &seen[..seen.len() - before.len()];
+                    let source = match others.last() {
+                        Some(last) => Some(source(key, last)?),
+                        None => None,
+                    };
+                    all.push(Look { key, source, shown: others.iter().filter_map(|v| owner(key, v)).collect() });
+                }
+            }
+        }
+        Some(all)
+    }
 }
+
+/// As what registers may begin: those that all who are kept ask to begin as one of the two as that one, and the others in every
+/// way. `None` where these are too many.
+pub(super) fn firsts<'h>(txns: &[Txn<'h>]) -> Option<Vec<BTreeMap<&'h Value, First>>> {
+    let mut asked: BTreeMap<&Value, BTreeSet<First>> = BTreeMap::new();
+    for (key, act) in txns.iter().flat_map(|txn| &txn.acts) {
+        let first = match act {
+            Act::Read(Seen::Last(seen)) => First::of(seen),
+            Act::Refused(expected) => First::of(expected).map(First::other),
+            Act::Write(_) | Act::Read(Seen::All(_)) => None,
+        };
+        asked.entry(key).or_default().extend(first);
+    }
+    let mut ways = vec![BTreeMap::new()];
+    for (key, firsts) in asked {
+        if ways.len() * firsts.len() > BEGINNINGS_MAX {
+            return None;
+        }
+        if !firsts.is_empty() {
+            let with = |way: &BTreeMap<&'h Value, First>, first| {
+                let mut way = way.clone();
+                way.insert(key, first);
+                way
+            };
+            ways = ways.iter().flat_map(|way| firsts.iter().map(move |first| with(way, *first))).collect();
+        }
+    }
+    Some(ways)
+}
+
+/// So many ways for registers to begin are tried.
+const BEGINNINGS_MAX: usize = 64;
 
 /// All writes to each key, in order.
 pub(super) type World<'h> = BTreeMap<&'h Value, Vec<&'h Value>>;
@@ -128,22 +243,6 @@ fn precedes(beside: Beside, a: &Txn<'_>, b: &Txn<'_>) -> bool {
         Beside::Processes => a.entry.process == b.entry.process && a.entry.invoked.position < b.entry.invoked.position,
         Beside::Time => a.entry.returned() < b.entry.invoked.position,
     }
-}
-
-/// Whether the transaction may run on this; leaves what is there after it.
-fn run<'h>(txn: &Txn<'h>, world: &mut World<'h>) -> bool {
-    txn.acts.iter().all(|(key, act)| {
-        match act {
-            Act::Write(value) => world.entry(key).or_default().push(value),
-            Act::Refused(expected) => {
-                let held = world.get(key).and_then(|all| all.last());
-                return held.map_or_else(|| differs_at_first(expected), |held| held != expected);
-            }
-            Act::Read(Seen::Last(seen)) => return world.get(key).and_then(|all| all.last()) == seen.as_ref(),
-            Act::Read(Seen::All(seen)) => return world.get(key).map_or(seen.is_empty(), |all| all == seen),
-        }
-        true
-    })
 }
 
 fn writes<'h>(txn: &Txn<'h>, key: &Value) -> Vec<&'h Value> {
@@ -161,72 +260,8 @@ struct Look<'h> {
     shown: Vec<usize>,
 }
 
-/// What a transaction saw of the others, if they commit in this order; `None` if it cannot have seen it.
-fn looks<'h>(txns: &[&Txn<'h>], order: &[usize], reader: usize) -> Option<Vec<Look<'h>>> {
-    let owner = |key: &Value, value: &Value| (0..txns.len()).find(|&t| writes(txns[t], key).contains(&value));
-    let source = |key: &Value, value: Option<&&'h Value>| {
-        let Some(value) = value else { return Some(None) };
-        let owner = owner(key, value).filter(|&t| t != reader && writes(txns[t], key).last() == Some(value))?;
-        Some(Some(owner))
-    };
-    let mut own: World<'h> = World::new();
-    let mut all = Vec::new();
-    for (key, act) in &txns[reader].acts {
-        let before: &[&Value] = own.get(key).map_or(&[], Vec::as_slice);
-        match act {
-            Act::Write(value) => own.entry(key).or_default().push(value),
-            // What it read is to be chosen.
-            Act::Refused(_) => {}
-            Act::Read(Seen::Last(seen)) if !before.is_empty() => (before.last() == seen.as_ref()).then_some(())?,
-            Act::Read(Seen::Last(seen)) => {
-                let source = source(key, seen.as_ref())?;
-                all.push(Look { key, source, shown: source.into_iter().collect() });
-            }
-            Act::Read(Seen::All(seen)) => {
-                let whole: Vec<&Value> = order.iter().flat_map(|&t| writes(txns[t], key)).collect();
-                (whole.starts_with(seen) && seen.ends_with(before)).then_some(())?;
-                let others = &seen[..seen.len() - before.len()];
-                let source = source(key, others.last())?;
-                all.push(Look { key, source, shown: others.iter().filter_map(|v| owner(key, v)).collect() });
-            }
-        }
-    }
-    Some(all)
-}
-
-/// Whether the order holds for some choice of what each refused cas read.
-fn some_holds(txns: &[&Txn<'_>], order: &[usize], sees: Sees) -> bool {
-    let looks: Option<Vec<_>> = (0..txns.len()).map(|t| looks(txns, order, t)).collect();
-    let Some(mut looks) = looks else { return false };
-    let refused = |t: usize| {
-        let told = |(key, act): &_| if let Act::Refused(expected) = act { Some((*key, *expected)) } else { None };
-        Some((t, txns[t].acts.iter().find_map(told)?))
-    };
-    let refused: Vec<_> = (0..txns.len()).filter_map(refused).collect();
-    chosen(txns, order, sees, &refused, &mut looks)
-}
-
 /// A refused cas, its key, and what it expected.
 type Refused<'h> = (usize, (&'h Value, &'h Value));
-
-fn chosen<'h>(
-    txns: &[&Txn<'h>],
-    order: &[usize],
-    sees: Sees,
-    refused: &[Refused<'h>],
-    all: &mut [Vec<Look<'h>>],
-) -> bool {
-    let Some((&(reader, (key, expected)), rest)) = refused.split_first() else { return holds(txns, order, sees, all) };
-    let left = |t: &usize| writes(txns[*t], key).last().is_some_and(|last| *last != expected);
-    let sources = (0..txns.len()).filter(left).map(Some).chain(differs_at_first(expected).then_some(None));
-    for source in sources {
-        all[reader] = vec![Look { key, source, shown: source.into_iter().collect() }];
-        if chosen(txns, order, sees, rest, all) {
-            return true;
-        }
-    }
-    false
-}
 
 /// Whether the order extends processes and reads, and every read shows the last write of its key that it can see.
 fn holds(txns: &[&Txn<'_>], order: &[usize], sees: Sees, looks: &[Vec<Look<'_>>]) -> bool {

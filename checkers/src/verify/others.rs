@@ -4,7 +4,8 @@
 use super::{
     Verification,
     commits::Place,
-    instead::{Versions, differs_at_first, refused},
+    firsts::{First, Firsts},
+    instead::{Versions, refused},
     sees::End,
 };
 use crate::{
@@ -28,18 +29,21 @@ pub(super) struct Others<'h> {
     /// By key, ascending: who wrote it, of which process, and what that left.
     left: FixedMap<&'h Value, Vec<(Place, u32, &'h Value)>>,
     process: Vec<u32>,
+    /// As what registers begin: as was seen, and as was chosen by now.
+    seen: Firsts<'h>,
+    firsts: Firsts<'h>,
     /// How many versions there were to choose from, and which was chosen; and how many of these choices were looked up by now.
     choices: Vec<(usize, usize)>,
     looked: usize,
 }
 
 impl<'h> Others<'h> {
-    pub(super) fn new(history: &'h History, order: &[EntryId]) -> Result<Self, Verification> {
+    pub(super) fn new(history: &'h History, order: &[EntryId], seen: Firsts<'h>) -> Result<Self, Verification> {
         let versions = Versions::new(history, order.iter().copied())?;
-        let (choices, looked) = (Vec::new(), 0);
+        let (firsts, choices, looked) = (seen.clone(), Vec::new(), 0);
         if versions.is_empty() {
             let (refused, left, process) = Default::default();
-            return Ok(Others { refused, left, process, choices, looked });
+            return Ok(Others { refused, left, process, seen, firsts, choices, looked });
         }
         let process: Vec<u32> = order.iter().map(|id| history.entries[*id].process.0).collect();
         let told = |(place, id): (Place, &EntryId)| {
@@ -55,7 +59,7 @@ impl<'h> Others<'h> {
                 last.map(|w| (place_of[&w.by], process[place_of[&w.by] as usize], w.value)).collect()
             });
         }
-        Ok(Others { refused, left, process, choices, looked })
+        Ok(Others { refused, left, process, seen, firsts, choices, looked })
     }
 
     /// The refused cas that stands here.
@@ -63,20 +67,16 @@ impl<'h> Others<'h> {
         self.refused.get(&place).copied()
     }
 
-    fn before(&self, refused: Refused<'h>) -> &[(Place, u32, &'h Value)] {
-        let left = &self.left[refused.key];
-        &left[..left.partition_point(|(writer, ..)| *writer < refused.place)]
-    }
-
     /// Whether each has a version to read that comes before it, not older than what its process wrote itself if that counts.
-    pub(super) fn were_there(&self, by_process: bool) -> Result<(), End> {
+    pub(super) fn were_there(&mut self, by_process: bool) -> Result<(), End> {
         for &refused in self.refused.values() {
             let own = |(_, by, _): &&(Place, u32, &Value)| by_process && *by == self.process[refused.place as usize];
-            let before = self.before(refused);
+            let before = before(&self.left, refused);
             let since = before.iter().rposition(|write| own(&write));
             let is_other = |(.., value): &(Place, u32, &Value)| *value != refused.expected;
-            let at_first = since.is_none() && differs_at_first(refused.expected);
-            if !at_first && !before[since.unwrap_or(0)..].iter().any(is_other) {
+            let was_there = before[since.unwrap_or(0)..].iter().any(is_other)
+                || (since.is_none() && self.firsts.differ(refused.key, refused.expected));
+            if !was_there {
                 return Err(End::Stale(refused.place));
             }
         }
@@ -90,15 +90,21 @@ impl<'h> Others<'h> {
         refused: Refused<'h>,
         mut sees: impl FnMut(Place) -> bool,
     ) -> Result<Option<Place>, End> {
-        let before = self.before(refused);
+        let before = before(&self.left, refused);
         let last = before.iter().rposition(|(writer, ..)| sees(*writer));
-        let is_other = last.map_or(differs_at_first(refused.expected), |last| before[last].2 != refused.expected);
+        let Refused { key, expected, .. } = refused;
+        let is_open = last.is_none() && First::of(expected).is_some() && !self.firsts.is_known(key);
+        let is_other = match last {
+            Some(last) => before[last].2 != expected,
+            None => !is_open && self.firsts.differ(key, expected),
+        };
         if is_other {
             return Ok(None);
         }
         let later = &before[last.map_or(0, |last| last + 1)..];
-        let others: Vec<Place> =
-            later.iter().filter(|(.., value)| *value != refused.expected).map(|(writer, ..)| *writer).collect();
+        let later = later.iter().filter(|(.., value)| *value != expected).map(|(writer, ..)| Some(*writer));
+        // To read what was there at first is a choice where nothing says yet what that was.
+        let others: Vec<Option<Place>> = is_open.then_some(None).into_iter().chain(later).collect();
         if others.is_empty() {
             return Err(End::Stale(refused.place));
         }
@@ -107,13 +113,17 @@ impl<'h> Others<'h> {
         }
         let (_, chosen) = self.choices[self.looked];
         self.looked += 1;
-        Ok(Some(others[chosen]))
+        if others[chosen].is_none() {
+            self.firsts.differ(key, expected);
+        }
+        Ok(others[chosen])
     }
 
     /// The next choice; false if there is none.
     pub(super) fn choose_again(&mut self) -> bool {
         self.choices.truncate(self.looked);
         self.looked = 0;
+        self.firsts = self.seen.clone();
         while let Some((of, chosen)) = self.choices.pop() {
             if chosen + 1 < of {
                 self.choices.push((of, chosen + 1));
@@ -122,4 +132,13 @@ impl<'h> Others<'h> {
         }
         false
     }
+}
+
+/// What was left in the register of a refused cas before that.
+fn before<'l, 'h>(
+    left: &'l FixedMap<&'h Value, Vec<(Place, u32, &'h Value)>>,
+    refused: Refused<'h>,
+) -> &'l [(Place, u32, &'h Value)] {
+    let left = &left[refused.key];
+    &left[..left.partition_point(|(writer, ..)| *writer < refused.place)]
 }

@@ -21,7 +21,7 @@ pub(super) fn sees(history: &History, order: &[EntryId], sees: Sees, budget: &Bu
     let commits = Commits::new(history, order)?;
     let looks = Looks::new(&commits)?;
     commits.keeps_processes()?;
-    let mut others = Others::new(history, order)?;
+    let mut others = Others::new(history, order, commits.firsts.clone())?;
     let mut visible = Visible { commits: &commits, looks: &looks, steps: budget.steps };
     match sees {
         Sees::ReadBefore => visible.by_reads(true).and_then(|()| others.were_there(false)),

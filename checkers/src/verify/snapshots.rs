@@ -4,6 +4,7 @@ use super::{
     Verification,
     acts::{How, asked},
     commits::{Commits, Own, Place, Read},
+    firsts::Firsts,
     instead::refused,
     isolated::Beside,
     placed::refuted,
@@ -30,7 +31,7 @@ pub(super) fn snapshots(
         commits.keeps_processes()?;
     }
     let mut known = Known::new(history, &commits, beside);
-    let refusals = Refusals::new(history, order)?;
+    let mut refusals = Refusals::new(history, order, commits.firsts.clone())?;
     let mut steps = budget.steps;
     let (mut own, mut reads) = (Own::new(commits.keys()), Vec::new());
     // By key: after how many commits it was last written.
@@ -74,14 +75,15 @@ fn shows(commits: &Commits<'_>, read: Read, from: Place) -> Option<Place> {
 struct Refusals<'h> {
     /// By key, ascending: behind how many commits it held something else, and what.
     held: FixedMap<&'h Value, Vec<(Place, Option<&'h Value>)>>,
+    firsts: Firsts<'h>,
 }
 
 impl<'h> Refusals<'h> {
-    fn new(history: &'h History, order: &[EntryId]) -> Result<Self, Verification> {
+    fn new(history: &'h History, order: &[EntryId], firsts: Firsts<'h>) -> Result<Self, Verification> {
         let keys = history.entries.iter().filter_map(refused).map(|(key, _)| (key, vec![(0, None)]));
         let mut held: FixedMap<&Value, Vec<_>> = keys.collect();
         if held.is_empty() {
-            return Ok(Refusals { held });
+            return Ok(Refusals { held, firsts });
         }
         for (place, &id) in (1..).zip(order) {
             for (key, how, value) in asked(&history.entries[id]) {
@@ -95,20 +97,19 @@ impl<'h> Refusals<'h> {
                 }
             }
         }
-        Ok(Refusals { held })
+        Ok(Refusals { held, firsts })
     }
 
     /// Whether the register held something else behind some number of commits from `from` to `to`, if a cas of it was refused.
-    fn have_a_reason(&self, entry: &Entry, from: Place, to: Place) -> bool {
+    fn have_a_reason(&mut self, entry: &'h Entry, from: Place, to: Place) -> bool {
         let Some((key, expected)) = refused(entry) else { return true };
         let Some(held) = self.held.get(key) else { return false };
-        let is_initial = expected.is_nil() || expected.as_text() == Some("");
         let mut until = to + 1;
         // From the last on: each lasts up to the next.
         let begun = &held[..held.partition_point(|(since, _)| *since <= to)];
         for &(since, value) in begun.iter().rev() {
-            let is_held = value.map_or(is_initial, |value| value == expected);
-            if !is_held && since < until {
+            let lasts = since < until;
+            if lasts && value.map_or_else(|| self.firsts.differ(key, expected), |value| value != expected) {
                 return true;
             }
             until = since;

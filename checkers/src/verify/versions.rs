@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 use super::{
     Verification,
     acts::{Act, Acts, Key, Number, What},
-    beginnings,
-    instead::{self, Versions, differs_at_first},
+    firsts::Firsts,
+    instead::{self, Versions},
     placed::{Placed, refuted},
 };
 use crate::{
@@ -74,17 +74,16 @@ pub(super) fn installs(history: &History, level: Level, order: &[EntryId]) -> Re
     }
     placed.all()?;
     let demands = Demands::new(history, level)?;
-    if demands.acts.has_empty_text() {
-        beginnings::once(history, level == Level::Uncommitted)?;
-    }
-    if let Some((reader, why)) = demands.refused.iter().find(|(reader, _)| place[*reader].is_some()) {
+    let is_placed = |id: EntryId| place[id].is_some();
+    let mut firsts = demands.firsts(order, is_placed)?;
+    if let Some((reader, why)) = demands.refused.iter().find(|(reader, _)| is_placed(*reader)) {
         return Err(refuted(*reader, why));
     }
     let told = if demands.versions.is_empty() { &[] } else { order };
-    if let Some(id) = told.iter().find(|id| !demands.has_a_reason(**id, |writer| place[writer].is_some())) {
+    if let Some(id) = told.iter().find(|id| !demands.has_a_reason(**id, is_placed, &mut firsts)) {
         return Err(refuted(*id, "was refused what was there"));
     }
-    let is_missing = |(reader, writer): &&(EntryId, EntryId)| place[*reader].is_some() && place[*writer].is_none();
+    let is_missing = |(reader, writer): &&(EntryId, EntryId)| is_placed(*reader) && !is_placed(*writer);
     if let Some((_, writer)) = demands.seen.iter().find(is_missing) {
         return Err(refuted(*writer, "is left out, although its effect was seen"));
     }
@@ -110,8 +109,10 @@ pub(super) fn impossible(history: &History, level: Level, named: &[EntryId]) -> 
     let happened = demands.happened(&named);
     let named: BTreeSet<EntryId> = named.into_iter().filter(|id| happened[*id]).collect();
     let may_be = |id: EntryId| demands.may_have_happened(id);
+    let by: Vec<EntryId> = named.iter().copied().collect();
+    let Ok(mut firsts) = demands.firsts(&by, may_be) else { return Verification::Verified };
     if demands.refused.iter().any(|(reader, _)| named.contains(reader))
-        || named.iter().any(|id| !demands.has_a_reason(*id, may_be))
+        || named.iter().any(|id| !demands.has_a_reason(*id, may_be, &mut firsts))
     {
         return Verification::Verified;
     }
@@ -195,12 +196,21 @@ impl<'h> Demands<'h> {
         Ok(demands)
     }
 
+    /// As what registers began, as these saw it if they and no others are in the order.
+    fn firsts(&self, by: &[EntryId], is_in_order: impl Fn(EntryId) -> bool) -> Result<Firsts<'h>, Verification> {
+        if self.versions.is_empty() && !self.acts.has_empty_text() {
+            return Ok(Firsts::default());
+        }
+        let is_aborted = |id: EntryId| self.level == Level::Uncommitted && !self.may_have_happened(id);
+        Firsts::shown(self.history, by.iter().copied(), |id| is_in_order(id) || is_aborted(id))
+    }
+
     /// Whether there is a version that a cas read which was refused, if these are in the order.
-    fn has_a_reason(&self, id: EntryId, is_in_order: impl Fn(EntryId) -> bool) -> bool {
+    fn has_a_reason(&self, id: EntryId, is_in_order: impl Fn(EntryId) -> bool, firsts: &mut Firsts<'h>) -> bool {
         let Some((key, expected)) = instead::refused(&self.history.entries[id]) else { return true };
         let uncommitted = self.level == Level::Uncommitted;
-        differs_at_first(expected)
-            || self.versions.others(key, expected).any(|write| uncommitted || (write.last && is_in_order(write.by)))
+        let mut others = self.versions.others(key, expected);
+        others.any(|write| uncommitted || (write.last && is_in_order(write.by))) || firsts.differ(key, expected)
     }
 
     fn may_have_happened(&self, id: EntryId) -> bool {

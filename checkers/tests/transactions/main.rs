@@ -1,5 +1,6 @@
 //! Isolation levels against their definitions: small random histories of transactions, and every order of them.
 
+mod beginnings;
 mod concurrent;
 mod definitions;
 mod evidence;
