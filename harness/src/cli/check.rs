@@ -12,6 +12,7 @@ use squall_checkers::{
     history::{History, Order, Outcome},
     lattice::{self, About},
     models::{MODELS, ModelEntry},
+    staleness::Staleness,
     strongest as placement,
     verdict::{Anomaly, Verdict},
 };
@@ -109,8 +110,8 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
         context.output.text(&show(entry.name, model, &history, &verdict, &format!("{}{by}", entry.name), style))?;
         if let Some(staleness) = &staleness {
             context.output.line(strongest::bounds(staleness))?;
-            for evidence in staleness.time_ns.iter().chain([&staleness.versions]).filter_map(|b| b.evidence.as_ref()) {
-                context.output.line(&evidence.sentence)?;
+            for sentence in shown_by(staleness) {
+                context.output.line(sentence)?;
             }
         }
         if let Some(second) = &second {
@@ -196,6 +197,14 @@ fn next(error: &ParseError, format: Option<Format>) -> &'static str {
 fn judge(checker: &dyn checker::Checker, history: &History, budget: &Budget) -> Verdict {
     panics::catch(|| checker.check(history, budget))
         .unwrap_or_else(|message| Verdict::precondition(format!("the checker itself failed: {message}")))
+}
+
+/// The sentences that show the bounds. One operation may show both.
+fn shown_by(staleness: &Staleness) -> Vec<&str> {
+    let bounds = staleness.time_ns.iter().chain([&staleness.versions]);
+    let mut sentences: Vec<&str> = bounds.filter_map(|b| Some(b.evidence.as_ref()?.sentence.as_str())).collect();
+    sentences.dedup();
+    sentences
 }
 
 /// Where among the models a history stands that is not of this one.
