@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{staleness::Staleness, verdict::Verdict};
+use crate::{
+    document::{self, DocumentError},
+    staleness::Staleness,
+    verdict::Verdict,
+};
 
 /// The version that is written. All versions up to this are read.
 pub const VERSION: u32 = 1;
@@ -50,12 +54,8 @@ impl Certificate {
     /// Reads a certificate from JSON.
     ///
     /// # Errors
-    /// What is wrong with it, with line and column, or that its version is not known.
-    pub fn from_json(text: &str) -> Result<Self, String> {
-        let certificate: Certificate = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        match certificate.version {
-            1..=VERSION => Ok(certificate),
-            other => Err(format!("version {other} of the format is not known; the newest known is {VERSION}")),
-        }
+    /// What is wrong with it and where, or that its version is not known.
+    pub fn from_json(text: &str) -> Result<Self, DocumentError> {
+        document::read(text, document::CERTIFICATE, VERSION)
     }
 }

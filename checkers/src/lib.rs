@@ -29,6 +29,7 @@ pub mod certificate;
 pub mod checker;
 mod clocks;
 mod convergence;
+pub mod document;
 mod durability;
 mod first_values;
 pub mod formats;

@@ -238,6 +238,9 @@ fn errors_say_where_and_what() {
         ("INFO  jepsen.core - Worker 0 starting\n", "etcd-log"),
         ("hello", "etcd-log"),
         ("{\"squall-history\":2}", "jsonl"),
+        ("{\"squall-history\":2,\"order\":\"by-clocks\"}", "jsonl"),
+        ("{\"squall-history\":0}", "jsonl"),
+        ("{\"squall-history\":\"one\"}", "jsonl"),
         ("{\"squall-history\":1}\n{\"type\":\"invoke\",\"process\":0}", "jsonl"),
         ("{\"squall-history\":1}\n{\"type\":\"ok\",\"process\":0}", "jsonl"),
         ("{\"squall-history\":1}\n{\"type\":\"invoke\",\"process\":0,\"f\":\"read\",\"key\":1.5}", "jsonl"),
@@ -256,6 +259,9 @@ fn errors_say_where_and_what() {
             "jsonl",
         ),
         ("", "jsonl"),
+        ("{\"squall-certificate\":1}", "found out"),
+        ("{\n  \"squall-case\": 1,\n", "found out"),
+        ("\u{feff}{\"squall-plan\": 7}", "found out"),
     ];
     let mut out = String::new();
     for (content, format) in cases {

@@ -56,7 +56,7 @@ fn broken_plans_and_cases_are_told_with_their_place() {
     folder.run(&["plan", "single-copy", "--seed", "7", "-o", "plan.json"]).exits(0);
     let plan = read(&folder.path("plan.json"));
     for (name, text, said) in [
-        ("empty", "", "line 1"),
+        ("empty", "", "the file is empty"),
         ("cut", &plan[..plan.len() / 2], "line"),
         ("type", &plan.replacen("\"nodes\": ", "\"nodes\": \"x", 1).replacen("\"x3", "\"x3\"", 1), "line"),
         ("version", &plan.replacen("\"squall-plan\": 1", "\"squall-plan\": 99", 1), "version 99"),
@@ -193,8 +193,63 @@ fn certificates_are_verified_and_false_ones_refuted() {
     folder.write("false", proof.replace("[0,1]", "[1,0]"));
     folder.run(&["verify", "good", "false"]).exits(1).shows("refuted");
     folder.run(&["verify", "stale", "proof"]).exits(1).shows("2 operations, but the history has 3");
-    folder.write("other", proof.replace("certificate\":1", "certificate\":9"));
-    folder.run(&["verify", "good", "other"]).exits(2).says("version 9");
-    folder.write("cut", &proof[..proof.len() / 2]);
-    folder.run(&["verify", "good", "cut"]).exits(2).says("line 1");
+}
+
+#[test]
+fn a_certificate_that_is_none_is_told_with_what_is_wrong_and_what_to_do() {
+    let folder = Folder::new();
+    folder.write("good", "0: write[x] 1; 1: read[x] -> 1");
+    folder.run(&["check", "good", "--model", "register", "--certificate", "proof"]).exits(0);
+    let proof = read(&folder.path("proof"));
+    let newer = "which a newer squall wrote; this build reads version 1 help: Read it with the version of squall";
+    for (text, said) in [
+        ("{\"squall-certificate\":2}", newer),
+        (&*proof.replace("certificate\":1", "certificate\":9"), newer),
+        (&proof.replace("\"operations\":2,", ""), "line 1, column 120: missing field `operations` help: `squall check"),
+        (
+            &proof.replace("\"operations\":2", "\"operations\":[]"),
+            "operations: invalid type: sequence, expected a whole",
+        ),
+        (&proof[..proof.len() / 2], "is the file cut off? help: `squall check HISTORY --certificate FILE` writes"),
+        ("", "the file is empty, and no squall-certificate file"),
+        ("0: write[x] 1", "this is no squall-certificate file: the member"),
+        ("{\"squall-history\":1}\n{}", "but a squall-history file help: `squall check FILE` judges a history"),
+    ] {
+        folder.write("bad", text);
+        folder.run(&["verify", "good", "bad"]).exits(2).says("bad: ").says(said);
+    }
+    folder.write("binary", b"{\"squall-certificate\":1,\n\"checker\":\"\xFF\"}");
+    folder.run(&["verify", "good", "binary"]).exits(2).says("binary:2:12: expected text in UTF-8");
+    folder.run(&["verify", "good", "."]).exits(2).says("cannot read .: it is a folder help: Name a file in it.");
+    folder.run(&["verify", "good", "missing"]).exits(2).says("cannot read missing");
+    // Nobody is blamed for what a model that is not known may allow.
+    folder.write("model", proof.replace("\"register\"", "\"regster\""));
+    folder.run(&["verify", "good", "model"]).exits(3).shows("there is no model `regster`; did you mean `register`?");
+    folder.write("none", proof.replace("\"model\":\"register\",", ""));
+    folder.run(&["verify", "good", "none"]).exits(3).shows("it names no model, by which `linearizable` judges");
+}
+
+#[test]
+fn other_files_of_ours_are_told_from_histories() {
+    let folder = Folder::new();
+    folder.write("good", "0: write[x] 1; 1: read[x] -> 1");
+    folder.run(&["check", "good", "--model", "register", "--certificate", "proof"]).exits(0);
+    folder.run(&["plan", "single-copy", "--seed", "7", "-o", "plan.json"]).exits(0);
+    for (file, kind, next) in [
+        ("proof", "squall-certificate", "`squall verify HISTORY FILE` checks a certificate."),
+        ("plan.json", "squall-plan", "`squall run --plan FILE` runs a plan."),
+    ] {
+        let said = format!("{file}: line 1, column 1: expected a history, found a {kind} file help: {next}");
+        folder.run(&["check", file, "--model", "register"]).exits(2).says(&said);
+        let said = format!("{file}: this is no squall-case file, but a {kind} file help: {next}");
+        folder.run(&["replay", file]).exits(2).says(&said);
+    }
+    // The arguments the other way round.
+    folder.run(&["verify", "proof", "good"]).exits(2).says("`squall verify HISTORY FILE` checks a certificate.");
+    folder.run(&["check", ".", "--model", "register"]).exits(2).says("it is a folder");
+    folder.run(&["replay", "."]).exits(2).says("it is a folder");
+    folder.write("newer", "{\"squall-case\":2}");
+    folder.run(&["replay", "newer"]).exits(2).says("which a newer squall wrote").says("or with a later one");
+    folder.write("packed", b"\x1f\x8b\x08\x00");
+    folder.run(&["check", "packed", "--model", "register"]).exits(2).says("A history is text: is this packed");
 }

@@ -20,6 +20,7 @@ use serde_json::error::Category;
 
 use super::{Lines, ParseError, Place, cursor::Cursor, known_name};
 use crate::{
+    document,
     history::{Entry, History, Mark, MarkKind, Moment, Order, Outcome, ProcessId, Provenance},
     operation::Operation,
     recorder::{self, HistoryError},
@@ -77,6 +78,8 @@ pub(super) struct Events {
 const EVENT: &str =
     "Each line after the header is an event, such as {\"type\":\"invoke\",\"process\":0,\"f\":\"read\"}.";
 
+const OF_HEADER: &str = "The version is a number from 1 on, and all else in the header may be left out.";
+
 const HEADER: &str = "the header {\"squall-history\":1}";
 
 impl Lines for Events {
@@ -90,12 +93,18 @@ impl Lines for Events {
                 serde_json::from_str(line).map_err(|error| not_json(at, line, "an event", &error).instead(EVENT))?;
             return reader.event(at, event);
         }
-        let header: Header = serde_json::from_str(line).map_err(|error| not_json(at, line, HEADER, &error))?;
-        if header.version == 0 || header.version > VERSION {
+        // A header of another version may have any shape.
+        if let Some(found) = document::version(line, document::HISTORY).filter(|v| *v == 0 || *v > u64::from(VERSION)) {
             let expected = format!("version {VERSION} of the format");
-            let error = ParseError::new(at, expected, format!("version {}", header.version));
-            return Err(error.instead("Read it with the version of squall that wrote it, or with a later one."));
+            let instead = if found > u64::from(VERSION) { document::OTHER_SQUALL } else { OF_HEADER };
+            let found = format!("version {found}{}", document::newer(found, VERSION));
+            return Err(ParseError::new(at, expected, found).instead(instead));
         }
+        let header: Header = serde_json::from_str(line).map_err(|error| {
+            let error = not_json(at, line, HEADER, &error);
+            // It is of this format, whatever is wrong with it.
+            if line.contains(document::HISTORY) { error.instead(OF_HEADER) } else { error }
+        })?;
         self.reader = Some(Reader {
             history: History { provenance: header.provenance, order: header.order, ..History::default() },
             lines: Vec::new(),
@@ -133,8 +142,7 @@ impl Lines for Events {
 }
 
 fn not_json(at: Place, line: &str, expected: &str, error: &serde_json::Error) -> ParseError {
-    let text = error.to_string();
-    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+    let what = document::problem(error);
     // It counts bytes, and the last one that it took.
     let taken = (0..error.column().clamp(1, line.len().max(1))).rev().find(|i| line.is_char_boundary(*i)).unwrap_or(0);
     let (before, rest) = line.split_at(taken);
@@ -144,7 +152,7 @@ fn not_json(at: Place, line: &str, expected: &str, error: &serde_json::Error) ->
         Category::Eof => {
             ParseError::new(Place { line: at.line, column: line.chars().count() + 1 }, expected, "half of one")
         }
-        Category::Syntax if what == "expected value" => {
+        Category::Syntax if what == "expected a JSON value" => {
             let inside = if before.trim().is_empty() { expected } else { "a value of JSON" };
             Cursor::at(rest, place).expected(inside)
         }

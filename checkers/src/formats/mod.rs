@@ -7,6 +7,7 @@ use std::{
 };
 
 use crate::{
+    document,
     history::{History, Mark, MarkKind, Moment},
     operation::Name,
     recorder::HistoryError,
@@ -179,6 +180,13 @@ impl ParseError {
         ParseError::new(at, "a history that clients can produce", error.to_string()).instead(instead)
     }
 
+    /// Another file of ours that begins like this.
+    fn other_file(beginning: &str) -> Option<Self> {
+        let (kind, instead) = document::other_than_history(beginning)?;
+        let error = ParseError::new(Place { line: 1, column: 1 }, "a history", format!("a {kind} file"));
+        Some(error.instead(instead))
+    }
+
     /// A mark ends a fault that had not begun.
     fn ends_nothing(at: Place, fault: u32) -> Self {
         let error = ParseError::new(at, "the end of a fault that has begun", format!("that of fault {fault}"));
@@ -257,7 +265,7 @@ pub enum ReadError {
 pub fn read_from(mut input: impl BufRead, format: Option<Format>) -> Result<History, ReadError> {
     let format = match format {
         Some(format) => format,
-        None => Format::detect(&String::from_utf8_lossy(input.fill_buf()?)),
+        None => found_out(&String::from_utf8_lossy(input.fill_buf()?))?,
     };
     match format {
         Format::Jsonl => lines_from(jsonl::Events::default(), input),
@@ -269,6 +277,11 @@ pub fn read_from(mut input: impl BufRead, format: Option<Format>) -> Result<Hist
             Ok(read(&content, Some(format))?)
         }
     }
+}
+
+/// The format that a file which begins like this is in.
+fn found_out(beginning: &str) -> Result<Format, ParseError> {
+    ParseError::other_file(beginning).map_or_else(|| Ok(Format::detect(beginning)), Err)
 }
 
 fn lines_from(mut format: impl Lines, mut input: impl BufRead) -> Result<History, ReadError> {
@@ -292,6 +305,7 @@ fn not_utf8(bytes: &[u8], error: std::str::Utf8Error, line: usize) -> ParseError
     let line = before.matches('\n').count() + line;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     ParseError::new(Place { line, column }, "text in UTF-8", "bytes that are none")
+        .instead("A history is text: is this packed, or in another encoding?")
 }
 
 /// Names that are literals elsewhere cost no memory.
@@ -329,7 +343,7 @@ fn known_name(f: String) -> Name {
 /// Where the content is not in that format, or is nothing that clients can do.
 pub fn read(content: &[u8], format: Option<Format>) -> Result<History, ParseError> {
     let text = std::str::from_utf8(content).map_err(|error| not_utf8(content, error, 1))?;
-    match format.unwrap_or_else(|| Format::detect(text)) {
+    match format.map_or_else(|| found_out(text), Ok)? {
         Format::Text => text::read(text),
         Format::Jsonl => lines(jsonl::Events::default(), text),
         Format::JepsenEdn => lines(jepsen::Forms::new(jepsen::Language::Edn), text),

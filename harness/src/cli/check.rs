@@ -178,10 +178,9 @@ fn word(verdict: &Verdict) -> String {
 }
 
 pub(super) fn read(path: &std::path::Path, format: Option<Format>) -> Result<History> {
-    let name = if path == std::path::Path::new("-") { "stdin".to_owned() } else { path.display().to_string() };
     formats::read_from(files::open(path)?, format).map_err(|e| match e {
-        ReadError::Io(e) => wrong(format!("cannot read {name}: {e}"), ""),
-        ReadError::Parse(e) => wrong(format!("{name}: {e}"), next(&e, format)),
+        ReadError::Io(e) => files::unreadable(path, &e),
+        ReadError::Parse(e) => wrong(format!("{}: {e}", files::name(path)), next(&e, format)),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, path::PathBuf};
 
-use super::{Context, Result, emit_test::EmitArgs, files, findings, run, wrong};
+use super::{Context, Result, emit_test::EmitArgs, files, findings, run};
 use crate::{
     engine::{campaign::single::Wanted, program, run::Class},
     exit::Exit,
@@ -89,5 +89,5 @@ fn log(lines: &[LogLine], nodes: u32) -> String {
 /// Reads a case file.
 pub(super) fn read(path: &std::path::Path) -> Result<Case> {
     let text = files::read_text(path)?;
-    Case::from_text(&text).map_err(|e| wrong(format!("{}: {e}", path.display()), ""))
+    Case::from_text(&text).map_err(|e| files::no_document(path, &e))
 }

@@ -71,7 +71,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
             ));
         } else {
             let text = files::read_text(path)?;
-            let plan = file::from_text(&text).map_err(|e| wrong(format!("{}: {e}", path.display()), ""))?;
+            let plan = file::from_text(&text).map_err(|e| files::no_document(path, &e))?;
             (arena(context, &plan, args.spec.simulator())?, plan, program::about("run --plan", path))
         }
     } else {

@@ -1,6 +1,7 @@
 //! A case: a failing plan, frozen and small, with what it shows; a versioned file that replays years later.
 
 use serde::{Deserialize, Serialize};
+use squall_checkers::document;
 use squall_reports::records::{Counts, Signature};
 
 use super::{
@@ -8,10 +9,8 @@ use super::{
     file::{self, FileError},
 };
 
-/// The version of case files that this build writes.
+/// The version of case files that this build writes. All versions up to this are read.
 pub const CASE_VERSION: u32 = 1;
-/// The versions of case files that this build reads.
-pub const CASE_VERSIONS: &[u32] = &[CASE_VERSION];
 
 /// A failing plan and what it shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +81,7 @@ impl Case {
     /// Reads a case file of any version so far, and checks that its plan can be run.
     pub fn from_text(text: &str) -> Result<Self, FileError> {
         let CaseFile { version: _, signature, sentence, simulator, found, plan } =
-            file::parse(text, "squall-case", CASE_VERSIONS)?;
+            document::read(text, "squall-case", CASE_VERSION)?;
         plan.validate()?;
         Ok(Case { plan, signature, simulator, found, sentence })
     }
@@ -188,7 +187,10 @@ mod tests {
     fn a_case_of_another_version_says_which_ones_are_read() {
         let newer = VERSION_1.replacen("\"squall-case\": 1", "\"squall-case\": 2", 1);
         let error = Case::from_text(&newer).unwrap_err();
-        assert_eq!(error.to_string(), "this squall-case file has version 2; this build reads version 1");
+        assert_eq!(
+            error.to_string(),
+            "this squall-case file has version 2, which a newer squall wrote; this build reads version 1"
+        );
     }
 
     #[test]
@@ -200,9 +202,7 @@ mod tests {
     #[test]
     fn a_plan_is_no_case() {
         let error = Case::from_text(&file::to_text(&case().plan)).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "this is no squall-case file: the member `\"squall-case\": 1` is missing; it seems to be a squall-plan file"
-        );
+        assert_eq!(error.to_string(), "this is no squall-case file, but a squall-plan file");
+        assert_eq!(error.instead(), Some("`squall run --plan FILE` runs a plan."));
     }
 }
