@@ -1,6 +1,7 @@
 //! Campaigns in a `#[test]`, against stores that do what stores should not: each is told with its seed.
 
 use std::{
+    fs,
     panic::{self, AssertUnwindSafe},
     thread,
     time::Duration,
@@ -10,6 +11,7 @@ use squall::{
     Env, Failed, Promise, Reply, Result, System,
     checkers::operation::{Interface, Operation},
     engine::in_test::Campaign,
+    plan::case::Case,
 };
 use squall_reports::records::FailureKind;
 
@@ -75,6 +77,17 @@ fn a_panic_is_told_with_its_seed_and_place() {
         assert!(said.contains(part), "no {part:?} in:\n{said}");
     }
     assert!(said.contains("SQUALL_SEEDS=5..6 cargo test"), "{said}");
+}
+
+#[test]
+fn a_case_is_called_by_the_seed_that_was_found() {
+    let out = tempfile::tempdir().expect("a folder");
+    let report = campaign(Odd::Panics).out(out.path()).run().expect("it can be run");
+    let path = report.failure.expect("it panics").case.expect("it was shrunk");
+    let mut case = Case::from_text(&fs::read_to_string(path).expect("it was written")).expect("it is one");
+    case.found.seed = 4711;
+    let finding = squall::replay(Odd::Panics, &case.to_text()).run().expect("it can be run").expect("it panics");
+    assert_eq!((finding.seed, case.plan.seed == 4711), (4711, false));
 }
 
 #[test]

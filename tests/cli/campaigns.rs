@@ -162,12 +162,26 @@ fn wait_for(child: &mut Child, mut ready: impl FnMut() -> bool) {
 fn a_demo_finds_shrinks_and_shows_and_its_case_replays_and_shrinks_no_further() {
     let folder = Folder::new();
     let ran = folder.run(&["demo", "--seed", "245160777"]).exits(0).shows("squall replay").shows("timeline");
-    let case =
-        ran.stdout.split("squall replay ").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("a case");
-    folder.run(&["replay", case]).exits(1).shows("It still fails");
-    folder.run(&["minimize", case, "--runs", "200", "-o", "small.json"]).exits(1).shows("small.json");
-    folder.run(&["replay", "small.json"]).exits(1).shows("It still fails");
-    let healthy = read(&folder.path(case)).replace(":leader-local-read", "");
-    folder.write("healthy.json", healthy);
+    let after = |text: &str| ran.stdout.split(text).nth(1).and_then(|rest| rest.split_whitespace().next());
+    let (case, seed) = (after("squall replay ").expect("a case"), after(" Seed ").expect("a seed"));
+    let seed = seed.trim_end_matches(',');
+    let named = format!(" · seed {seed} · ");
+    assert!(ran.stdout.contains(&named), "{}", ran.stdout);
+    // A plan under another seed is still the case of the seed that was found, whoever shows it.
+    let text = read(&folder.path(case));
+    let mut document: serde_json::Value = serde_json::from_str(&text).expect("a case is JSON");
+    assert_eq!(document["found"]["seed"].to_string(), seed);
+    document["found"]["seed"] = 4711.into();
+    folder.write("elsewhere.json", document.to_string());
+    folder.run(&["replay", "elsewhere.json"]).exits(1).shows("It still fails").shows(" · seed 4711 · ");
+    let json = folder.run(&["replay", "elsewhere.json", "--json"]).exits(1).json();
+    let seeds = [&json["seed"], &json["findings"][0]["seed"], &json["plan_seed"]];
+    assert_eq!(seeds, [&4711.into(), &4711.into(), &document["plan"]["seed"]]);
+
+    folder.run(&["replay", case]).exits(1).shows("It still fails").shows(&named);
+    let small = ["minimize", "elsewhere.json", "--runs", "200", "-o", "small.json"];
+    folder.run(&small).exits(1).shows("small.json").shows(" · seed 4711 · ");
+    folder.run(&["replay", "small.json"]).exits(1).shows("It still fails").shows(" · seed 4711 · ");
+    folder.write("healthy.json", text.replace(":leader-local-read", ""));
     folder.run(&["replay", "healthy.json"]).exits(0).shows("It no longer fails");
 }

@@ -12,7 +12,7 @@ use crate::{
             folder::Folder,
             keeper::Limits,
         },
-        explain, minimise, program,
+        explain, minimise, program, record,
     },
     exit::Exit,
 };
@@ -63,7 +63,7 @@ fn shrink_case(args: &Args, context: &mut Context) -> Result {
         args.emit.write(&small)?;
     }
     explained.finding.replay = program::about("replay", &path);
-    findings::show(context, &explained.finding)?;
+    findings::show(context, &record::of_case(&case, explained.finding))?;
     context.output.line(format!("The small case: {}", path.display()))?;
     Ok(Exit::Finding)
 }

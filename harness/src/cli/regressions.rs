@@ -7,11 +7,11 @@ use std::{
 
 use squall_reports::records::{Finding, Rerun};
 
-use super::{Context, Result, files, findings, replay, run, wrong};
+use super::{Context, Result, files, findings, replay, wrong};
 use crate::{
     engine::{
         campaign::{closer, single::Wanted},
-        explain, program,
+        explain,
     },
     plan::case::Case,
 };
@@ -62,9 +62,7 @@ pub(super) fn rerun(known: &Regressions, system: &str, context: &mut Context, js
     let mut reruns = Vec::new();
     for (name, case) in known.cases.iter().filter(|(_, case)| case.plan.system == system) {
         let path = known.folder.join(name);
-        let arena = run::arena(context, &case.plan, Some(&case.simulator))?;
-        let command = program::about("replay", &path);
-        let mut single = run::apart(&arena, &case.plan, &command, Wanted::default())?;
+        let mut single = replay::again(&path, case, Wanted::default(), context)?;
         let same = single.findings.iter().position(|f| f.signature == case.signature).unwrap_or(0);
         let finding = (!single.findings.is_empty()).then(|| single.findings.swap_remove(same));
         if let Some(finding) = &finding {

@@ -1,10 +1,17 @@
 //! `squall replay CASE`: does it still fail?
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use super::{Context, Result, emit_test::EmitArgs, files, findings, run};
 use crate::{
-    engine::{campaign::single::Wanted, program, run::Class},
+    engine::{
+        campaign::single::{Single, Wanted},
+        program, record,
+        run::Class,
+    },
     exit::Exit,
     plan::case::Case,
     simulators::log::{Level, LogLine},
@@ -26,15 +33,15 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     let case = read(&args.case)?;
-    let arena = run::arena(context, &case.plan, Some(&case.simulator))?;
-    let command = program::about("replay", &args.case);
+    let single = again(&args.case, &case, Wanted { events: false, log: args.log }, context)?;
     args.emit.write(&case)?;
-    let single = run::apart(&arena, &case.plan, &command, Wanted { events: false, log: args.log })?;
     let (found, expected) = (&single.findings, &case.signature);
     let same = single.finding(expected);
     if args.json {
         context.output.json(&serde_json::json!({
             "expected": expected,
+            "seed": case.found.seed,
+            "plan_seed": case.plan.seed,
             "class": single.class,
             "same": same.is_some(),
             "findings": found,
@@ -87,7 +94,15 @@ fn log(lines: &[LogLine], nodes: u32) -> String {
 }
 
 /// Reads a case file.
-pub(super) fn read(path: &std::path::Path) -> Result<Case> {
+pub(super) fn read(path: &Path) -> Result<Case> {
     let text = files::read_text(path)?;
     Case::from_text(&text).map_err(|e| files::no_document(path, &e))
+}
+
+/// Runs a case in a worker process. Its findings name the seed that was found.
+pub(super) fn again(path: &Path, case: &Case, wanted: Wanted, context: &Context) -> Result<Single> {
+    let arena = run::arena(context, &case.plan, Some(&case.simulator))?;
+    let mut single = run::apart(&arena, &case.plan, &program::about("replay", path), wanted)?;
+    single.findings = single.findings.into_iter().map(|finding| record::of_case(case, finding)).collect();
+    Ok(single)
 }

@@ -10,7 +10,7 @@ use squall_reports::records::{
 
 use super::{run::Outcome, spec::Arena};
 use crate::{
-    plan::{Fault, Plan, Promise},
+    plan::{Fault, Plan, Promise, case::Case},
     simulators::{self, Execution, FaultEffect, TraceKind},
 };
 
@@ -40,6 +40,12 @@ pub fn finding(arena: &Arena, plan: &Plan, outcome: &Outcome, signature: &Signat
         None => finding.faults = plan.faults.iter().map(fault_record).collect(),
     }
     finding
+}
+
+/// The finding of a run of a case: it names the seed that was found. The small plan may run under another one, which says nothing
+/// to people.
+pub fn of_case(case: &Case, finding: Finding) -> Finding {
+    Finding { seed: case.found.seed, ..finding }
 }
 
 fn add_execution(finding: &mut Finding, plan: &Plan, execution: &Execution) {

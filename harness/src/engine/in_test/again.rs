@@ -85,10 +85,11 @@ impl Replay {
     /// # Errors
     /// When the case cannot be read, or does not fit the store.
     pub fn run(self) -> Result<Option<Finding>, ReplayError> {
-        let Case { plan, signature, simulator, .. } = self.case?;
-        let simulator = self.simulator.unwrap_or(simulator);
-        let arena = Arena::of_source(&self.source, self.workloads, &plan, Some(&simulator))?;
-        let hang_after = self.hang_after + arena.simulator.takes(&plan);
+        let case = self.case?;
+        let Case { plan, signature, .. } = &case;
+        let simulator = self.simulator.as_ref().unwrap_or(&case.simulator);
+        let arena = Arena::of_source(&self.source, self.workloads, plan, Some(simulator))?;
+        let hang_after = self.hang_after + arena.simulator.takes(plan);
         let again = words::test_again();
         let run = {
             let (system, simulator, workload) =
@@ -102,7 +103,7 @@ impl Replay {
             Some(outcome) => outcome.map_err(SpecError::from)?,
             None => Outcome::of_failure(&plan.system, words::hang(hang_after)),
         };
-        let shown = if outcome.shows(&signature) { Some(&signature) } else { outcome.signatures.first() };
-        Ok(shown.map(|signature| record::finding(&arena, &plan, &outcome, signature, again)))
+        let shown = if outcome.shows(signature) { Some(signature) } else { outcome.signatures.first() };
+        Ok(shown.map(|signature| record::of_case(&case, record::finding(&arena, plan, &outcome, signature, again))))
     }
 }
