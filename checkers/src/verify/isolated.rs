@@ -7,7 +7,7 @@ use super::{
     acts::{is_misfit, misfit, misfits},
     held::{Held, Kind},
     kept::{Txn, keep},
-    orders::{Search, World, firsts},
+    orders::{Search, World, are_ambiguous, firsts},
     placed::{Placed, refuted},
     sees, snapshots,
 };
@@ -114,6 +114,9 @@ pub(super) fn impossible(history: &History, level: Level, named: &[EntryId], bud
     let orders_max = if matches!(level, Level::Sees(_)) { AXIOMS_MAX } else { KEPT_MAX };
     if kept.len() > orders_max || unknown.len() > UNKNOWN_MAX {
         return too_many(kept.len());
+    }
+    if matches!(level, Level::Sees(_)) && are_ambiguous(&kept) {
+        return Verification::Unverified("several of its transactions wrote the same value, which was read".to_owned());
     }
     let Some(firsts) = firsts(&kept) else {
         return Verification::Unverified("its registers begin in too many ways".to_owned());

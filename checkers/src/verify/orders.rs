@@ -245,6 +245,17 @@ fn precedes(beside: Beside, a: &Txn<'_>, b: &Txn<'_>) -> bool {
     }
 }
 
+/// Whether a value was read that several of these wrote: orders of commits do not say whose it is.
+pub(super) fn are_ambiguous(txns: &[Txn<'_>]) -> bool {
+    let read = txns.iter().flat_map(|txn| &txn.acts).flat_map(|(key, act)| match act {
+        Act::Read(Seen::Last(value)) => vec![(*key, *value)],
+        Act::Read(Seen::All(values)) => values.iter().map(|value| (*key, *value)).collect(),
+        Act::Write(_) | Act::Refused(_) => Vec::new(),
+    });
+    let read: BTreeSet<(&Value, &Value)> = read.collect();
+    read.into_iter().any(|(key, value)| txns.iter().filter(|txn| writes(txn, key).contains(&value)).count() > 1)
+}
+
 fn writes<'h>(txn: &Txn<'h>, key: &Value) -> Vec<&'h Value> {
     let of = |(k, act): &(&'h Value, Act<'h>)| match act {
         Act::Write(value) if *k == key => Some(*value),

@@ -125,3 +125,20 @@ fn it_may_be_written_as_what_it_begins() {
         }
     }
 }
+
+/// Where two wrote the same, nobody can say whose value was read, and no proof of that passes.
+#[test]
+fn whose_value_it_is_may_be_unknown() {
+    for shown in [
+        "0: write[x] 1; 0: write[x] 2; 1: write[x] 1; 0: read[x] -> 1",
+        "0: write[x] 1; 0: write[x] 2; 2: read[x] -> 2; 1: write[x] 1; 2: read[x] -> 1",
+        "0: txn [[w x 1] [w x 2]] -> [[w x 1] [w x 2]]; 1: txn [[w x 1]] -> [[w x 1]]; 2: txn [[r x nil]] -> [[r x 1]]",
+    ] {
+        let all: Vec<usize> = (0..text::read(shown).expect("in the notation").entries.len()).collect();
+        for &level in &LEVELS {
+            let forged = Anomaly::new("g1c".into(), "x".into(), all.clone(), String::new());
+            let forged = verified(level, shown, Verdict::of(vec![forged]));
+            assert_ne!(forged, Verification::Verified, "{level}: {shown}");
+        }
+    }
+}
