@@ -70,15 +70,22 @@ fn enough(counts: &Counts, names: &[&str]) {
 #[test]
 fn every_checker_is_known() {
     let history = formats::text::read("0: write[x] 1; 0: read[x] -> 1").expect("in the notation");
-    let verified = |name: &str| {
+    let by = |name: &str, model: Option<&str>| {
         let verdict = Verdict::Valid { linearization: Some(vec![0, 1]) };
-        verify::verify(&history, &Certificate::new(name, Some("register"), 2, verdict), &Budget::default())
+        verify::verify(&history, &Certificate::new(name, model, 2, verdict), &Budget::default())
     };
+    let verified = |name: &str| by(name, Some("register"));
     let unknown = |name: &str| Verification::Unverified(format!("nothing here checks the checker `{name}`"));
     for entry in CHECKERS {
         assert_ne!(verified(entry.name), unknown(entry.name));
     }
     assert_eq!(verified("serialisable"), unknown("serialisable"));
+    for (name, model) in
+        [("linearizable", "regster"), ("sequential", "regster"), ("linearizable", ""), ("sequential", "")]
+    {
+        let verification = by(name, Some(model).filter(|model| !model.is_empty()));
+        assert!(matches!(verification, Verification::Unverified(_)), "{name}, {model}: {verification:?}");
+    }
 }
 
 #[test]

@@ -11,9 +11,9 @@ use crate::{operation::Operation, value::Value};
 /// What is kept under each key that was changed.
 pub(super) type State = BTreeMap<Value, Value>;
 
-/// Whether the model has operations of this name.
-pub(super) fn knows(model: &str, operation: &Operation) -> bool {
-    let known: &[&str] = match model {
+/// The operations of a model, by name; none of one that is not known here.
+fn operations(model: &str) -> &'static [&'static str] {
+    match model {
         "register" => &["read", "write"],
         "cas-register" => &["read", "write", "cas"],
         "multi-register" => &["read", "write", "cas", "txn"],
@@ -27,8 +27,16 @@ pub(super) fn knows(model: &str, operation: &Operation) -> bool {
         "stack" => &["push", "pop"],
         "priority-queue" => &["insert", "extract-min"],
         _ => &[],
-    };
-    known.contains(&operation.f.as_str())
+    }
+}
+
+pub(super) fn is_known(model: &str) -> bool {
+    !operations(model).is_empty()
+}
+
+/// Whether the model has operations of this name.
+pub(super) fn knows(model: &str, operation: &Operation) -> bool {
+    operations(model).contains(&operation.f.as_str())
 }
 
 /// What is to be said of a claim by a model that does not know this operation.

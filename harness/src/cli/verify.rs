@@ -6,9 +6,7 @@ use serde_json::json;
 use squall_checkers::{
     budget::Budget,
     certificate::Certificate,
-    checker::CHECKERS,
     formats::Format,
-    models::MODELS,
     verdict::Verdict,
     verify::{self, Verification},
 };
@@ -43,11 +41,8 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     let certificate = Certificate::from_json(&files::read_text(&args.certificate)?)
         .map_err(|e| wrong(format!("{}: {e}", args.certificate.display()), e.instead().unwrap_or_default()))?;
     let budget = Budget { steps: args.steps.unwrap_or(Budget::default().steps), ..Budget::default() };
-    let verify = || {
-        panics::catch(|| verify::verify(&history, &certificate, &budget))
-            .unwrap_or_else(|message| Verification::Unverified(format!("the verifier itself failed: {message}")))
-    };
-    let verification = without_model(&certificate).map_or_else(verify, Verification::Unverified);
+    let verification = panics::catch(|| verify::verify(&history, &certificate, &budget))
+        .unwrap_or_else(|message| Verification::Unverified(format!("the verifier itself failed: {message}")));
     let (word, why, exit) = match &verification {
         Verification::Verified => ("verified", None, Exit::Valid),
         Verification::Refuted(why) => ("refuted", Some(why), Exit::Finding),
@@ -67,15 +62,6 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
         context.output.line(format!("{word}: {} says {claim}{why}", certificate.checker))?;
     }
     Ok(exit)
-}
-
-/// Why nothing can be said by the model of a certificate: nobody is blamed for replies that another model allows.
-fn without_model(certificate: &Certificate) -> Option<String> {
-    let checker = CHECKERS.iter().find(|c| c.name == certificate.checker).filter(|c| c.needs_model)?;
-    match &certificate.model {
-        None => Some(format!("it names no model, by which `{}` judges", checker.name)),
-        Some(model) => names::find("model", MODELS, |m| m.name, model).err().map(|e| e.to_string()),
-    }
 }
 
 /// What the certificate says of the history.
