@@ -10,48 +10,14 @@
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-/// A kind of file.
-struct Kind {
-    /// The member that says so.
-    member: &'static str,
-    /// What reads one.
-    use_of: &'static str,
-    /// What writes one.
-    source: &'static str,
-}
-
-const KINDS: [Kind; 4] = [
-    Kind {
-        member: HISTORY,
-        use_of: "`squall check FILE` judges a history.",
-        source: "`squall list formats` shows all formats of histories.",
-    },
-    Kind {
-        member: CERTIFICATE,
-        use_of: "`squall verify HISTORY FILE` checks a certificate.",
-        source: "`squall check HISTORY --certificate FILE` writes a certificate.",
-    },
-    Kind {
-        member: "squall-plan",
-        use_of: "`squall run --plan FILE` runs a plan.",
-        source: "`squall plan SYSTEM --seed S -o FILE` writes a plan.",
-    },
-    Kind {
-        member: "squall-case",
-        use_of: "`squall replay FILE` runs a case.",
-        source: "`squall campaign` and `squall minimize` write cases.",
-    },
-];
+/// Members that name a kind begin so.
+const OURS: &str = "squall-";
 
 pub(crate) const HISTORY: &str = "squall-history";
 pub(crate) const CERTIFICATE: &str = "squall-certificate";
 
 /// What helps where the version is not known.
-pub(crate) const OTHER_SQUALL: &str = "Read it with the version of squall that wrote it, or with a later one.";
-
-fn kind(member: &str) -> Option<&'static Kind> {
-    KINDS.iter().find(|kind| kind.member == member)
-}
+pub const OTHER_SQUALL: &str = "Read it with the version of squall that wrote it, or with a later one.";
 
 /// Why a text is no document of the kind that was asked for. Lines and columns (in characters) count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,83 +25,67 @@ pub enum DocumentError {
     /// There is no text.
     #[error("the file is empty, and no {expected} file")]
     Empty {
-        /** The member that was expected. */
+        /// The member that was expected.
         expected: &'static str,
     },
     /// The text is no JSON.
     #[error("line {line}, column {column}: this is no JSON: {problem}")]
     Syntax {
-        /** The member that was expected. */
+        /// The member that was expected.
         expected: &'static str,
-        /** The line. */
+        /// The line.
         line: usize,
-        /** The column. */
+        /// The column.
         column: usize,
-        /** What was expected there. */
+        /// What was expected there.
         problem: String,
     },
     /// The text ends too early.
     #[error("line {line}, column {column}: the text ends inside {inside}; is the file cut off?")]
     Truncated {
-        /** The member that was expected. */
+        /// The member that was expected.
         expected: &'static str,
-        /** The line. */
+        /// The line.
         line: usize,
-        /** The column. */
+        /// The column.
         column: usize,
-        /** What was still open. */
+        /// What was still open.
         inside: String,
     },
     /// JSON, but of another kind.
-    #[error("this is no {expected} file{}", but(expected, *newest, *seems))]
+    #[error("this is no {expected} file{}", but(expected, *newest, seems.as_deref()))]
     Other {
-        /** The member that was expected. */
+        /// The member that was expected.
         expected: &'static str,
-        /** The newest version of it. */
+        /// The newest version of it.
         newest: u32,
-        /** The member of another kind that it has. */
-        seems: Option<&'static str>,
+        /// The member of another kind that it has.
+        seems: Option<String>,
     },
     /// A version that this build does not read.
     #[error("this {expected} file has version {found}{}; this build reads {}", newer(*found, *newest), up_to(*newest))]
     Version {
-        /** The kind. */
+        /// The kind.
         expected: &'static str,
-        /** The file's version. */
+        /// The file's version.
         found: u64,
-        /** The newest that can be read; all before it can be, too. */
+        /// The newest that can be read; all before it can be, too.
         newest: u32,
     },
     /// The kind and version are right, and what is said there is not.
     #[error("line {line}, column {column}: {}{problem}", at(path))]
     Malformed {
-        /** The member that was expected. */
+        /// The member that was expected.
         expected: &'static str,
-        /** The line. */
+        /// The line.
         line: usize,
-        /** The column: where the value, or what it is part of, ends. */
+        /// The column: where the value, or what it is part of, ends.
         column: usize,
-        /** The place in the document (`faults[2].target`); empty for the whole of it. */
+        /// The place in the document (`faults[2].target`); empty for the whole of it.
         path: String,
-        /** What is there and what was expected. */
+        /// What is there and what was expected.
         problem: String,
     },
-}
-
-impl DocumentError {
-    /// What to do instead, in one sentence.
-    pub fn instead(&self) -> Option<&'static str> {
-        match self {
-            DocumentError::Version { found, newest, .. } if *found > u64::from(*newest) => Some(OTHER_SQUALL),
-            DocumentError::Other { seems: Some(seems), .. } => kind(seems).map(|kind| kind.use_of),
-            DocumentError::Empty { expected }
-            | DocumentError::Syntax { expected, .. }
-            | DocumentError::Truncated { expected, .. }
-            | DocumentError::Other { expected, .. }
-            | DocumentError::Version { expected, .. }
-            | DocumentError::Malformed { expected, .. } => kind(expected).map(|kind| kind.source),
-        }
-    }
 }
 
 fn but(expected: &str, newest: u32, seems: Option<&str>) -> String {
@@ -178,7 +128,7 @@ pub fn read<T: DeserializeOwned>(text: &str, expected: &'static str, newest: u32
         Err(error) if error.is_data() => return Err(other(None)),
         Err(error) => return Err(broken(text, expected, &error)),
         Ok(head) => match head.version(expected) {
-            None => return Err(other(head.kind())),
+            None => return Err(other(head.0.into_iter().next().map(|(member, _)| member))),
             // One that is no number is told with its place.
             Some(version) => {
                 if let Some(found) = version.as_u64().filter(|found| *found == 0 || *found > u64::from(newest)) {
@@ -226,12 +176,11 @@ pub(crate) fn problem(error: &serde_json::Error) -> String {
     WORDS.iter().fold(what.to_owned(), |what, (from, to)| what.replace(from, to))
 }
 
-/// The kind of file other than a history that a text begins as, and what reads one.
-pub(crate) fn other_than_history(beginning: &str) -> Option<(&'static str, &'static str)> {
+/// The member that names the kind of file other than a history as which a text begins.
+pub(crate) fn other_than_history(beginning: &str) -> Option<&str> {
     let object = beginning.trim_start_matches('\u{feff}').trim_start().strip_prefix('{')?;
     let member = object.trim_start().strip_prefix('"')?.split('"').next()?;
-    let kind = kind(member).filter(|kind| kind.member != HISTORY)?;
-    Some((kind.member, kind.use_of))
+    Some(member).filter(|member| member.starts_with(OURS) && *member != HISTORY)
 }
 
 /// The version by which an object, the first in this text, is of this kind; `None` where it is not, or that is no number.
@@ -240,15 +189,11 @@ pub(crate) fn version(text: &str, member: &str) -> Option<u64> {
 }
 
 /// The members of an object that name its kind.
-struct Head(Vec<(&'static str, Value)>);
+struct Head(Vec<(String, Value)>);
 
 impl Head {
-    fn kind(&self) -> Option<&'static str> {
-        self.0.first().map(|(member, _)| *member)
-    }
-
     fn version(&self, member: &str) -> Option<&Value> {
-        self.0.iter().find(|(m, _)| *m == member).map(|(_, version)| version)
+        self.0.iter().find(|(m, _)| m == member).map(|(_, version)| version)
     }
 }
 
@@ -266,9 +211,10 @@ impl<'de> Deserialize<'de> for Head {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Head, A::Error> {
                 let mut head = Head(Vec::new());
                 while let Some(member) = map.next_key::<String>()? {
-                    match kind(&member) {
-                        Some(kind) => head.0.push((kind.member, map.next_value()?)),
-                        None => drop(map.next_value::<IgnoredAny>()?),
+                    if member.starts_with(OURS) {
+                        head.0.push((member, map.next_value()?));
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
                     }
                 }
                 Ok(head)
@@ -288,10 +234,9 @@ mod tests {
                         \"verdict\":{\"verdict\":\"valid\",\"linearization\":[0,1]}}";
 
     #[track_caller]
-    fn check(text: &str, said: &str, instead: &str) {
+    fn check(text: &str, said: &str) {
         let error = Certificate::from_json(text).expect_err(text);
         assert_eq!(error.to_string(), said, "{text}");
-        assert!(error.instead().is_some_and(|next| next.contains(instead)), "{text}: {:?}", error.instead());
     }
 
     #[test]
@@ -303,23 +248,23 @@ mod tests {
     #[test]
     fn the_version_is_looked_at_before_all_else() {
         let said = "this squall-certificate file has version 2, which a newer squall wrote; this build reads version 1";
-        check("{\"squall-certificate\":2}", said, "or with a later one");
-        check("{\"claims\":[{\"squall-certificate\":1}],\"squall-certificate\":2}", said, "or with a later one");
+        check("{\"squall-certificate\":2}", said);
+        check("{\"claims\":[{\"squall-certificate\":1}],\"squall-certificate\":2}", said);
         // The lines after the first need not be JSON of ours.
-        check("{\"squall-certificate\":2}\n{\"claim\":1}\n??", said, "or with a later one");
+        check("{\"squall-certificate\":2}\n{\"claim\":1}\n??", said);
         let never = "this squall-certificate file has version 0; this build reads version 1";
-        check(&GOOD.replace("e\":1", "e\":0"), never, "--certificate FILE");
+        check(&GOOD.replace("e\":1", "e\":0"), never);
     }
 
     #[test]
-    fn another_file_of_ours_is_named_with_what_reads_it() {
+    fn another_file_of_ours_is_named() {
         let said = |seems: &str| format!("this is no squall-certificate file, but a {seems} file");
-        check("{\n  \"squall-case\": 1,\n  \"found\": {}\n}\n", &said("squall-case"), "squall replay FILE");
-        check("{\"seed\":7,\"squall-plan\":9}", &said("squall-plan"), "squall run --plan FILE");
-        check("{\"squall-history\":1}\n{\"type\":\"invoke\"}\n", &said("squall-history"), "squall check FILE");
+        check("{\n  \"squall-case\": 1,\n  \"found\": {}\n}\n", &said("squall-case"));
+        check("{\"seed\":7,\"squall-plan\":9}", &said("squall-plan"));
+        check("{\"squall-history\":1}\n{\"type\":\"invoke\"}\n", &said("squall-history"));
         let missing = "this is no squall-certificate file: the member `\"squall-certificate\": 1` is missing";
         for text in ["{}", "[1,2]", "7", "0: write[x] 1", "\"squall-certificate\"", "[{:process 0, :type :invoke}]"] {
-            check(text, missing, "--certificate FILE");
+            check(text, missing);
         }
     }
 
@@ -327,7 +272,7 @@ mod tests {
     fn what_is_wrong_is_told_with_its_place() {
         let check = |from: &str, to: &str, said: &str| {
             assert!(GOOD.contains(from), "{from}");
-            check(&GOOD.replacen(from, to, 1), said, "--certificate FILE");
+            check(&GOOD.replacen(from, to, 1), said);
         };
         let number = "expected a whole number from 0 on";
         check(
@@ -358,16 +303,12 @@ mod tests {
     fn a_text_that_is_cut_off_anywhere_is_said_to_be() {
         let empty = "the file is empty, and no squall-certificate file";
         for text in ["", " \n", "\u{feff}"] {
-            check(text, empty, "--certificate FILE");
+            check(text, empty);
         }
         for end in 1..GOOD.len() {
             let error = Certificate::from_json(&GOOD[..end]).expect_err("it is cut off");
             assert!(matches!(error, DocumentError::Truncated { .. }), "{end}: {error}");
         }
-        check(
-            &GOOD[..60],
-            "line 1, column 60: the text ends inside a string; is the file cut off?",
-            "--certificate FILE",
-        );
+        check(&GOOD[..60], "line 1, column 60: the text ends inside a string; is the file cut off?");
     }
 }

@@ -182,9 +182,8 @@ impl ParseError {
 
     /// Another file of ours that begins like this.
     fn other_file(beginning: &str) -> Option<Self> {
-        let (kind, instead) = document::other_than_history(beginning)?;
-        let error = ParseError::new(Place { line: 1, column: 1 }, "a history", format!("a {kind} file"));
-        Some(error.instead(instead))
+        let kind = document::other_than_history(beginning)?;
+        Some(ParseError::new(Place { line: 1, column: 1 }, "a history", format!("a {kind} file")))
     }
 
     /// A mark ends a fault that had not begun.

@@ -15,6 +15,7 @@ use super::{Context, Result, check, files, spec_args, wrong};
 use crate::{
     engine::{names, panics},
     exit::Exit,
+    plan::documents,
 };
 
 #[derive(Debug, clap::Args)]
@@ -38,8 +39,9 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result {
     let format = args.format.as_deref().map(|name| names::find("format", &Format::ALL, |f| f.name(), name)).transpose();
     let format = format.map_err(|e| wrong(&e, spec_args::next(e.kind)))?.copied();
     let history = check::read(&args.history, format)?;
-    let certificate = Certificate::from_json(&files::read_text(&args.certificate)?)
-        .map_err(|e| wrong(format!("{}: {e}", args.certificate.display()), e.instead().unwrap_or_default()))?;
+    let certificate = Certificate::from_json(&files::read_text(&args.certificate)?).map_err(|e| {
+        wrong(format!("{}: {e}", args.certificate.display()), documents::instead(&e).unwrap_or_default())
+    })?;
     let budget = Budget { steps: args.steps.unwrap_or(Budget::default().steps), ..Budget::default() };
     let verification = panics::catch(|| verify::verify(&history, &certificate, &budget))
         .unwrap_or_else(|message| Verification::Unverified(format!("the verifier itself failed: {message}")));

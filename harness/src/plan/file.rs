@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use squall_checkers::document::{self, DocumentError};
 
-use super::{Cluster, Fault, Phases, Plan, Settings, WorkloadPlan, valid::InvalidPlan};
+use super::{Cluster, Fault, Phases, Plan, Settings, WorkloadPlan, documents, valid::InvalidPlan};
 
 /// The version of plan files that this build writes. All versions up to this are read.
 pub const PLAN_VERSION: u32 = 1;
@@ -25,7 +25,7 @@ impl FileError {
     /// What to do instead, in one sentence, where there is something.
     pub fn instead(&self) -> Option<&'static str> {
         match self {
-            FileError::Document(error) => error.instead(),
+            FileError::Document(error) => documents::instead(error),
             FileError::Invalid(_) => None,
         }
     }

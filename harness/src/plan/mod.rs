@@ -1,6 +1,7 @@
 //! A plan: all that shall happen in one run, as plain data that no simulator is known to.
 
 pub mod case;
+pub(crate) mod documents;
 pub mod draw;
 pub mod fault;
 pub mod file;
