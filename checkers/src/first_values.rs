@@ -40,9 +40,10 @@ impl<C: Checker> Checker for BeginsAsNil<C> {
     }
 }
 
-/// Whether what it found may have been a 0 that nobody wrote.
+/// Whether what it found may have been a 0 that nobody wrote. So may what was found instead of nil; and who knows nil takes an empty
+/// text for a first value, too, which this is not.
 fn tells_of_zero(entry: &Entry) -> bool {
-    const ZERO: Value = Value::Int(0);
+    let tells = |value: &Value| *value == Value::Int(0) || value.as_text() == Some("");
     let Operation { f, args, .. } = &entry.operation;
     if !entry.is_ok() && !entry.is_unknown() {
         return false;
@@ -53,15 +54,15 @@ fn tells_of_zero(entry: &Entry) -> bool {
                 micro.as_list().and_then(|m| m.first()?.as_text()).is_some_and(|f| f != "w" && f != "write")
             };
             let replied = entry.reply().and_then(Value::as_list).unwrap_or_default();
-            let shown = |micro: &Value| micro.as_list().is_some_and(|m| m.get(2) == Some(&ZERO));
+            let shown = |micro: &Value| micro.as_list().is_some_and(|m| m.get(2).is_some_and(tells));
             asked.iter().zip(replied).any(|(asked, replied)| reads(asked) && shown(replied))
         }
         // A cas that was refused found another value than nil.
         ("cas", Value::List(args)) => match args.first() {
             Some(Value::Nil) => entry.reply() == Some(&Value::Bool(false)),
-            expected => expected == Some(&ZERO),
+            expected => expected.is_some_and(tells),
         },
-        ("read" | "get", _) => entry.reply() == Some(&ZERO),
+        ("read" | "get", _) => entry.reply().is_some_and(tells),
         _ => false,
     }
 }

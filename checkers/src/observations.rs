@@ -45,7 +45,7 @@ pub(crate) fn effect(entry: &Entry) -> Option<(Option<&Value>, Option<&Value>)> 
     match (entry.operation.f.as_str(), &entry.operation.args, entry.reply()) {
         ("read" | "get", _, reply) => Some((reply, None)),
         ("write" | "put", value, _) => Some((None, Some(value))),
-        ("cas", Value::List(_), Some(Value::Bool(false))) => Some((None, None)),
+        ("cas", Value::List(args), Some(Value::Bool(false))) if args.len() == 2 => Some((None, None)),
         ("cas", Value::List(args), None | Some(Value::Bool(true))) if args.len() == 2 => {
             Some((Some(&args[0]), Some(&args[1])))
         }

@@ -8,7 +8,7 @@ use squall_checkers::{
     lattice::{self, About},
     models::model,
     strongest,
-    verdict::Verdict,
+    verdict::{Anomaly, Verdict},
     verify::{self, Verification},
 };
 
@@ -63,6 +63,8 @@ fn who_knows_nil_only_says_nothing_of_zero() {
         ("0: cas[x] [0 1] ?; 1: read[x] -> nil", false),
         ("0: cas[x] [nil 1] -> false; 1: read[x] -> nil", false),
         ("0: txn [[r x nil]] -> [[r x 0]]; 0: txn [[w x 1]] -> [[w x 1]]", false),
+        ("0: read[x] -> \"\"; 1: read[x] -> \"\"", false),
+        ("0: cas[x] [\"\" 1] -> true; 1: read[x] -> 1", false),
         ("0: cas[x] [0 1] ! full; 1: read[x] -> nil", true),
         ("0: write[x] 0; 1: read[x] -> nil", true),
         ("0: cas[x] [nil 1] -> true; 1: read[x] -> 1", true),
@@ -82,6 +84,14 @@ fn who_knows_nil_only_says_nothing_of_zero() {
                 assert_eq!(verdict, of_nil, "{} {text}", entry.name);
             } else {
                 assert!(verdict.is_unknown(), "{} {text}: {verdict:?}", entry.name);
+                let n = history.entries.len();
+                let everything: Vec<usize> = (0..n).collect();
+                let anomaly = Anomaly::new("thin-air-read".into(), "x".into(), everything.clone(), String::new());
+                for claim in [Verdict::Valid { linearization: Some(everything) }, Verdict::of(vec![anomaly])] {
+                    let certificate = Certificate::new(entry.name, ours.map(|model| model.name), n, claim);
+                    let verification = verify::verify(&history, &certificate, &Budget::default());
+                    assert_ne!(verification, Verification::Verified, "{} {text}", entry.name);
+                }
             }
         }
         let budget = Budget::default();

@@ -51,14 +51,16 @@ struct Begins {
 }
 
 impl Beginnings {
-    /// As somebody saw it, or else so that the first that was refused may have read it.
+    /// As somebody saw it, or else as nil at first, which most do.
     pub(super) fn new(known: &Inference<'_, '_>) -> Self {
         let mut begin = FixedMap::default();
         for refused in known.all.refused.iter().filter(|refused| known.all.kinds[refused.key as usize] != Kind::List) {
-            let Some(expected) = Beginning::of(refused.expected) else { continue };
+            if Beginning::of(refused.expected).is_none() {
+                continue;
+            }
             begin.entry(refused.key).or_insert_with(|| match known.beginnings[refused.key as usize] {
                 Some(Shown { beginning, .. }) => Begins { beginning, is_settled: true },
-                None => Begins { beginning: expected.other(), is_settled: false },
+                None => Begins { beginning: Beginning::Nil, is_settled: false },
             });
         }
         Beginnings(begin)

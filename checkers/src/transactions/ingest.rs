@@ -148,6 +148,17 @@ impl<'h> Transactions<'h> {
         &self.ops[start as usize..end as usize]
     }
 
+    /// What it read of registers before it wrote them itself: where it is known which version that was.
+    pub(super) fn reads_of_others(&self, txn: usize) -> impl Iterator<Item = &Op<'h>> {
+        let mut own = std::collections::BTreeSet::new();
+        self.ops(txn).iter().filter(move |op| {
+            if let Action::Write(_) = op.action {
+                own.insert(op.key);
+            }
+            op.reads_register() && !own.contains(&op.key)
+        })
+    }
+
     /// The entry of the transaction.
     pub(crate) fn entry(&self, txn: usize) -> &'h Entry {
         &self.history.entries[self.txns[txn].entry]
@@ -273,7 +284,7 @@ pub(crate) fn actions<'h>(
         ("read" | "get", _, reply) => push(key, Action::Read(reply)),
         ("write" | "put", value, _) => push(key, Action::Write(value)),
         ("append", value, _) => push(key, Action::Append(value)),
-        ("cas", Value::List(_), Some(Value::Bool(false))) => {}
+        ("cas", Value::List(args), Some(Value::Bool(false))) if args.len() == 2 => {}
         ("cas", Value::List(args), None | Some(Value::Bool(true))) if args.len() == 2 => {
             // What it read is known even when its outcome is not: it took effect only if it read that.
             push(key, Action::Read(Some(&args[0])));

@@ -31,8 +31,9 @@ const TRIES_MIN: usize = 64;
 const TRIES_MAX: usize = 1024;
 /// So many transactions may be looked at by all of that.
 const LOOKED_AT_MAX: usize = 4_000_000;
-/// So many transactions of unknown outcome are taken as committed, one after the other.
-const ASSUMED_MAX: usize = 8;
+/// So many transactions of unknown outcome are taken as committed, one after the other: more where that is cheap.
+const ASSUMED_MIN: usize = 8;
+const ASSUMED_MAX: usize = 64;
 /// So many versions before and after one in the order are tried for it.
 const VERSIONS_EACH_MAX: usize = 8;
 
@@ -124,7 +125,8 @@ pub(crate) fn assumptions<'h>(all: &Transactions<'h>) -> impl Iterator<Item = Tr
     let is_open = |txn: &u32| all.txns[*txn as usize].status == Status::Unknown;
     let open = (0..all.txns.len() as u32).filter(is_open);
     let writes = move |txn: &u32| refused.iter().any(|key| written(all, *txn, *key).next().is_some());
-    open.filter(writes).take(ASSUMED_MAX).map(|txn| {
+    let most = (LOOKED_AT_MAX / all.txns.len().max(1)).clamp(ASSUMED_MIN, ASSUMED_MAX);
+    open.filter(writes).take(most).map(|txn| {
         let mut assumed = all.clone();
         assumed.txns[txn as usize].status = Status::Committed;
         assumed

@@ -52,7 +52,7 @@ fn observers(known: &Inference<'_, '_>) -> FixedMap<EntryId, EntryId> {
         writers.extend(written.map(|op| (op.version, vertex)));
     }
     while let Some(reader) = ready.pop() {
-        for op in ops(reader).iter().filter(|op| op.reads_register()) {
+        for op in known.all.reads_of_others(known.txns[reader as usize] as usize) {
             if let Some(&writer) = writers.get(&op.version) {
                 see(writer, reader, &mut ready);
             }

@@ -7,7 +7,7 @@ use super::{
     beginnings::Beginnings,
     graph::Beside,
     inference::Inference,
-    ingest::{Action, Op, Refused},
+    ingest::{Action, Kind, Op, Refused},
 };
 use crate::{history::EntryId, partition::FixedMap, value::Value};
 
@@ -27,8 +27,9 @@ struct Line<'h> {
 }
 
 impl<'h> Line<'h> {
-    fn new() -> Self {
-        Line { held: vec![(0, Held::Nothing)], elements: Vec::new() }
+    fn new(kind: Kind) -> Self {
+        let first = if kind == Kind::List { Held::List(0) } else { Held::Nothing };
+        Line { held: vec![(0, first)], elements: Vec::new() }
     }
 
     /// Somebody who stands before this gap does this.
@@ -85,7 +86,8 @@ pub(crate) fn explained(
         all[known.txns.partition_point(|txn| *txn < cas.txn)] = Some(cas);
     }
     let base: Vec<u32> = order.into_iter().filter(|v| all[isolation.txn(*v) as usize].is_none()).collect();
-    let mut lines: FixedMap<u32, Line<'_>> = refused.iter().map(|cas| (cas.key, Line::new())).collect();
+    let mut lines: FixedMap<u32, Line<'_>> =
+        refused.iter().map(|cas| (cas.key, Line::new(known.all.kinds[cas.key as usize]))).collect();
     let mut gaps = Gaps { begins: vec![0; known.len()], ends: vec![0; known.len()], last: base.len() as u32 };
     for (place, &split) in (0..).zip(&base) {
         let vertex = isolation.txn(split);

@@ -69,7 +69,7 @@ impl Registers {
         let mut ready: Vec<usize> = (0..all.txns.len()).filter(|&t| all.txns[t].status == Status::Committed).collect();
         let mut ambiguous: Option<(u32, usize)> = None;
         while let Some(reader) = ready.pop() {
-            for op in all.ops(reader).iter().filter(|op| op.reads_register()) {
+            for op in all.reads_of_others(reader) {
                 let write = &self.writes[op.version as usize];
                 if write.txn == NONE {
                     continue;
@@ -87,8 +87,8 @@ impl Registers {
             }
         }
         let Some((writer, reader)) = ambiguous else { return Ok(()) };
-        let from = |op: &&Op<'_>| op.reads_register() && self.writes[op.version as usize].txn == writer;
-        let value = all.ops(reader).iter().find(from).and_then(|op| op.action.value());
+        let from = |op: &&Op<'_>| self.writes[op.version as usize].txn == writer;
+        let value = all.reads_of_others(reader).find(from).and_then(|op| op.action.value());
         let entry = all.txns[writer as usize].entry;
         Err(Verdict::precondition(format!(
             "the value {} that operation {entry} writes has more than one origin: who read from whom is known only when written values are unique",

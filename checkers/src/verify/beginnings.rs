@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Verification,
     acts::{How, acts, asked},
+    instead::refused,
 };
 use crate::{
     history::{Entry, EntryId, History},
@@ -52,13 +53,8 @@ impl Beginnings {
     ) -> BTreeMap<&Value, BTreeSet<&Value>> {
         let mut shown: BTreeMap<&Value, BTreeSet<&Value>> = BTreeMap::new();
         for id in by {
-            let mut own: BTreeSet<&Value> = BTreeSet::new();
-            for (key, writes, value) in acts(&history.entries[id]) {
-                if writes {
-                    own.insert(key);
-                } else if self.has(value) && !own.contains(key) {
-                    shown.entry(key).or_default().insert(value);
-                }
+            for (key, value) in reads_of_others(&history.entries[id]).filter(|(_, value)| self.has(value)) {
+                shown.entry(key).or_default().insert(value);
             }
         }
         if shown.is_empty() {
@@ -75,6 +71,20 @@ impl Beginnings {
     }
 }
 
+/// Whether a register was seen, perhaps before anybody wrote it, as something else than nil: as 0, which some begin as, or as an
+/// empty text, which these do not.
+pub(super) fn may_be_zero(history: &History) -> bool {
+    let is_other = |value: &Value| Beginnings::NilOrZero.has(value) || Beginnings::NilOrEmpty.has(value);
+    let is_told = |(_, how, value): (_, How, Option<&Value>)| {
+        how == How::Reads && value.is_some_and(|value| !value.is_nil() && is_other(value))
+    };
+    history
+        .entries
+        .iter()
+        .filter(|entry| may_have_happened(entry))
+        .any(|entry| asked(entry).any(is_told) || refused(entry).is_some_and(|(_, expected)| is_other(expected)))
+}
+
 /// Refuted where a register was seen as nil and as an empty text before anybody wrote it. Not worth a look where no empty text was
 /// seen.
 pub(super) fn once(history: &History, reads_aborted: bool) -> Result<(), Verification> {
@@ -83,6 +93,17 @@ pub(super) fn once(history: &History, reads_aborted: bool) -> Result<(), Verific
         return Err(Verification::Refuted("a register was seen with two values that nobody wrote".to_owned()));
     }
     Ok(())
+}
+
+/// What was read of registers before the same transaction wrote them.
+fn reads_of_others(entry: &Entry) -> impl Iterator<Item = (&Value, &Value)> {
+    let mut own: BTreeSet<&Value> = BTreeSet::new();
+    acts(entry).into_iter().filter_map(move |(key, writes, value)| {
+        if writes {
+            own.insert(key);
+        }
+        (!writes && !own.contains(key)).then_some((key, value))
+    })
 }
 
 fn may_have_happened(entry: &Entry) -> bool {
@@ -106,13 +127,9 @@ fn effective(history: &History, named: &[EntryId]) -> BTreeSet<EntryId> {
     }
     loop {
         let before = effective.len();
-        let reads = effective.iter().flat_map(|id| acts(&history.entries[*id])).filter(|(_, writes, _)| !writes);
-        let seen: Vec<EntryId> = reads
-            .filter_map(|(key, _, value)| writers.get(&(key, value)))
-            .filter(|by| by.len() == 1)
-            .flatten()
-            .copied()
-            .collect();
+        let reads = effective.iter().flat_map(|id| reads_of_others(&history.entries[*id]));
+        let seen: Vec<EntryId> =
+            reads.filter_map(|read| writers.get(&read)).filter(|by| by.len() == 1).flatten().copied().collect();
         effective.extend(seen.into_iter().filter(|id| open.contains(id)));
         if effective.len() == before {
             return effective;

@@ -93,6 +93,9 @@ pub fn verify(history: &History, certificate: &Certificate, budget: &Budget) -> 
     if let Some(verification) = invariants::check(history, checker, verdict) {
         return verification;
     }
+    if model == "multi-register" && !JUDGE_BY_MODEL.contains(&checker) && beginnings::may_be_zero(history) {
+        return Verification::Unverified(format!("a register may have begun as 0, and `{checker}` knows nil only"));
+    }
     if let Some(verification) = begins_twice(history, checker, verdict) {
         return verification;
     }
@@ -123,7 +126,7 @@ pub fn verify(history: &History, certificate: &Certificate, budget: &Budget) -> 
     }
     match checker {
         // Nobody is blamed for replies that another model allows.
-        "linearizable" | "sequential" if !replay::is_known(model) => Verification::Unverified(match model {
+        _ if JUDGE_BY_MODEL.contains(&checker) && !replay::is_known(model) => Verification::Unverified(match model {
             "" => format!("it names no model, by which `{checker}` judges"),
             model => format!("nothing here checks `{checker}` by a model `{model}`"),
         }),
@@ -142,6 +145,9 @@ pub fn verify(history: &History, certificate: &Certificate, budget: &Budget) -> 
         other => Verification::Unverified(format!("nothing here checks the checker `{other}`")),
     }
 }
+
+/// The checkers that judge by a model.
+const JUDGE_BY_MODEL: [&str; 2] = ["linearizable", "sequential"];
 
 /// What is to be said of a claim about registers, by no model, where one of them was seen with two values before anybody wrote
 /// it: that is possible nowhere. Who replays an order of transactions sees that by the way.

@@ -169,10 +169,11 @@ impl<'h> Search<'_, 'h> {
     /// What a transaction saw of the others, if they commit in this order; `None` if it cannot have seen it.
     fn looks(&self, order: &[usize], reader: usize) -> Option<Vec<Look<'h>>> {
         let txns = self.txns;
-        let owner = |key: &Value, value: &Value| (0..txns.len()).find(|&t| writes(txns[t], key).contains(&value));
-        let source = |key: &Value, value: &&'h Value| {
-            owner(key, value).filter(|&t| t != reader && writes(txns[t], key).last() == Some(value))
+        let owner = |key: &Value, value: &Value| {
+            (0..txns.len()).filter(|t| *t != reader).find(|&t| writes(txns[t], key).contains(&value))
         };
+        let source =
+            |key: &Value, value: &&'h Value| owner(key, value).filter(|&t| writes(txns[t], key).last() == Some(value));
         let mut own: World<'h> = World::new();
         let mut all = Vec::new();
         for (key, act) in &txns[reader].acts {
@@ -245,15 +246,18 @@ fn precedes(beside: Beside, a: &Txn<'_>, b: &Txn<'_>) -> bool {
     }
 }
 
-/// Whether a value was read that several of these wrote: orders of commits do not say whose it is.
+/// Whether a value was read that several others of these wrote: orders of commits do not say whose it is.
 pub(super) fn are_ambiguous(txns: &[Txn<'_>]) -> bool {
-    let read = txns.iter().flat_map(|txn| &txn.acts).flat_map(|(key, act)| match act {
-        Act::Read(Seen::Last(value)) => vec![(*key, *value)],
-        Act::Read(Seen::All(values)) => values.iter().map(|value| (*key, *value)).collect(),
-        Act::Write(_) | Act::Refused(_) => Vec::new(),
-    });
-    let read: BTreeSet<(&Value, &Value)> = read.collect();
-    read.into_iter().any(|(key, value)| txns.iter().filter(|txn| writes(txn, key).contains(&value)).count() > 1)
+    txns.iter().enumerate().any(|(reader, txn)| {
+        let others = |key, value| {
+            txns.iter().enumerate().filter(move |(t, txn)| *t != reader && writes(txn, key).contains(value)).count()
+        };
+        txn.acts.iter().any(|(key, act)| match act {
+            Act::Read(Seen::Last(value)) => others(key, value) > 1,
+            Act::Read(Seen::All(values)) => values.iter().any(|value| others(key, value) > 1),
+            Act::Write(_) | Act::Refused(_) => false,
+        })
+    })
 }
 
 fn writes<'h>(txn: &Txn<'h>, key: &Value) -> Vec<&'h Value> {

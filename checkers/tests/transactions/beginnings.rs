@@ -142,3 +142,45 @@ fn whose_value_it_is_may_be_unknown() {
         }
     }
 }
+
+/// What a transaction read behind its own write shows nothing of others, not that they took effect either.
+#[test]
+fn a_read_behind_an_own_write_shows_no_other() {
+    let own = "1: txn [[w x 1] [r x nil]] -> [[w x 1] [r x 90]]";
+    for (shown, named) in [
+        (format!("0: cas[x] [3 90] ?; {own}"), None),
+        (format!("0: cas[x] [\"\" 90] ?; 2: read[x] -> nil; {own}"), None),
+        (format!("0: cas[x] [3 90] ?; 1: read[x] -> 90; {own}"), Some(vec![0, 1])),
+    ] {
+        for level in ["read-uncommitted", "pl-2"] {
+            let verdict = judged(level, &shown);
+            assert_eq!(
+                verdict.anomalies().first().map(|a| a.operations.clone()),
+                named,
+                "{level} {shown}: {verdict:?}"
+            );
+            assert_eq!(verified(level, &shown, verdict), Verification::Verified, "{level} {shown}");
+        }
+    }
+}
+
+/// A cas may leave what it found; of another writer there is no doubt then.
+#[test]
+fn who_reads_is_no_other_writer_of_it() {
+    let shown = "0: cas[x] [nil 9] -> false; 0: cas[x] [nil 1] -> true; 0: cas[x] [1 1] ?";
+    for level in ["read-committed", "read-atomic", "causal"] {
+        let verdict = judged(level, shown);
+        assert!(verdict.is_invalid(), "{level}: {verdict:?}");
+        assert_eq!(verified(level, shown, verdict), Verification::Verified, "{level}");
+    }
+}
+
+#[test]
+fn a_cas_takes_two_arguments_whatever_it_replied() {
+    for shown in ["0: cas[x] [nil 1 2] -> false", "0: cas[x] [nil] -> false", "0: cas[x] [] -> false"] {
+        for &level in LEVELS.iter().chain(&["sessions", "pram"]) {
+            let verdict = judge(level, shown);
+            assert!(verdict.is_unknown(), "{level} {shown}: {verdict:?}");
+        }
+    }
+}
