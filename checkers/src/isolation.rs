@@ -315,6 +315,9 @@ fn refusal(known: &Inference<'_, '_>, isolation: Isolation, core: &[u32], key: O
     let by_several = written.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
     let mut all: Vec<u32> =
         by_several.filter_map(|key| known.keys[key as usize].longest).chain(core.iter().copied()).collect();
+    // Of a register, from who read what.
+    written.dedup();
+    all.extend(written.iter().flat_map(|key| known.links(core, *key)));
     all.sort_unstable();
     all.dedup();
     let n = all.len();

@@ -85,6 +85,9 @@ fn what_checkers_name_is_enough() {
         "0: cas[1] [0 1] -> true; 1: cas[1] [0 0] ?",
         "0: txn [[w x 1] [w x 2]] ?; 1: txn [[r x nil] [w y 3]] ?; 2: txn [[r x nil] [r y nil]] -> [[r x 1] [r y 3]]",
         "0: txn [[r y nil] [append x 1]] ?; 1: txn [[append x 2] [r x nil]] -> [[append x 2] [r x [1 2]]]",
+        "1: write[x] 1; 0: cas[x] [nil 3] -> true; 0: cas[x] [3 4] -> true; 0: cas[x] [4 5] -> true; 1: read[x] -> 5",
+        "1: write[x] 1; 0: cas[x] [nil 3] -> true; 0: cas[x] [3 4] -> true; 0: cas[x] [4 5] -> true; 0: cas[x] [5 6] -> true; \
+         1: read[x] -> 6",
         "1: append[0] 3; 3: read[0] -> [3 3 1]; 2: append[0] 1; 3: append[1] 1",
         "0: get -> ab @0..4; 1: append b @1..5; 2: put a @2..6; 3: get -> b @3..7",
         "0: append a ? @0..; 1: get -> a @1..2; 1: append a @7..8; 1: get -> a @9..10; 1: get -> ab @13..14",

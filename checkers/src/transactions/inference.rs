@@ -1,6 +1,6 @@
 //! What is certain of a set of transactions: who read from whom, and which writes of a key came in which order.
 
-use std::ops::Range;
+use std::{iter, ops::Range};
 
 use super::{
     beginnings::{self, Shown},
@@ -20,6 +20,9 @@ pub(crate) const INITIAL: u32 = u32::MAX;
 
 /// How many anomalies of one kind are reported; the others add nothing.
 const EACH_KIND_MAX: usize = 3;
+
+/// A longer chain of transactions is not followed.
+const LINKS_MAX: usize = 64;
 
 /// A read of what others wrote. Reads of a transaction's own writes say nothing of others and are left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,6 +173,19 @@ impl<'a, 'h> Inference<'a, 'h> {
     /// The keys that the vertex wrote, sorted.
     pub(crate) fn writes(&self, vertex: u32) -> &[u32] {
         &self.writes[range(&self.write_starts, vertex)]
+    }
+
+    /// Who stands between some of these on a register: each read what the one before it left, so that without them the later of
+    /// these could come first.
+    pub(crate) fn links(&self, among: &[u32], key: u32) -> Vec<u32> {
+        let source = |vertex: u32| {
+            let of_key = self.reads(vertex).iter().find(|read| read.key == key);
+            of_key.map(|read| read.source).filter(|source| *source != INITIAL)
+        };
+        let next = |vertex: &u32| if among.contains(vertex) { None } else { source(*vertex) };
+        let chain = |vertex: &u32| -> Vec<u32> { iter::successors(source(*vertex), next).take(LINKS_MAX).collect() };
+        let leads_back = |chain: &Vec<u32>| chain.last().is_some_and(|last| among.contains(last));
+        among.iter().map(chain).filter(leads_back).flatten().collect()
     }
 
     /// Whether the vertex wrote the key.
