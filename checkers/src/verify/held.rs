@@ -7,6 +7,7 @@ use super::{
     acts::{How, asked},
     elements::puts_in,
     firsts::First,
+    instead::refused,
     numbers::Numbers,
 };
 use crate::{
@@ -65,6 +66,8 @@ pub(super) struct Held<'h> {
     empty: Vec<&'h Value>,
     /// Keys of registers that a cas of unknown outcome left as they were.
     untouched: Vec<&'h Value>,
+    /// Keys of which nothing was known yet when a cas of an empty list was refused: of registers, therefore.
+    no_lists: Vec<&'h Value>,
 }
 
 #[derive(Clone)]
@@ -87,7 +90,7 @@ impl<'h> Held<'h> {
     /// Nothing at first.
     pub(super) fn new(history: &History) -> Self {
         let keys = Numbers::new(history.entries.len());
-        Held { keys, of: Vec::new(), empty: Vec::new(), untouched: Vec::new() }
+        Held { keys, of: Vec::new(), empty: Vec::new(), untouched: Vec::new(), no_lists: Vec::new() }
     }
 
     #[inline]
@@ -173,13 +176,15 @@ impl<'h> Held<'h> {
                     thing.begin(kind.first(if is_refused { first.other() } else { first }));
                 }
                 let matches = thing.is(expected);
+                let is_no_list = matches!((&*thing, expected), (Thing::Nothing, Value::List(list)) if list.is_empty());
                 if reply.is_some_and(|reply| *reply != Value::Bool(matches)) {
                     return None;
                 }
                 if matches {
                     *thing = Thing::of(new);
-                } else if kind == Kind::Isolated && reply.is_none() {
-                    self.untouched.push(key);
+                } else if kind == Kind::Isolated {
+                    self.untouched.extend(Some(key).filter(|_| reply.is_none()));
+                    self.no_lists.extend(Some(key).filter(|_| is_no_list && reply.is_some()));
                 }
                 Some(())
             }
@@ -210,10 +215,14 @@ impl<'h> Held<'h> {
         Some(())
     }
 
-    /// An operation, if there is one, that takes for a register what was read as an empty list, whether or not it took effect: `left`
-    /// are those that were not applied. What was appended to is left to the replay.
+    /// An operation, if there is one, that takes a list for a register, whether or not it took effect: that writes what was read as
+    /// an empty list, or was refused that though it was there. `left` are those that were not applied. What was appended to is left to the replay.
     pub(super) fn mistaken(&self, history: &History, left: impl Iterator<Item = EntryId>) -> Option<EntryId> {
         let is_list = |key: &Value| matches!(self.known(key), Thing::List(_));
+        if let Some(key) = self.no_lists.iter().find(|key| is_list(key) || self.empty.contains(key)) {
+            let nothing = Value::List(Vec::new());
+            return history.entries.iter().position(|entry| refused(entry) == Some((key, &nothing)));
+        }
         let empty: BTreeSet<&Value> = self.empty.iter().copied().filter(|key| !is_list(key)).collect();
         let writes =
             |id: &EntryId| asked(&history.entries[*id]).any(|(key, how, _)| how == How::Writes && empty.contains(key));

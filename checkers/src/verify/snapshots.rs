@@ -85,10 +85,17 @@ impl<'h> Refusals<'h> {
         if held.is_empty() {
             return Ok(Refusals { held, firsts });
         }
+        let nothing = Value::List(Vec::new());
+        let refuses_nothing = |key: &Value| history.entries.iter().any(|entry| refused(entry) == Some((key, &nothing)));
         for (place, &id) in (1..).zip(order) {
             for (key, how, value) in asked(&history.entries[id]) {
                 let Some(held) = held.get_mut(key) else { continue };
                 match how {
+                    How::Reads if value == Some(&nothing) && refuses_nothing(key) => {
+                        return Err(Verification::Unverified(format!(
+                            "operation {id} may read a list that a cas is about"
+                        )));
+                    }
                     How::Reads => {}
                     How::Writes => held.push((place, value)),
                     How::Appends => {

@@ -62,6 +62,8 @@ struct Demands<'h> {
     seen: Vec<(EntryId, EntryId)>,
     /// Who saw what cannot be, and what that is.
     refused: Vec<(EntryId, &'static str)>,
+    /// Who saw what has more than one origin.
+    unclear: Vec<EntryId>,
 }
 
 /// Whether in this order of transactions all that was seen was installed.
@@ -75,6 +77,7 @@ pub(super) fn installs(history: &History, level: Level, order: &[EntryId]) -> Re
     placed.all()?;
     let demands = Demands::new(history, level)?;
     let is_placed = |id: EntryId| place[id].is_some();
+    demands.are_clear(is_placed)?;
     let mut firsts = demands.firsts(order, is_placed)?;
     if let Some((reader, why)) = demands.refused.iter().find(|(reader, _)| is_placed(*reader)) {
         return Err(refuted(*reader, why));
@@ -108,6 +111,9 @@ pub(super) fn impossible(history: &History, level: Level, named: &[EntryId]) -> 
     let named: BTreeSet<EntryId> = named.iter().copied().collect();
     let happened = demands.happened(&named);
     let named: BTreeSet<EntryId> = named.into_iter().filter(|id| happened[*id]).collect();
+    if let Err(unverified) = demands.are_clear(|id| named.contains(&id)) {
+        return unverified;
+    }
     let may_be = |id: EntryId| demands.may_have_happened(id);
     let by: Vec<EntryId> = named.iter().copied().collect();
     let Ok(mut firsts) = demands.firsts(&by, may_be) else { return Verification::Verified };
@@ -170,8 +176,8 @@ impl<'h> Demands<'h> {
         }
         let initial = [Value::Nil, Value::from("")].iter().filter_map(|value| acts.values.known(value)).collect();
         let versions = Versions::new(history, 0..history.entries.len())?;
-        let (pairs, seen, refused) = Default::default();
-        let mut demands = Demands { history, level, acts, initial, versions, pairs, seen, refused };
+        let (pairs, seen, refused, unclear) = Default::default();
+        let mut demands = Demands { history, level, acts, initial, versions, pairs, seen, refused, unclear };
         let writes = demands.writes();
         let lists = demands.lists(&writes)?;
         let mut own: FixedMap<Key, Vec<Number>> = FixedMap::default();
@@ -185,7 +191,7 @@ impl<'h> Demands<'h> {
                 match what {
                     What::Wrote(value) => own.entry(key).or_default().push(value),
                     What::Read(_) if own.contains_key(&key) => {}
-                    What::Read(value) => demands.read(id, key, value, writes.get(&(key, value)))?,
+                    What::Read(value) => demands.read(id, key, value, writes.get(&(key, value))),
                     What::Shown(shown) => {
                         let own = own.get(&key).map_or(&[][..], Vec::as_slice);
                         demands.showed(id, demands.acts.shown(shown), own, &lists[key as usize]);
@@ -194,6 +200,14 @@ impl<'h> Demands<'h> {
             }
         }
         Ok(demands)
+    }
+
+    /// Unverified where one of these saw what has more than one origin.
+    fn are_clear(&self, takes_part: impl Fn(EntryId) -> bool) -> Result<(), Verification> {
+        match self.unclear.iter().find(|id| takes_part(**id)) {
+            Some(id) => Err(Verification::Unverified(format!("what operation {id} read has more than one origin"))),
+            None => Ok(()),
+        }
     }
 
     /// As what registers began, as these saw it if they and no others are in the order.
@@ -261,20 +275,21 @@ impl<'h> Demands<'h> {
     }
 
     /// A register showed this, which its reader had not written itself.
-    fn read(&mut self, id: EntryId, key: Key, value: Number, write: Option<&Append>) -> Result<(), Verification> {
+    fn read(&mut self, id: EntryId, key: Key, value: Number, write: Option<&Append>) {
         let initial = self.initial.contains(&value);
         let Some(Append { write, .. }) = write.filter(|found| !(initial && found.write.aborted)) else {
             if !initial {
                 self.refused.push((id, "saw a value that nobody wrote"));
             }
-            return Ok(());
+            return;
         };
         if write.ambiguous || initial {
-            return Err(Verification::Unverified(format!("what operation {id} read has more than one origin")));
+            self.unclear.push(id);
+            return;
         }
         if write.aborted || write.by == id {
             self.refuse(id, "saw a value that no other transaction committed");
-            return Ok(());
+            return;
         }
         if !write.last {
             self.refuse(id, "saw a value that was replaced by who wrote it");
@@ -284,7 +299,6 @@ impl<'h> Demands<'h> {
         if self.level == Level::Committed || replaces {
             self.pairs.push(Pair { first: write.by, second: id, reader: id });
         }
-        Ok(())
     }
 
     /// Refuses it where all that is read has to be committed.

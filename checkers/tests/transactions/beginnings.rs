@@ -184,3 +184,38 @@ fn a_cas_takes_two_arguments_whatever_it_replied() {
         }
     }
 }
+
+/// A list begins empty: a cas of an empty list is not refused there, and no order shows that it was.
+#[test]
+fn a_list_refuses_nothing_that_it_begins_as() {
+    for shown in [
+        "0: cas[x] [[] 1] -> false; 1: read[x] -> []",
+        "1: read[x] -> []; 0: cas[x] [[] 1] -> false",
+        "0: cas[x] [[] 1] -> false; 1: append[x] 5; 0: read[x] -> [5]",
+    ] {
+        let n = text::read(shown).expect("in the notation").entries.len();
+        for &level in &LEVELS[2..] {
+            let verdict = judge(level, shown);
+            let in_real_time = ["strict-serializable", "strong-snapshot-isolation"].contains(&level);
+            let may_be_later = shown.contains("append") && !in_real_time;
+            assert!(!verdict.is_valid() || may_be_later, "{level} {shown}: {verdict:?}");
+            let in_turn = Verdict::Valid { linearization: Some((0..n).collect()) };
+            assert_ne!(verified(level, shown, in_turn), Verification::Verified, "{level} {shown}");
+        }
+    }
+}
+
+/// Who takes no part may have read anything.
+#[test]
+fn only_who_takes_part_must_be_clear() {
+    for (shown, is_valid) in [
+        ("0: write[x] nil; 1: cas[x] [nil 2] ?", true),
+        ("0: write[x] 1; 1: write[x] 1; 2: cas[x] [1 2] ?", true),
+        ("0: write[x] 1; 1: write[x] 1; 2: cas[x] [1 2] ?; 3: read[y] -> 7", false),
+    ] {
+        for level in ["read-uncommitted", "pl-2"] {
+            let verdict = judged(level, shown);
+            assert_eq!((verdict.is_valid(), verdict.is_unknown()), (is_valid, false), "{level} {shown}: {verdict:?}");
+        }
+    }
+}
