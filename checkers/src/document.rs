@@ -149,6 +149,10 @@ fn broken(text: &str, expected: &'static str, error: &serde_json::Error) -> Docu
         let inside = problem.strip_prefix("EOF while parsing ").unwrap_or("a value").to_owned();
         return DocumentError::Truncated { expected, line, column, inside };
     }
+    // A number that nobody asks for is no end of the text to who skips it.
+    if problem == "invalid number" && text.ends_with(['-', '+', '.', 'e', 'E']) {
+        return DocumentError::Truncated { expected, line, column, inside: "a number".to_owned() };
+    }
     DocumentError::Syntax { expected, line, column, problem }
 }
 
@@ -305,9 +309,13 @@ mod tests {
         for text in ["", " \n", "\u{feff}"] {
             check(text, empty);
         }
-        for end in 1..GOOD.len() {
-            let error = Certificate::from_json(&GOOD[..end]).expect_err("it is cut off");
-            assert!(matches!(error, DocumentError::Truncated { .. }), "{end}: {error}");
+        let numbers =
+            "{\"squall-certificate\":1,\"a\":-1.5e+30,\"b\":[-2E-7,{\"c\":\"\\u00e9\\n\",\"d\":[true,null]}]}";
+        for text in [GOOD, numbers] {
+            for end in 1..text.len() {
+                let error = Certificate::from_json(&text[..end]).expect_err("it is cut off");
+                assert!(matches!(error, DocumentError::Truncated { .. }), "{end}: {error}");
+            }
         }
         check(&GOOD[..60], "line 1, column 60: the text ends inside a string; is the file cut off?");
     }
