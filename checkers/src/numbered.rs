@@ -112,6 +112,47 @@ impl<'h> Values<'h> {
         }
     }
 
+    /// The number of a value under a key.
+    fn find(&self, key: u32, value: Known<'h>, key_of: impl Fn(u32) -> u32) -> Option<u32> {
+        match value {
+            Known::Integer(integer) => {
+                let small = small(integer, self.small_max).map(|i| self.small.get(i).copied().unwrap_or(NONE));
+                match small {
+                    Some(NONE) => None,
+                    Some(number) if key_of(number) == key => Some(number),
+                    _ => self.integers.get(&(key, integer)).copied(),
+                }
+            }
+            Known::Other(value) => self.others.get(&(key, value)).copied(),
+        }
+    }
+
+    /// Tells both numbers of each value that `other` knows, too, in no order that means anything. Both take the same integers to
+    /// be small. `key_of` and `other_key_of` say under which key a number is.
+    #[expect(clippy::needless_bitwise_bool, reason = "a lazy operator branches")]
+    pub(crate) fn common(
+        &self,
+        key_of: impl Fn(u32) -> u32,
+        other: &Values<'h>,
+        other_key_of: impl Fn(u32) -> u32,
+        mut tell: impl FnMut(u32, u32),
+    ) {
+        debug_assert_eq!(self.small_max, other.small_max);
+        let mut look = |value, number| {
+            if let Some(own) = self.find(other_key_of(number), value, &key_of) {
+                tell(own, number);
+            }
+        };
+        for (i, (&own, &number)) in (0..).zip(self.small.iter().zip(&other.small)) {
+            // Whether there is a number is anybody's guess, but seldom are there two.
+            if (own != NONE) & (number != NONE) {
+                look(Known::Integer(i), number);
+            }
+        }
+        other.integers.iter().for_each(|(&(_, i), &number)| look(Known::Integer(i), number));
+        other.others.iter().for_each(|(&(_, value), &number)| look(Known::Other(value), number));
+    }
+
     /// Tells each key, value and number, in no order that means anything. `key_of` says under which key a number is.
     pub(crate) fn each(&self, key_of: impl Fn(u32) -> u32, mut tell: impl FnMut(u32, Known<'h>, u32)) {
         let small = (0..).zip(&self.small).filter(|(_, number)| **number != NONE);
@@ -150,6 +191,32 @@ mod tests {
                     expected += 1;
                 }
             }
+        }
+    }
+    #[test]
+    fn what_two_tables_know_is_found() {
+        let values =
+            [3.into(), Value::Int(-1), Value::Nil, Value::Int(1 << 40), 31.into(), 32.into(), "a".into(), "".into()];
+        let known: Vec<(u32, &Value)> = (0..3).flat_map(|key| values.iter().map(move |value| (key, value))).collect();
+        let key_of = |number: u32| known[number as usize].0;
+        // Each of two knows some of them, by what each is among all; which came first is not the same in both.
+        for seed in 0_u32..1_000 {
+            let is_in = |table: u32, i: u32| (seed.wrapping_mul(2_654_435_761) >> (7 * table + i % 11)) & 1 == 1;
+            let (mut tables, mut expected) = ([Values::new(32), Values::new(32)], Vec::new());
+            let ascending = 0..known.len() as u32;
+            let mut numbers = ascending.clone().chain(ascending.clone().rev());
+            for (table, own) in (0..).zip(&mut tables) {
+                for i in numbers.by_ref().take(known.len()).filter(|i| is_in(table, *i)) {
+                    *own.place(key_of(i), known[i as usize].1, key_of) = i;
+                }
+            }
+            for i in ascending.filter(|i| is_in(0, *i) && is_in(1, *i)) {
+                expected.push((i, i));
+            }
+            let mut found = Vec::new();
+            tables[0].common(key_of, &tables[1], key_of, |own, other| found.push((own, other)));
+            found.sort_unstable();
+            assert_eq!(found, expected, "seed {seed}");
         }
     }
 }

@@ -9,12 +9,13 @@ mod blocks;
 mod gather;
 mod instants;
 
-use std::mem;
+use std::{mem, ops::Range};
 
 use self::{
-    arrange::Proof,
-    blocks::{Blocks, Zone},
+    arrange::{Proof, Zones},
+    blocks::{Block, Blocks, Register},
     gather::PARTS_MAX,
+    instants::Begins,
 };
 use super::together;
 use crate::{
@@ -46,66 +47,50 @@ pub(super) fn check<'h, M: Model>(model: &'h M, history: &'h History, threads: u
 }
 
 fn in_parts<'h, M: Model>(model: &'h M, history: &'h History, parts: usize) -> Option<Registers<'h>> {
-    let mut values = Blocks::read(model, history, parts)?;
-    let (mut zones, ends) = values.zones();
-    let found = arrange_all(&values, &mut zones, &ends, parts);
-    if found.iter().any(|(_, proof)| proof.is_some()) {
-        let left = |(register, proof): (u32, Option<Proof>)| {
-            (values.keys[register as usize], values.evidence(register, proof))
+    let values = Blocks::read(model, history, parts)?;
+    if let [known] = values.registers[..] {
+        let mut zones = Zones::default();
+        let found = arrange(&mut zones, &values.all, known, |block| block);
+        return match found {
+            Ok(()) => Some(Registers::Legal(values.one_after_the_other(zones))),
+            Err(None) => None,
+            Err(proof) => Some(Registers::Left(vec![values.left(0, proof)])),
         };
-        return Some(Registers::Left(found.into_iter().map(left).collect()));
     }
-    if !found.is_empty() {
-        return None;
+    let begins = Begins::new(values.len());
+    let jobs = values.ranges(parts).into_iter().map(|range| || arrange_some(&values, range, &begins));
+    let found = together::all(jobs).concat();
+    if found.iter().any(|(_, proof)| proof.is_some()) {
+        return Some(Registers::Left(
+            found.into_iter().map(|(register, proof)| values.left(register, proof)).collect(),
+        ));
     }
-    if ends.len() > 1 {
-        return Some(Registers::Legal(values.at_instants(zones, parts)));
-    }
-    let mut placed = 0;
-    for zone in zones {
-        let place = &mut values.all[zone.block as usize].place;
-        placed += mem::replace(place, placed);
-    }
-    let mut order = vec![0; placed as usize];
-    values.place(|place, entry| order[place] = entry as EntryId);
-    Some(Registers::Legal(order))
+    found.is_empty().then(|| Registers::Legal(values.at_instants(&begins, parts)))
 }
 
-/// Puts the zones of each register into an order, and says when each block begins if there are several. Gives the registers that have none,
+/// Puts the zones of each of these registers into an order, and says when each block begins. Gives the registers that have none,
 /// with proofs, and those of which values are not unique.
-fn arrange_all(values: &Blocks<'_>, mut zones: &mut [Zone], ends: &[u32], parts: usize) -> Vec<(u32, Option<Proof>)> {
-    let each = zones.len().div_ceil(parts).max(1);
-    let mut jobs = Vec::new();
-    let (mut first, mut start) = (0, 0);
-    let is_alone = ends.len() == 1;
-    while first < ends.len() {
-        // The registers of about as many zones as each of the others gets.
-        let after = ends.partition_point(|end| (*end as usize) < start + each).min(ends.len() - 1) + 1;
-        let (own, others) = zones.split_at_mut(ends[after - 1] as usize - start);
-        zones = others;
-        let registers = first..after;
-        let begin = mem::replace(&mut start, ends[after - 1] as usize);
-        first = after;
-        jobs.push(move || {
-            let (mut own, mut begin, mut backward, mut found) = (own, begin, Vec::new(), Vec::new());
-            for register in registers {
-                let (zones, others) = own.split_at_mut(ends[register] as usize - begin);
-                (own, begin) = (others, ends[register] as usize);
-                let known = values.registers[register];
-                match if known.is_unique {
-                    values.arrange(zones, known, &mut backward).map_err(Some)
-                } else {
-                    Err(None)
-                } {
-                    Ok(()) if is_alone => {}
-                    Ok(()) => values.begin(zones),
-                    Err(proof) => found.push((register as u32, proof)),
-                }
-            }
-            found
-        });
+fn arrange_some(values: &Blocks<'_>, range: Range<usize>, begins: &Begins) -> Vec<(usize, Option<Proof>)> {
+    let (blocks, ends) = values.grouped(range.clone());
+    let (mut zones, mut found, mut start) = (Zones::default(), Vec::new(), 0);
+    for (register, end) in range.zip(ends) {
+        let own = &blocks[mem::replace(&mut start, end as usize)..end as usize];
+        match arrange(&mut zones, own, values.registers[register], |block| own[block as usize].register) {
+            Ok(()) => begins.say(own, &zones.all),
+            Err(proof) => found.push((register, proof)),
+        }
     }
-    together::all(jobs).concat()
+    found
+}
+
+/// Puts the blocks of a register into an order. An error is why there is none, or nothing if its values are not unique.
+fn arrange(
+    zones: &mut Zones,
+    blocks: &[Block],
+    known: Register,
+    index_of: impl Fn(u32) -> u32,
+) -> Result<(), Option<Proof>> {
+    if known.is_unique { zones.arrange(blocks, known, index_of).map_err(Some) } else { Err(None) }
 }
 
 #[cfg(test)]

@@ -2,66 +2,101 @@
 
 use std::mem;
 
-use super::blocks::{Block, Blocks, NOBODY, Register, Zone};
-use crate::history::EntryId;
+use super::blocks::{Block, Blocks, NOBODY, Register};
+use crate::{history::EntryId, value::Value};
 
 /// The blocks that together are illegal.
 pub(super) type Proof = [u32; 2];
 
-impl Blocks<'_> {
-    /// Puts the zones of a register into an order that explains it, or finds the blocks that show that there is none. `backward`
-    /// is room to work in.
+/// A block that was seen, and by what it is sorted.
+#[derive(Clone, Copy)]
+pub(super) struct Zone {
+    pub(super) first: u32,
+    pub(super) last: u32,
+    /// Which of the blocks of its register.
+    pub(super) block: u32,
+}
+
+/// The zones of a register. Room to work in that serves one register after the other.
+#[derive(Default)]
+pub(super) struct Zones {
+    /// In the end all, in an order that explains the register.
+    pub(super) all: Vec<Zone>,
+    backward: Vec<Zone>,
+}
+
+impl Zones {
+    /// Puts the blocks of a register into an order that explains it, or finds those that show that there is none.
     pub(super) fn arrange(
-        &self,
-        zones: &mut [Zone],
-        register: Register,
-        backward: &mut Vec<Zone>,
+        &mut self,
+        blocks: &[Block],
+        known: Register,
+        index_of: impl Fn(u32) -> u32,
     ) -> Result<(), Proof> {
-        backward.clear();
-        let mut ahead = 0;
-        for i in 0..zones.len() {
-            let zone = zones[i];
-            let Block { write, .. } = *self.block(zone.block);
-            if write == NOBODY && zone.block != register.initial {
-                // Out of thin air.
-                return Err([zone.block; 2]);
-            }
-            if zone.first < zone.last {
-                zones[ahead] = zone;
-                ahead += 1;
-            } else {
-                backward.push(zone);
-            }
+        self.read(blocks).map_err(|thin_air| [index_of(thin_air); 2])?;
+        if known.future != NOBODY {
+            return Err([known.future; 2]);
         }
-        if register.future != NOBODY {
-            return Err([register.future; 2]);
+        self.sort().map_err(|pair| pair.map(index_of))
+    }
+
+    /// The zones of these blocks, those that run forward apart. One of which the value came out of thin air is an error.
+    fn read(&mut self, blocks: &[Block]) -> Result<(), u32> {
+        self.all.clear();
+        self.backward.clear();
+        for (block, known) in (0..).zip(blocks).filter(|(_, known)| known.is_seen()) {
+            if known.write == NOBODY && !known.is_initial() {
+                return Err(block);
+            }
+            let zone = Zone { first: known.first_return, last: known.last_call, block };
+            if zone.first < zone.last { &mut self.all } else { &mut self.backward }.push(zone);
         }
-        let forward = &mut zones[..ahead];
+        Ok(())
+    }
+
+    fn sort(&mut self) -> Result<(), Proof> {
+        let (forward, backward) = (&mut self.all, &mut self.backward);
         forward.sort_unstable_by_key(|zone| zone.first);
         if let Some(pair) = forward.windows(2).find(|pair| pair[1].first < pair[0].last) {
             return Err([pair[0].block, pair[1].block]);
         }
+        backward.sort_unstable_by_key(|zone| zone.last);
+        let (mut before, mut impossible) = (0, None::<Proof>);
         for zone in backward.iter_mut() {
-            let before = forward.partition_point(|outer| outer.first < zone.last);
+            before += forward[before..].iter().take_while(|outer| outer.first < zone.last).count();
             // It is placed at the first point of it that no forward zone covers.
             let first = mem::replace(&mut zone.first, zone.last);
             if let Some(outer) = forward[..before].last().filter(|outer| zone.last < outer.last) {
-                if first < outer.last {
-                    return Err([outer.block, zone.block]);
+                if first < outer.last && impossible.is_none_or(|[_, earlier]| zone.block < earlier) {
+                    impossible = Some([outer.block, zone.block]);
                 }
                 zone.first = outer.last;
             }
         }
-        backward.sort_unstable_by_key(|zone| (zone.first, zone.last));
-        merge(zones, ahead, backward);
+        if let Some(pair) = impossible {
+            return Err(pair);
+        }
+        let ahead = forward.len();
+        forward.extend_from_slice(backward);
+        merge(forward, ahead, backward);
         Ok(())
     }
+}
 
-    /// Puts all operations in the places that their blocks say, those of a block one after the other.
-    pub(super) fn place(&mut self, mut put: impl FnMut(usize, u32)) {
-        for block in self.all.iter_mut().filter(|block| block.write != NOBODY && block.is_seen()) {
-            put(block.place as usize, block.write);
+impl<'h> Blocks<'h> {
+    /// All operations of the only register, those of a block one after the other.
+    pub(super) fn one_after_the_other(mut self, zones: Zones) -> Vec<EntryId> {
+        let mut placed = 0;
+        for zone in zones.all {
+            placed += mem::replace(&mut self.all[zone.block as usize].place, placed);
+        }
+        let mut order = vec![0; placed as usize];
+        let mut put = |block: &mut Block, entry: u32| {
+            order[block.place as usize] = entry as EntryId;
             block.place += 1;
+        };
+        for block in self.all.iter_mut().filter(|block| block.write != NOBODY && block.is_seen()) {
+            put(block, block.write);
         }
         for (entry, &block) in (0..).zip(&self.of) {
             if block == NOBODY {
@@ -69,15 +104,20 @@ impl Blocks<'_> {
             }
             let block = &mut self.all[block as usize];
             if block.write != entry && block.is_seen() {
-                put(block.place as usize, entry);
-                block.place += 1;
+                put(block, entry);
             }
         }
+        order
+    }
+
+    /// A register with what is left of it to look at.
+    pub(super) fn left(&self, register: usize, proof: Option<Proof>) -> (&'h Value, Vec<EntryId>) {
+        (self.keys[register], self.evidence(register as u32, proof))
     }
 
     /// All operations of the register if there is no proof; else of the blocks of the proof, and of those by which one can tell
     /// whether their writes were ever seen.
-    pub(super) fn evidence(&self, register: u32, proof: Option<Proof>) -> Vec<EntryId> {
+    fn evidence(&self, register: u32, proof: Option<Proof>) -> Vec<EntryId> {
         let of = |keep: &dyn Fn(u32) -> bool| {
             let ids = (0..).zip(&self.of).filter(|(_, block)| **block != NOBODY && keep(**block));
             ids.map(|(id, _)| id).collect()
@@ -108,7 +148,7 @@ impl Blocks<'_> {
     }
 }
 
-/// Merges the zones up to `left` with the others, both of which are sorted; from the end, in place.
+/// Merges the zones up to `left` with the others, both of which are sorted by their first points; from the end, in place.
 fn merge(zones: &mut [Zone], mut left: usize, backward: &[Zone]) {
     let mut new = backward.len();
     while new > 0 {

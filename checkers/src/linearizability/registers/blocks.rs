@@ -1,5 +1,7 @@
 //! The values of registers, each with its write and its reads.
 
+use std::ops::Range;
+
 use crate::{history::History, numbered::NONE, value::Value};
 
 /// No operation or block.
@@ -28,6 +30,11 @@ impl Block {
     pub(super) fn is_seen(&self) -> bool {
         self.first_return != NOBODY
     }
+
+    /// Whether it is that of the initial value, which was there before all events.
+    pub(super) fn is_initial(&self) -> bool {
+        self.first_return == 0
+    }
 }
 
 /// What the values of a register are like.
@@ -38,19 +45,13 @@ pub(super) struct Register {
     pub(super) initial: u32,
     /// The first block of which a read returned before the write was called.
     pub(super) future: u32,
+    /// How many blocks.
+    pub(super) blocks: u32,
 }
 
 impl Register {
     /// A register that has no block yet.
-    pub(super) const NEW: Register = Register { is_unique: true, initial: NOBODY, future: NOBODY };
-}
-
-/// A block that was seen, and by what it is sorted.
-#[derive(Clone, Copy)]
-pub(super) struct Zone {
-    pub(super) first: u32,
-    pub(super) last: u32,
-    pub(super) block: u32,
+    pub(super) const NEW: Register = Register { is_unique: true, initial: NOBODY, future: NOBODY, blocks: 0 };
 }
 
 /// All values of all registers.
@@ -61,13 +62,43 @@ pub(super) struct Blocks<'h> {
     pub(super) registers: Vec<Register>,
     /// In the order of their first operations.
     pub(super) all: Vec<Block>,
+    /// Those that follow, as they were found in parts. Some are empty, as their operations belong to an earlier block. None where
+    /// there is one register.
+    pub(super) later: Vec<Vec<Block>>,
     /// By entry: its block.
     pub(super) of: Vec<u32>,
 }
 
 impl Blocks<'_> {
+    fn parts(&self) -> impl Iterator<Item = &[Block]> {
+        [&self.all].into_iter().chain(&self.later).map(Vec::as_slice)
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.parts().map(<[Block]>::len).sum()
+    }
+
     pub(super) fn block(&self, index: u32) -> &Block {
-        &self.all[index as usize]
+        let mut index = index as usize;
+        for part in self.parts() {
+            match part.get(index) {
+                Some(block) => return block,
+                None => index -= part.len(),
+            }
+        }
+        unreachable!("there is no such block")
+    }
+
+    pub(super) fn block_mut(&mut self, index: u32) -> &mut Block {
+        let mut index = index as usize;
+        for part in [&mut self.all].into_iter().chain(&mut self.later) {
+            if index < part.len() {
+                return &mut part[index];
+            }
+            index -= part.len();
+        }
+        unreachable!("there is no such block")
     }
 
     /// When an operation was called.
@@ -75,27 +106,41 @@ impl Blocks<'_> {
         self.history.entries[id as usize].invoked.position.saturating_add(1)
     }
 
-    /// The zones of all blocks that were seen, those of a register together; and where each register ends.
-    pub(super) fn zones(&self) -> (Vec<Zone>, Vec<u32>) {
-        let zone = |(block, b): (u32, &Block)| Zone { first: b.first_return, last: b.last_call, block };
-        let seen = || (0..).zip(&self.all).filter(|(_, block)| block.is_seen());
-        if self.registers.len() == 1 {
-            let zones: Vec<Zone> = seen().map(zone).collect();
-            let end = zones.len() as u32;
-            return (zones, vec![end]);
+    /// The registers in so many ranges that about as many blocks are in each.
+    pub(super) fn ranges(&self, parts: usize) -> Vec<Range<usize>> {
+        let each = self.len().div_ceil(parts).max(1);
+        let (mut ranges, mut start, mut blocks) = (Vec::new(), 0, 0);
+        for (register, known) in self.registers.iter().enumerate() {
+            blocks += known.blocks as usize;
+            if blocks >= each || register + 1 == self.registers.len() {
+                ranges.push(start..register + 1);
+                (start, blocks) = (register + 1, 0);
+            }
         }
-        let mut places = vec![0_u32; self.registers.len() + 1];
-        seen().for_each(|(_, block)| places[block.register as usize + 1] += 1);
-        for register in 0..self.registers.len() {
-            places[register + 1] += places[register];
+        ranges
+    }
+
+    /// The blocks of these registers, those of each together and in their order, which say what each is among all in place of its
+    /// register; and where those of each end.
+    pub(super) fn grouped(&self, registers: Range<usize>) -> (Vec<Block>, Vec<u32>) {
+        let mut places = Vec::with_capacity(registers.len());
+        let mut next = 0;
+        for known in &self.registers[registers.clone()] {
+            places.push(next);
+            next += known.blocks;
         }
-        let mut zones = vec![Zone { first: 0, last: 0, block: 0 }; places[self.registers.len()] as usize];
-        for (index, block) in seen() {
-            let place = &mut places[block.register as usize];
-            zones[*place as usize] = zone((index, block));
-            *place += 1;
+        let mut grouped = vec![Block::new(0); next as usize];
+        let mut start = 0;
+        for part in self.parts() {
+            for (index, block) in (start..).zip(part) {
+                // Of an earlier register this is far too large.
+                if let Some(place) = places.get_mut((block.register as usize).wrapping_sub(registers.start)) {
+                    grouped[*place as usize] = Block { register: index, ..*block };
+                    *place += 1;
+                }
+            }
+            start += part.len() as u32;
         }
-        places.pop();
-        (zones, places)
+        (grouped, places)
     }
 }

@@ -26,19 +26,27 @@ impl<'h> Blocks<'h> {
     pub(super) fn read<M: Model>(model: &'h M, history: &'h History, parts: usize) -> Option<Self> {
         let entries = history.entries.len();
         let ends = (0..=parts).map(|part| entries * part / parts).collect::<Vec<_>>();
-        let jobs = ends.windows(2).map(|ends| {
-            let range = ends[0]..ends[1];
-            move || {
+        let mut of = vec![0; entries];
+        let mut rest = of.as_mut_slice();
+        let mut jobs = Vec::new();
+        for range in ends.windows(2).map(|ends| ends[0]..ends[1]) {
+            let (part, others) = rest.split_at_mut(range.len());
+            rest = others;
+            jobs.push(move || {
                 let mut pass = Pass::new(model, history, range.clone());
-                pass.gather(model, range).map(|()| pass)
-            }
-        });
+                pass.gather(model, range, part).map(|()| pass)
+            });
+        }
         let mut passes = together::all(jobs).into_iter();
         let mut whole = passes.next()??;
-        for pass in passes {
-            whole.absorb(pass?);
+        for (pass, ends) in passes.zip(ends[1..].windows(2)) {
+            whole.absorb(pass?, &mut of[ends[0]..ends[1]], ends[1] == entries);
         }
-        whole.any_ok.then_some(Blocks { keys: whole.keys.all, ..whole.found })
+        let mut found = whole.found;
+        if found.registers.len() == 1 {
+            found.later.drain(..).for_each(|mut part| found.all.append(&mut part));
+        }
+        whole.any_ok.then_some(Blocks { keys: whole.keys.all, of, ..found })
     }
 }
 
@@ -55,28 +63,29 @@ impl<'h> Pass<'h> {
     /// A pass over this part. What is found of the later parts is added to that of the first.
     fn new<M: Model>(model: &M, history: &'h History, range: Range<usize>) -> Self {
         let most = if range.start == 0 { history.entries.len() } else { range.len() };
-        let (all, of) = (Vec::with_capacity(most), Vec::with_capacity(most));
+        let all = Vec::with_capacity(most);
         let small_max = SMALL_EACH * history.entries.len();
         Pass {
             initial: model.initial_value(),
             keys: Keys::new(small_max),
             values: Values::new(small_max),
-            found: Blocks { history, keys: Vec::new(), registers: Vec::new(), all, of },
+            found: Blocks { history, keys: Vec::new(), registers: Vec::new(), all, later: Vec::new(), of: Vec::new() },
             any_ok: false,
         }
     }
 
-    fn gather<M: Model>(&mut self, model: &'h M, range: Range<usize>) -> Option<()> {
+    /// Reads this part, and says of which block each entry of it is.
+    fn gather<M: Model>(&mut self, model: &'h M, range: Range<usize>, of: &mut [u32]) -> Option<()> {
         let history = self.found.history;
         let soon = (history.entries.len() / PARTS_MAX) as u32;
-        for (id, entry) in (range.start as u32..).zip(&history.entries[range]) {
+        for ((id, entry), of) in (range.start as u32..).zip(&history.entries[range]).zip(of) {
+            *of = NOBODY;
             let operation = &entry.operation;
             if !model.is_keyed(operation) {
                 return None;
             }
             let reply = entry.reply();
             if reply.is_none() && !entry.is_unknown() {
-                self.skip();
                 continue;
             }
             if model.admits(operation, reply).is_err() || model.part(operation).is_some() {
@@ -89,10 +98,10 @@ impl<'h> Pass<'h> {
             }
             let call = entry.invoked.position.saturating_add(1);
             match model.effect(operation, reply) {
-                Effect::Reads(_) | Effect::Observes if reply.is_none() => self.skip(),
+                Effect::Reads(_) | Effect::Observes if reply.is_none() => {}
                 Effect::Reads(value) => {
-                    let block = self.block_of(register, value);
-                    self.add(block, id, call, entry.returned());
+                    *of = self.block_of(register, value);
+                    self.add(*of, id, call, entry.returned());
                 }
                 Effect::Writes(value) => {
                     let index = self.block_of(register, value);
@@ -107,17 +116,13 @@ impl<'h> Pass<'h> {
                     if block.first_return < call {
                         register.future = register.future.min(index);
                     }
+                    *of = index;
                     self.add(index, id, call, entry.returned());
                 }
                 _ => return None,
             }
         }
         Some(())
-    }
-
-    /// The entry says nothing.
-    fn skip(&mut self) {
-        self.found.of.push(NOBODY);
     }
 
     /// The next entry is one of this block.
@@ -127,7 +132,6 @@ impl<'h> Pass<'h> {
         block.last_call = call;
         block.last = id;
         block.place += 1;
-        self.found.of.push(index);
     }
 
     fn block_of(&mut self, register: u32, value: &'h Value) -> u32 {
@@ -142,67 +146,77 @@ impl<'h> Pass<'h> {
         };
         if *place == NOBODY {
             *place = next;
-            self.found.all.push(block);
+            self.found.push(block);
+            return next;
         }
         *place
     }
 
-    /// Adds what was found of the part that follows.
-    fn absorb(&mut self, next: Pass<'h>) {
-        let theirs = next.found;
+    /// Adds what was found of the part that follows, of which `of` says the blocks. If it is the last one, its values need not be
+    /// known.
+    fn absorb(&mut self, next: Pass<'h>, of: &mut [u32], is_last: bool) {
+        let mut theirs = next.found.all;
         let registers: Vec<u32> = next.keys.all.iter().map(|key| self.keys.of(key)).collect();
         self.found.registers.resize(self.keys.all.len(), Register::NEW);
         self.any_ok |= next.any_ok;
+        for block in &mut theirs {
+            block.register = registers[block.register as usize];
+        }
 
         // Where each of their blocks is.
-        let mut places = vec![NOBODY; theirs.all.len()];
-        let register_of = |block: u32| registers[theirs.all[block as usize].register as usize];
-        next.values.each(register_of, |register, value, block| {
-            let blocks = &self.found.all;
-            places[block as usize] = *self.values.place_of(register, value, |block| blocks[block as usize].register);
-        });
+        let before = self.found.len() as u32;
+        let mut places: Vec<u32> = (before..).take(theirs.len()).collect();
+        let register_of = |block: u32| theirs[block as usize].register;
+        let own_register_of = |block: u32| self.found.block(block).register;
+        let mut known = Vec::new();
+        self.values.common(own_register_of, &next.values, register_of, |own, block| known.push((block, own)));
+        if !is_last {
+            next.values.each(register_of, |register, value, block| {
+                let register_of = |own: u32| own.checked_sub(before).map_or_else(|| own_register_of(own), register_of);
+                let place = self.values.place_of(register, value, register_of);
+                if *place == NOBODY {
+                    *place = before + block;
+                }
+            });
+        }
         let mut any_future = false;
-        for (&register, new) in registers.iter().zip(&theirs.registers) {
+        for (&register, new) in registers.iter().zip(&next.found.registers) {
             let old = &mut self.found.registers[register as usize];
             old.is_unique &= new.is_unique;
+            old.blocks += new.blocks;
             any_future |= new.future != NOBODY;
             if new.initial != NOBODY {
-                places[new.initial as usize] = old.initial;
+                if old.initial == NOBODY {
+                    old.initial = before + new.initial;
+                } else {
+                    known.push((new.initial, old.initial));
+                }
             }
         }
-        for (place, block) in places.iter_mut().zip(&theirs.all) {
-            let register = registers[block.register as usize];
-            if *place == NOBODY {
-                *place = self.found.all.len() as u32;
-                self.found.all.push(Block { register, ..*block });
-            } else {
-                any_future |= self.join(*place, block);
-            }
+        for (block, own) in known {
+            let later = &mut theirs[block as usize];
+            let emptied = Block::new(later.register);
+            any_future |= self.join(own, mem::replace(later, emptied));
+            places[block as usize] = own;
         }
-        for (&register, new) in registers.iter().zip(&theirs.registers) {
-            if new.initial != NOBODY {
-                self.found.registers[register as usize].initial = places[new.initial as usize];
-            }
+        for of in of.iter_mut().filter(|of| **of != NOBODY) {
+            *of = places[*of as usize];
         }
-        next.values.each(register_of, |register, value, block| {
-            let blocks = &self.found.all;
-            *self.values.place_of(register, value, |block| blocks[block as usize].register) = places[block as usize];
-        });
-        let of = theirs.of.iter().map(|&block| if block == NOBODY { NOBODY } else { places[block as usize] });
-        self.found.of.extend(of);
+        self.found.later.push(theirs);
         if any_future {
             self.found.find_future();
         }
     }
 
     /// Adds the later operations of a block. Whether a read returned before the write was called.
-    fn join(&mut self, index: u32, later: &Block) -> bool {
+    fn join(&mut self, index: u32, later: Block) -> bool {
         let called = if later.write == NOBODY { 0 } else { self.found.call(later.write) };
-        let block = &mut self.found.all[index as usize];
+        let block = self.found.block_mut(index);
         let is_future = block.first_return < called;
         if later.write != NOBODY && mem::replace(&mut block.write, later.write) != NOBODY {
-            self.found.registers[block.register as usize].is_unique = false;
+            self.found.registers[later.register as usize].is_unique = false;
         }
+        let block = self.found.block_mut(index);
         block.first_return = block.first_return.min(later.first_return);
         (block.last_call, block.last) = (later.last_call, later.last);
         block.place += later.place;
@@ -211,10 +225,16 @@ impl<'h> Pass<'h> {
 }
 
 impl Blocks<'_> {
+    /// Adds a block.
+    fn push(&mut self, block: Block) {
+        self.registers[block.register as usize].blocks += 1;
+        self.all.push(block);
+    }
+
     /// Looks anew for blocks of which a read returned before the write was called.
     fn find_future(&mut self) {
         self.registers.iter_mut().for_each(|register| register.future = NOBODY);
-        for index in (0..self.all.len() as u32).rev() {
+        for index in (0..self.len() as u32).rev() {
             let Block { register, write, first_return, .. } = *self.block(index);
             if write != NOBODY && first_return < self.call(write) {
                 self.registers[register as usize].future = index;
