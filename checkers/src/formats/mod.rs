@@ -147,12 +147,14 @@ pub struct ParseError {
     pub found: String,
     /// What to do instead, where the form is right and what it says is wrong. Where there is none it may be of another format.
     pub instead: Option<&'static str>,
+    /// What names the kind of the file where it is another one of squall's: `squall-case`, `squall-plan`, …
+    pub document: Option<String>,
 }
 
 impl ParseError {
     fn new(at: Place, expected: impl Into<String>, found: impl Into<String>) -> Self {
         let (expected, found) = (expected.into(), found.into());
-        ParseError { line: at.line, column: at.column, expected, found, instead: None }
+        ParseError { line: at.line, column: at.column, expected, found, instead: None, document: None }
     }
 
     fn instead(self, instead: &'static str) -> Self {
@@ -183,7 +185,8 @@ impl ParseError {
     /// Another file of ours that begins like this.
     fn other_file(beginning: &str) -> Option<Self> {
         let kind = document::other_than_history(beginning)?;
-        Some(ParseError::new(Place { line: 1, column: 1 }, "a history", format!("a {kind} file")))
+        let error = ParseError::new(Place { line: 1, column: 1 }, "a history", format!("a {kind} file"));
+        Some(ParseError { document: Some(kind.to_owned()), ..error })
     }
 
     /// A mark ends a fault that had not begun.

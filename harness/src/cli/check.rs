@@ -187,8 +187,7 @@ pub(super) fn read(path: &std::path::Path, format: Option<Format>) -> Result<His
 
 /// What helps against the error. Another format does not where it is what the history says that is wrong.
 fn next(error: &ParseError, format: Option<Format>) -> &'static str {
-    let kind = error.found.strip_prefix("a ").and_then(|found| found.strip_suffix(" file"));
-    match (error.instead.or_else(|| documents::use_of(kind?)), format) {
+    match (error.instead.or_else(|| documents::use_of(error.document.as_deref()?)), format) {
         (Some(instead), _) => instead,
         (None, Some(_)) => "Is it in this format? Without `--format` it is found out.",
         (None, None) => "Name its format by `--format F`; `squall list formats` shows all there are.",
