@@ -119,12 +119,17 @@ mod tests {
     }
 
     /// Operations on these registers. Each counts its values for itself, so that they are the same in all; one of `again` writes
-    /// is of a value that may have been written before.
+    /// is of a value that may have been written before. Some are integers, small or large, some are not.
     fn random(seed: u64, keys: &[Value], again: usize) -> History {
         let mut random = Random(seed);
         let mut recorder = HistoryBuilder::new();
         let mut open = Vec::new();
         let mut written = vec![0; keys.len()];
+        let value = |i: usize| match seed / 16 % 4 {
+            0 | 1 => Value::Int(i as i64),
+            2 => Value::Int((i as i64 - 2) << 20),
+            _ => Value::from(format!("{i}")),
+        };
         let operations = 2 + random.below(7);
         while recorder.len() < operations || !open.is_empty() {
             if recorder.len() < operations && random.below(2) == 0 {
@@ -133,8 +138,8 @@ mod tests {
                 let operation = if write {
                     written[key] += 1;
                     let is_again = again > 0 && random.below(again) == 0;
-                    let value = if is_again { 1 + random.below(written[key]) } else { written[key] };
-                    Operation::write(keys[key].clone(), value as i64)
+                    let which = if is_again { 1 + random.below(written[key]) } else { written[key] };
+                    Operation::write(keys[key].clone(), value(which))
                 } else {
                     Operation::read(keys[key].clone())
                 };
@@ -143,8 +148,8 @@ mod tests {
                 let (entry, key, write) = open.swap_remove(random.below(open.len()));
                 // Now and then it is one that is written later, or never.
                 let most = written[key] + usize::from(random.below(10) == 0);
-                let value = random.below(most + 1) as i64;
-                let reply = if write || value == 0 { Value::Nil } else { Value::Int(value) };
+                let which = random.below(most + 1);
+                let reply = if write || which == 0 { Value::Nil } else { value(which) };
                 let is_known = random.below(5) > 0;
                 recorder.complete(entry, if is_known { Outcome::Ok(reply) } else { Outcome::Unknown("".into()) }, 0);
             }
