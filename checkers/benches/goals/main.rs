@@ -9,9 +9,10 @@
 //!
 //! Every cell is a process of its own: best time of three runs (of one, where it takes longer than a second), and the peak
 //! memory of the process, with the history in it, until the first run is done. One that takes longer than a minute is ended.
-//! `cpu` is the time that all threads together ran, which other work of the machine adds little to, and `ratio` is of that;
-//! `verify` is the same of the verifier and the certificate, `of it` in percent of the time of checking. Histories of other tools' tests are read from
-//! `SQUALL_CORPUS`, and left out without it.
+//! `ms` is by the clock, and so is `ratio`; `cpu` is the time that all threads together ran, which other work of the machine adds
+//! little to. Under `taskset -c 0` all of them have one core. `verify` is what the verifier and the certificate take of `cpu`,
+//! `of it` in percent of that of checking; `look` is what it takes to look at each operation once and to do nothing else. Histories
+//! of other tools' tests are read from `SQUALL_CORPUS`, and left out without it.
 #![expect(clippy::disallowed_types, reason = "a benchmark measures real time")]
 
 #[path = "../../tests/generator/containers.rs"]
@@ -26,6 +27,7 @@ mod transactions;
 
 use std::{
     fs,
+    hint::black_box,
     io::Read,
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -38,8 +40,10 @@ use squall_checkers::{
     certificate::Certificate,
     checker,
     formats::{self, Format},
-    history::History,
+    history::{Entry, History},
     models,
+    operation::Operation,
+    value::Value,
     verdict::Verdict,
     verify::{self, Verification},
 };
@@ -72,7 +76,7 @@ fn main() {
 
 fn table(names: &[&str]) {
     println!(
-        "{:24} {:>8} {:>8} {:>8} {:>6} {:>8} {:>5} {:>4} {:>8} | {:>11} {:>8} {:>7} | {:>10}",
+        "{:24} {:>8} {:>8} {:>8} {:>6} {:>8} {:>5} {:>6} {:>4} {:>8} | {:>11} {:>8} {:>6} {:>7} {:>7} | {:>10}",
         "history",
         "verdict",
         "ms",
@@ -80,11 +84,14 @@ fn table(names: &[&str]) {
         "MiB",
         "verify",
         "of it",
+        "look",
         "core",
         "verified",
         "porcupine",
+        "cpu",
         "MiB",
         "ratio",
+        "of cpu",
         "stateright"
     );
     for row in rows::chosen(names) {
@@ -93,29 +100,32 @@ fn table(names: &[&str]) {
             continue;
         }
         let [ours, porcupine, stateright] = SIDES.map(|side| Cell::measured(row.name, side));
-        let ratio = match (porcupine.cpu_ms, ours.cpu_ms) {
+        let ratio = |theirs: Option<f64>, ours: Option<f64>| match (theirs, ours) {
             (Some(theirs), Some(ours)) => format!("{:.0}x", theirs / ours),
             _ => String::new(),
         };
-        let [verify, core, verified] = [0, 1, 2].map(|i| ours.more.get(i).map_or("", String::as_str));
+        let [verify, look, core, verified] = [0, 1, 2, 3].map(|i| ours.more.get(i).map_or("", String::as_str));
         let of_it = match (verify.parse::<f64>(), ours.cpu_ms) {
             (Ok(verify), Some(check)) => format!("{:.0}%", 100.0 * verify / check),
             _ => String::new(),
         };
         println!(
-            "{:24} {:>8} {:>8} {:>8} {:>6} {:>8} {:>5} {:>4} {:>8} | {:>11} {:>8} {:>7} | {:>10}",
+            "{:24} {:>8} {:>8} {:>8} {:>6} {:>8} {:>5} {:>6} {:>4} {:>8} | {:>11} {:>8} {:>6} {:>7} {:>7} | {:>10}",
             row.name,
             ours.verdict,
             ours.took(),
-            ours.cpu_ms.map_or_else(String::new, |ms| format!("{ms:.1}")),
+            ours.cpu(),
             ours.memory(),
             verify,
             of_it,
+            look,
             core,
             verified,
             porcupine.took(),
+            porcupine.cpu(),
             porcupine.memory(),
-            ratio,
+            ratio(porcupine.ms, ours.ms),
+            ratio(porcupine.cpu_ms, ours.cpu_ms),
             stateright.took()
         );
     }
@@ -134,6 +144,10 @@ struct Cell {
 impl Cell {
     fn took(&self) -> String {
         self.ms.map_or_else(|| self.verdict.clone(), |ms| format!("{ms:.1}"))
+    }
+
+    fn cpu(&self) -> String {
+        self.cpu_ms.map_or_else(String::new, |ms| format!("{ms:.1}"))
     }
 
     fn memory(&self) -> String {
@@ -276,5 +290,21 @@ fn ours(row: &Row, history: &History, invalid: bool) {
         Verification::Refuted(_) => "REFUTED",
         Verification::Unverified(_) => "no",
     };
-    println!("{word} {ms} {cpu_ms} {kib} {:.1} {core} {verified}", verify.cpu_ms);
+    let (_, look) = best(|| black_box(history.entries.iter().map(look).sum::<u64>()));
+    println!("{word} {ms} {cpu_ms} {kib} {:.1} {:.1} {core} {verified}", verify.cpu_ms, look.cpu_ms);
+}
+
+/// Something that cannot be told without a look at all that an operation asked and was replied, and when.
+fn look(entry: &Entry) -> u64 {
+    fn of(value: &Value) -> u64 {
+        match value {
+            Value::Int(i) => *i as u64,
+            Value::Text(text) => text.as_bytes().first().copied().unwrap_or_default().into(),
+            Value::List(list) => list.iter().map(of).sum(),
+            _ => 0,
+        }
+    }
+    let Operation { f, key, args } = &entry.operation;
+    let asked = f.as_str().len() as u64 + of(key) + of(args);
+    asked + entry.reply().map_or(0, of) + u64::from(entry.invoked.position ^ entry.returned())
 }
