@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// So many operations are looked at before they are replayed.
-const BLOCK: usize = 64;
+const BLOCK: usize = 32;
 
 /// Whether the order holds all that certainly happened, keeps real time, and replies as the history says.
 pub(super) fn replays(history: &History, model: &str, order: &[EntryId]) -> Result<(), Verification> {
@@ -32,7 +32,7 @@ pub(super) fn replays(history: &History, model: &str, order: &[EntryId]) -> Resu
     let mut state = State::new();
     let mut now = 0;
     for block in order.chunks(BLOCK) {
-        placed.reach(block);
+        placed.look_ahead(block);
         for &id in block {
             let entry = placed.take(id)?;
             now = now.max(entry.invoked.position);
