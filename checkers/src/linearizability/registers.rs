@@ -36,9 +36,9 @@ pub(super) enum Registers<'h> {
     Left(Vec<(&'h Value, Vec<EntryId>)>),
 }
 
-/// Decides every object of the history, by at most so many threads, which changes nothing of what is found. `None` where one is something else, where an operation is none
-/// that the model admits, or where nothing is illegal but not all is known. O(n log n), and where it is something else most often
-/// at once.
+/// Decides every object of the history, by at most so many threads, which changes nothing of what is found. `None` where one is
+/// something else, where an operation is none that the model admits, or where nothing is illegal but not all is known.
+/// O(n log n), and where it is something else most often at once.
 pub(super) fn check<'h, M: Model>(model: &'h M, history: &'h History, threads: usize) -> Option<Registers<'h>> {
     if history.order == Order::Processes || model.discipline().is_some() {
         return None;
