@@ -116,8 +116,7 @@ impl<'h> Values<'h> {
     fn find(&self, key: u32, value: Known<'h>, key_of: impl Fn(u32) -> u32) -> Option<u32> {
         match value {
             Known::Integer(integer) => {
-                let small = small(integer, self.small_max).map(|i| self.small.get(i).copied().unwrap_or(NONE));
-                match small {
+                match small(integer, self.small_max).map(|i| self.small.get(i).copied().unwrap_or(NONE)) {
                     Some(NONE) => None,
                     Some(number) if key_of(number) == key => Some(number),
                     _ => self.integers.get(&(key, integer)).copied(),
@@ -193,6 +192,7 @@ mod tests {
             }
         }
     }
+
     #[test]
     fn what_two_tables_know_is_found() {
         let values =

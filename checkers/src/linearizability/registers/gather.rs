@@ -213,13 +213,12 @@ impl<'h> Pass<'h> {
         let called = if later.write == NOBODY { 0 } else { self.found.call(later.write) };
         let block = self.found.block_mut(index);
         let is_future = block.first_return < called;
-        if later.write != NOBODY && mem::replace(&mut block.write, later.write) != NOBODY {
-            self.found.registers[later.register as usize].is_unique = false;
-        }
-        let block = self.found.block_mut(index);
         block.first_return = block.first_return.min(later.first_return);
         (block.last_call, block.last) = (later.last_call, later.last);
         block.place += later.place;
+        if later.write != NOBODY && mem::replace(&mut block.write, later.write) != NOBODY {
+            self.found.registers[later.register as usize].is_unique = false;
+        }
         is_future
     }
 }
